@@ -5,7 +5,7 @@ export CARGO_TERM_COLOR ?= auto
 # Property tests of `make test` try the same inputs every time. Without it, as in `cargo test`, they try new ones.
 SEED ?= 1
 
-.PHONY: demo test build-tools test-tools format lint docs browser deny bench schemas examples seeds kills reliability
+.PHONY: demo test build-tools test-tools format lint docs browser deny bench schemas examples messages seeds kills reliability
 
 # Ten tenants from a git commit to confirmed audit entries, against the embedded emulator.
 demo: build-tools
@@ -72,6 +72,10 @@ schemas:
 # What examples/review shows: a test says when it is out of date.
 examples:
 	GENESYNC_EXAMPLES=1 $(CARGO) test --locked --test it -- examples::
+
+# The table of all messages: a test says when it is out of date.
+messages:
+	GENESYNC_MESSAGES=1 $(CARGO) test --locked --test it -- messages::
 
 # A long night of simulation.
 seeds:

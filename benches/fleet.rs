@@ -1,6 +1,6 @@
-//! `make bench`: measures genesync from outside, as whole processes, and writes `docs/benchmarks.md`.
+//! `make bench`: measures whole genesync processes from outside and writes `docs/benchmarks.md`.
 //!
-//! Nothing here is a test: no figure can fail a build. Start reading at [`measure_all`].
+//! These are not tests: no figure can fail a build. Start reading at [`measure_all`].
 
 #![allow(
     clippy::print_stdout,
@@ -8,7 +8,7 @@
     clippy::disallowed_methods,
     clippy::use_debug,
     missing_docs,
-    reason = "a benchmark talks to whoever started it, keeps files, and reads the clock and the environment"
+    reason = "a benchmark prints results, writes files, and reads the clock and the environment"
 )]
 #[path = "fleet/authors.rs"]
 mod authors;
@@ -47,16 +47,16 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Tenants whose manifests are validated.
 const VALIDATED: usize = 10_000;
-/// Tenants that are planned.
+/// Tenants in the plan.
 const PLANNED: usize = 1_000;
-/// Requests at once, for everybody.
+/// Concurrent requests, for genesync and the load generators.
 const CONCURRENCY: usize = 32;
-/// How many more requests a load generator sends than a plan: short runs of it would measure its start.
+/// How many times more requests a load generator sends than a plan, so that its start does not count much.
 const LOAD_FACTOR: usize = 20;
-/// The tenant that changes.
+/// The number of the tenant that changes.
 const CHANGED: usize = 417;
 
-/// Reading manifests.
+/// The results of reading manifests.
 pub struct Validation {
     /// The corpus.
     pub size: corpus::Size,
@@ -64,43 +64,43 @@ pub struct Validation {
     pub ours: Figures,
     /// genesync, peak memory in MB.
     pub ours_peak_mb: Figures,
-    /// genesync held to one core, MB/s.
+    /// genesync on one core, MB/s.
     pub ours_one_core: Figures,
     /// ajv and js-yaml, MB/s.
     pub peer: Figures,
-    /// Their peak memory in MB.
+    /// ajv and js-yaml, peak memory in MB.
     pub peer_peak_mb: Figures,
 }
 
-/// Planning a fleet that is in sync.
+/// The results of planning a fleet that is in sync.
 pub struct Planning {
     /// Reads of one plan.
     pub reads: usize,
     /// Other requests of one plan.
     pub others: usize,
-    /// Reads a second while a plan asks.
+    /// Reads per second between the first and the last read of a plan.
     pub ours: Figures,
-    /// Reads a second over the whole process.
+    /// Reads per second over the whole process.
     pub ours_whole: Figures,
-    /// The process's wall time in milliseconds.
+    /// Wall time of the process in milliseconds.
     pub ours_wall_ms: Figures,
-    /// oha, reads a second.
+    /// oha, reads per second.
     pub oha: Figures,
-    /// wrk, reads a second.
+    /// wrk, reads per second.
     pub wrk: Figures,
 }
 
-/// Planning one change.
+/// The results of planning one change.
 pub struct Since {
-    /// The organization of the tenant that changed.
+    /// The organization of the changed tenant.
     pub expected: String,
-    /// What was asked.
+    /// The requests of the plan.
     pub asked: Stretch,
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test --all-targets` starts every target; only `cargo bench` says so.
+    // `cargo test --all-targets` also starts this target; only `cargo bench` passes `--bench`.
     if !arguments.iter().any(|argument| argument == "--bench") {
         println!("run `make bench`");
         return ExitCode::SUCCESS;
@@ -117,7 +117,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("the benchmark could not be run: {error}");
+            eprintln!("cannot run the benchmark: {error}");
             ExitCode::FAILURE
         }
     }
@@ -129,7 +129,8 @@ fn write_corpus(folder: &Path, tenants: &str) -> Outcome<()> {
     Ok(())
 }
 
-/// `cargo bench --bench fleet -- controller`: only the controller, printed and not written down.
+/// `cargo bench --bench fleet -- controller`: measures only the controller and prints the results without
+/// writing them.
 fn only_controller() -> Outcome<()> {
     let scratch = tempfile::tempdir()?;
     let controlled = controller::measure_all(scratch.path())?;
@@ -137,27 +138,28 @@ fn only_controller() -> Outcome<()> {
     Ok(())
 }
 
-/// `cargo bench --bench fleet -- cloud`: only the public API; its section of the page is written anew.
+/// `cargo bench --bench fleet -- cloud`: measures only the public API and replaces its section of the page.
 fn only_cloud() -> Outcome<()> {
     let scratch = tempfile::tempdir()?;
     rewrite(cloud::HEADING, &cloud::section(&cloud::measure_all(scratch.path())?))
 }
 
-/// `cargo bench --bench fleet -- authors`: only what authors wait for; its section of the page is written anew.
+/// `cargo bench --bench fleet -- authors`: measures only the waits of authors and replaces their section of
+/// the page.
 fn only_authors() -> Outcome<()> {
     let scratch = tempfile::tempdir()?;
     rewrite(authors::HEADING, &authors::section(&authors::measure_all(scratch.path())?))
 }
 
-/// `cargo bench --bench fleet -- many`: only what many objects and many tenants take; their sections of the page are
-/// written anew.
+/// `cargo bench --bench fleet -- many`: measures only many objects and many tenants and replaces their
+/// sections of the page.
 fn only_many() -> Outcome<()> {
     let scratch = tempfile::tempdir()?;
     rewrite(based::HEADING, &based::measure_all(scratch.path())?)?;
     rewrite(many::HEADING, &many::measure_all(scratch.path())?)
 }
 
-/// Writes one section of the page anew.
+/// Replaces one section of the page.
 fn rewrite(heading: &str, section: &str) -> Outcome<()> {
     let page = Path::new(ROOT).join("docs/benchmarks.md");
     std::fs::write(&page, report::into_page(&std::fs::read_to_string(&page)?, heading, section))?;
@@ -209,7 +211,7 @@ fn validation(scratch: &Path) -> Outcome<Validation> {
         peer_peak_mb: Figures::default(),
     };
     for round in 0..=RUNS {
-        // In turn, so that whatever else the machine does meets all of them.
+        // The programs run in turn, so that other load on the machine affects all of them.
         let mut ours = Command::new(GENESYNC);
         validate(&mut ours);
         let ours = measure::run(&mut ours, scratch)?;
@@ -245,7 +247,7 @@ fn planning(scratch: &Path) -> Outcome<(Planning, Since)> {
     corpus::write(&repository, PLANNED)?;
     let emulator = Emulator::start(GENESYNC)?;
     let settings = scratch.join("settings.toml");
-    // Pacing stays as it is: it is a limit for each organization, and a plan asks each once.
+    // The default pacing is fine: it limits each organization, and a plan reads each once.
     let mut text = format!("state-dir = {:?}\n[endpoints]\n", scratch.join("state-fleet"));
     for region in corpus::regions() {
         writeln!(text, "{region} = {:?}", emulator.url)?;
@@ -330,14 +332,15 @@ fn wrk(list: &Path, bearer: &str, url: &str) -> Command {
     command
 }
 
-/// Reads a second of a load generator, by the emulator's log as for a plan. None where it is not installed.
+/// Returns the reads per second of a load generator, from the emulator's log as for a plan; none if it is
+/// not installed.
 fn load(emulator: &Emulator, scratch: &Path, command: &mut Command) -> Option<f64> {
     let measured = || -> Outcome<f64> {
         let mark = emulator.mark()?;
         measure::run(command, scratch)?;
         let asked = emulator.since(mark)?;
         if asked.others > 0 {
-            return Err(format!("{} of its requests were not answered with 200", asked.others).into());
+            return Err(format!("{} requests were not answered with 200", asked.others).into());
         }
         Ok(asked.per_second)
     };

@@ -1,4 +1,4 @@
-//! The only reader of time.
+//! Reads the clocks. No other module does.
 
 #![expect(clippy::disallowed_methods, reason = "this module is the clock")]
 
@@ -7,17 +7,17 @@ use std::time::Instant;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-/// The wall clock: for records, windows and questions to servers.
+/// Returns the time of the wall clock, for records, change windows and API queries.
 pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// The monotonic clock: for waits, expiries and rates, which a set-back wall clock must not stretch.
+/// Returns the monotonic time, for waits, expiries and rates: they ignore changes of the wall clock.
 pub fn monotonic() -> Instant {
     Instant::now()
 }
 
-/// Today in UTC: the day on which waivers are judged everywhere alike.
+/// Returns today's date in UTC, so that a waiver ends at the same moment on every machine.
 pub fn today() -> Date {
     jiff::tz::TimeZone::UTC.to_datetime(now()).date()
 }

@@ -1,11 +1,11 @@
-//! Ends or stops the process at a named point, so that tests can show what the next one makes of it.
+//! Aborts or stops the process at a named point, so that tests can check how the next process recovers.
 //!
-//! In: the name of a point that was reached. Out: nothing. Never: part of a release build. A test arms one
-//! point by `GENESYNC_CRASH_AT`: `C06` is the first time that it is reached, `C06:2` the second, and
-//! `C06:1:stop` stops the process there until somebody continues it.
+//! In: the name of the point that was reached. Out: nothing. Never: part of a release build. A test arms one
+//! point by `GENESYNC_CRASH_AT`: `C06` fires the first time that the point is reached, `C06:2` the second
+//! time, and `C06:1:stop` stops the process there until a SIGCONT.
 
-/// Reached a point: where it is armed, the process ends as a power cut would end it. Nothing is dropped,
-/// flushed or told.
+/// Aborts or stops the process if this point is armed. An abort is like a power cut: nothing is dropped,
+/// flushed or logged.
 #[cfg(debug_assertions)]
 pub fn point(name: &str) {
     use std::sync::LazyLock;
@@ -26,16 +26,16 @@ pub fn point(name: &str) {
     });
 
     let Some(armed) = ARMED.as_ref().filter(|armed| armed.name == name) else { return };
-    // Below zero it wraps: a point fires once.
+    // The counter wraps below zero, so a point fires once.
     if armed.left.fetch_sub(1, Ordering::SeqCst) != 1 {
         return;
     }
     if !armed.stops {
         std::process::abort();
     }
-    // No safe call stops a process, and whoever is asked to is done once the signal is sent: on a busy machine this
-    // thread could go on for a while. So it waits for one who waits until every thread stands still. Where somebody
-    // continues the process before that was seen, there is an end to it as well.
+    // The standard library cannot stop a process, and `kill` returns once the signal is sent: on a busy
+    // machine this thread could still run for a while. So it waits for a shell that polls until every thread
+    // is stopped. The shell gives up after 500 polls, because a test may continue the process earlier.
     let script = "kill -STOP \"$0\"; n=0; \
         while [ $n -lt 500 ] && cut -d')' -f2- /proc/\"$0\"/task/*/stat | grep -qv '^ T'; \
         do n=$((n+1)); sleep 0.01; done";
@@ -44,7 +44,7 @@ pub fn point(name: &str) {
     tracing::warn!(?stopped, point = name, "went on after a stop");
 }
 
-/// Nothing, in a release.
+/// Does nothing in a release build.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub fn point(_name: &str) {}

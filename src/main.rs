@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Reading manifests is making many small nodes and dropping them again.
+/// mimalloc, because reading manifests allocates and frees many small nodes.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

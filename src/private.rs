@@ -1,7 +1,7 @@
-//! Folders and files of genesync's own that only their owner may enter and read, whatever the umask says.
+//! Makes folders and files that only their owner may read, whatever the umask is.
 //!
-//! In: paths. Out: what is there now. Never: changes the rights of what was there before: somebody may have meant them.
-//! Start reading at [`folder`].
+//! In: paths. Out: folders and files. Never: changes the mode of an existing file or folder, because a user
+//! may have set it on purpose. Start reading at [`folder`].
 
 #![expect(clippy::disallowed_methods, reason = "this module makes what the ports keep")]
 
@@ -14,10 +14,10 @@ const FOLDER_MODE: u32 = 0o700;
 #[cfg(unix)]
 const FILE_MODE: u32 = 0o600;
 
-/// Makes a folder, and those above it that are missing.
+/// Makes a folder and its missing parents.
 ///
 /// # Errors
-/// The system said no.
+/// The system refused.
 pub fn folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -26,7 +26,7 @@ pub fn folder(path: &Path) -> io::Result<()> {
         folder(above)?;
     }
     match make(path) {
-        // Another process was faster.
+        // Another process made it in between.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         made => made,
     }
@@ -36,7 +36,7 @@ pub fn folder(path: &Path) -> io::Result<()> {
 fn make(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
     fs::DirBuilder::new().mode(FOLDER_MODE).create(path)?;
-    // The umask may have taken from it.
+    // The umask may have cleared bits of the mode.
     fs::set_permissions(path, fs::Permissions::from_mode(FOLDER_MODE))
 }
 
@@ -45,10 +45,10 @@ fn make(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().create(path)
 }
 
-/// Makes an empty file, if there is none.
+/// Makes an empty file, unless it exists.
 ///
 /// # Errors
-/// The system said no.
+/// The system refused.
 pub fn file(path: &Path) -> io::Result<()> {
     match created(fs::OpenOptions::new().write(true).create_new(true), path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -56,12 +56,13 @@ pub fn file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes a file whole. One that was there keeps its rights.
+/// Writes a whole file. An existing file keeps its mode.
 ///
 /// # Errors
-/// The system said no.
+/// The system refused.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Also a link to a file that does not exist yet: the file that the system makes has the process's own rights.
+    // A link may point to a file that does not exist yet: the system makes that file with the mode of the
+    // umask.
     if path.is_symlink() || path.exists() {
         return fs::write(path, bytes);
     }
@@ -81,8 +82,8 @@ fn created(options: &mut fs::OpenOptions, path: &Path) -> io::Result<fs::File> {
     options.open(path)
 }
 
-/// The rights of a folder that others than its owner have any in, as `0755`; none where they have none, or where the system
-/// has no such rights.
+/// Returns the mode of a folder that other users may enter, such as `0755`; none if only its owner may, or if
+/// the system has no modes.
 pub fn rights_of_others(folder: &Path) -> Option<String> {
     #[cfg(unix)]
     {

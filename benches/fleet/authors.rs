@@ -1,4 +1,4 @@
-//! What authors and reviewers wait for: a check with a save, an answer to a keystroke, a picture, a page.
+//! Benchmark: the waits of authors and reviewers: a check after a save or a keystroke, a picture, a page.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,36 +16,36 @@ use crate::emulator::Emulator;
 use crate::measure::{self, Figures, RUNS};
 use crate::{GENESYNC, Outcome, corpus, report};
 
-/// Tenants of the repository in which files are saved: two files each.
+/// Tenants of the repository with the saved files, two files each.
 const SAVED_TENANTS: usize = 500;
-/// Saves, keystrokes and pictures that count.
+/// Measured saves, keystrokes and pictures.
 const TIMES: usize = 21;
-/// Tenants of the page, and how many of them change.
+/// Tenants in the page, and how many of them change.
 const PAGE_TENANTS: usize = 1_000;
 const PAGE_CHANGED: usize = 50;
-/// How long the file is that is typed in.
+/// Lines of the file for keystrokes.
 const TYPED_LINES: usize = 300;
 
-/// What was measured.
+/// The results.
 #[derive(Default)]
 pub struct Authors {
     /// From a save to the findings, in milliseconds.
     save_ms: Figures,
     /// From a keystroke to the findings, in milliseconds.
     keystroke_ms: Figures,
-    /// A sheet of every screen as SVG, in milliseconds.
+    /// A sheet of all screens as SVG, in milliseconds.
     picture_ms: Figures,
-    /// The same as PNG.
+    /// Converting it to PNG, in milliseconds.
     png_ms: Figures,
-    /// `plan` with text, in milliseconds.
+    /// `plan` as text, in milliseconds.
     plan_ms: Figures,
-    /// `plan` with the page.
+    /// `plan` with the page, in milliseconds.
     page_ms: Figures,
-    /// The page, in MB.
+    /// Size of the page, in MB.
     page_mb: f64,
 }
 
-/// Measures all of it.
+/// Measures everything.
 pub fn measure_all(scratch: &Path) -> Outcome<Authors> {
     let mut authors = Authors::default();
     let repository = scratch.join("authors");
@@ -57,7 +57,7 @@ pub fn measure_all(scratch: &Path) -> Outcome<Authors> {
     Ok(authors)
 }
 
-/// Ends with whoever started it.
+/// A child process that is killed when the value is dropped.
 struct Running(Child);
 
 impl Drop for Running {
@@ -77,7 +77,7 @@ fn saves(repository: &Path, authors: &mut Authors) -> Outcome<()> {
     let mut lines = BufReader::new(running.0.stdout.take().ok_or("no output")?).lines();
     let mut checked = || -> Outcome<()> {
         loop {
-            let line = lines.next().ok_or("it ended")??;
+            let line = lines.next().ok_or("the process ended")??;
             if line.contains("checked in") {
                 return Ok(());
             }
@@ -87,7 +87,7 @@ fn saves(repository: &Path, authors: &mut Authors) -> Outcome<()> {
     let path = web(repository, 417);
     let text = fs::read_to_string(&path)?;
     for round in 0..=TIMES {
-        // It is wrong and right by turns, so that there is something to say each time.
+        // The file is alternately invalid and valid, so that each save changes the findings.
         let saved = if round % 2 == 0 { text.replace("delayMs", "delayMz") } else { text.clone() };
         std::thread::sleep(Duration::from_millis(100));
         let begun = Instant::now();
@@ -123,7 +123,7 @@ impl Editor {
         Ok(self.stdin.flush()?)
     }
 
-    /// Reads until a message of a method, or an answer.
+    /// Reads until a message with this method arrives; an empty method means any answer.
     fn until(&mut self, method: &str) -> Outcome<Value> {
         loop {
             let mut length = 0;
@@ -224,7 +224,7 @@ fn page(scratch: &Path, authors: &mut Authors) -> Outcome<()> {
     for number in 0..PAGE_CHANGED {
         let path = web(&repository, number * (PAGE_TENANTS / PAGE_CHANGED));
         let text = fs::read_to_string(&path)?;
-        // Larger text is seen on every screen of the conversation, in every size.
+        // Larger text shows on every screen of the conversation, in every size.
         let larger = (14..20).find(|px| text.contains(&format!("fontSize: {px}px"))).ok_or("no size")?;
         fs::write(
             &path,
@@ -246,21 +246,21 @@ fn page(scratch: &Path, authors: &mut Authors) -> Outcome<()> {
     Ok(())
 }
 
-/// What the section begins with, by which it is found in the page.
+/// The heading of the section in the page.
 pub const HEADING: &str = "## 9. Authors and reviewers";
 
-/// The section of the page.
+/// Renders the section of the page.
 pub fn section(authors: &Authors) -> String {
     let met = |met: bool| if met { "**met**" } else { "**not met**" };
     format!(
-        "{HEADING}\n\nA repository of {} files, one of them saved {TIMES} times, wrong and right by turns, with `genesync validate --watch` beside it, and one of\n\
-         {TYPED_LINES} lines typed in through `genesync lsp`. A sheet of every screen of one tenant, drawn in the process. `genesync plan` of {PAGE_TENANTS} tenants on the\n\
-         emulator of the same machine of which {PAGE_CHANGED} change, as text and with `--out plan.html`.\n\n\
+        "{HEADING}\n\nA repository of {} files. One file is saved {TIMES} times, alternately invalid and valid, while `genesync validate --watch` runs, and one of\n\
+         {TYPED_LINES} lines is edited through `genesync lsp`. A sheet shows every screen of one tenant, drawn in the process. `genesync plan` covers {PAGE_TENANTS} tenants on the\n\
+         emulator of the same machine, of which {PAGE_CHANGED} change, as text and with `--out plan.html`.\n\n\
          | | target | measured | verdict |\n| --- | --- | --- | --- |\n\
          | a save to its findings, ms | under 100 | {} | {} |\n\
          | a keystroke to its findings, ms | under 30 | {} | {} |\n\
          | a sheet of pictures as SVG, ms | under 10 | {} | {} |\n\
-         | the same as PNG, besides, ms | - | {} | - |\n\
+         | the same converted to PNG, additional ms | - | {} | - |\n\
          | the plan as text, ms | - | {} | - |\n\
          | the plan with its page, ms | under 2000 | {} | {} |\n\
          | the page, MB | under 5 | {:.2} | {} |\n",

@@ -1,4 +1,4 @@
-//! A thousand tenants that share one base, which changes.
+//! Benchmark: one base of a thousand tenants changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::emulator::Emulator;
 use crate::measure::{self, Figures};
 use crate::{GENESYNC, Outcome, corpus};
 
-/// What the section begins with, by which it is found in the page.
+/// The heading of the section in the page.
 pub const HEADING: &str = "## 11. One base of many tenants";
 
 const RUNS: usize = 3;
@@ -49,7 +49,8 @@ impl Fleet {
         Ok(Self { repository, scratch, emulator })
     }
 
-    /// Has every tenant greet after so long, and says how long that took and how many requests.
+    /// Changes the greeting delay of every tenant; returns the run, its processor time in seconds and its
+    /// requests.
     fn apply(&self, delay_ms: usize) -> Outcome<(measure::Run, f64, usize)> {
         let base = format!(
             "apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {{name: house}}\nspec: {{greetings: {{delayMs: {delay_ms}}}}}\n"
@@ -69,7 +70,7 @@ impl Fleet {
     }
 }
 
-/// Measures it: the first apply does not count.
+/// Measures the apply; the first one does not count.
 pub fn measure_all(scratch: &Path) -> Outcome<String> {
     let fleet = Fleet::start(scratch)?;
     fleet.apply(1_000)?;
@@ -84,10 +85,10 @@ pub fn measure_all(scratch: &Path) -> Outcome<String> {
         println!("one base of {TENANTS} tenants: run {} of {RUNS}", round + 1);
     }
     Ok(format!(
-        "{HEADING}\n\n{TENANTS} `webchat` tenants have one layer, in which the delay of the greeting changes. `genesync apply` plans, writes, reads back and confirms each in\n\
-         its audit log. The emulator answers after {LATENCY_MS} ms, and an audit entry is readable its usual 300 ms after the write. {RUNS} runs after one that does not count.\n\n\
-         | wall, s | processor, s | memory, MB | requests a tenant |\n| --- | --- | --- | --- |\n| {} | {} | {} | {} |\n\n\
-         *Measured elsewhere, on 2 cores, 2026-11-29*, before a run that waits gave its place to others: 26.5 s, 1.9 s processor, 6.8 requests a tenant.\n",
+        "{HEADING}\n\n{TENANTS} `webchat` tenants share one layer, in which the delay of the greeting changes. `genesync apply` plans, writes, reads back and confirms each in\n\
+         its audit log. The emulator answers after {LATENCY_MS} ms, and an audit entry is readable its usual 300 ms after the write. The table shows {RUNS} runs, after one that does not count.\n\n\
+         | wall, s | processor, s | memory, MB | requests per tenant |\n| --- | --- | --- | --- |\n| {} | {} | {} | {} |\n\n\
+         *Measured elsewhere, on 2 cores, 2026-11-29*, before a waiting run freed its slot for other runs: 26.5 s, 1.9 s processor, 6.8 requests per tenant.\n",
         wall_s.shown(2),
         cpu_s.shown(2),
         peak_mb.shown(0),

@@ -1,4 +1,4 @@
-//! Organizations of Genesys Cloud's public API: a plan without changes, and an import.
+//! Benchmark: a plan without changes and an import, with Genesys Cloud's public API.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,39 +10,39 @@ use crate::emulator::Emulator;
 use crate::measure::{self, Figures, RUNS};
 use crate::{GENESYNC, Outcome, report};
 
-/// Configurations, and as many deployments, of the organization that is planned.
+/// Configurations, and equally many deployments, of the planned organization.
 const PLANNED_OBJECTS: usize = 300;
-/// The same of the organization that is imported.
+/// The same for the imported organization.
 const IMPORTED_OBJECTS: usize = 500;
-/// The emulator's latency while plans are measured.
+/// The emulator's latency for plans, in milliseconds.
 const LATENCY_MS: u64 = 20;
-/// The platform's usual limit for one token.
+/// The platform's usual limit for one token, in requests per minute.
 const LIMIT_PER_MINUTE: u64 = 300;
 const ORGANIZATION: &str = "00000000-0000-4000-8000-00000000c10d";
 const SECRET: &str = "not-a-real-secret";
 
-/// What was measured.
+/// The results.
 #[derive(Default)]
 pub struct Cloud {
-    /// Requests of one plan, besides the token's.
+    /// Requests of one plan, without the token request.
     pub requests: usize,
     /// The plan's wall time in milliseconds.
     pub wall_ms: Figures,
-    /// Its processor time in milliseconds.
+    /// The plan's processor time in milliseconds.
     pub cpu_ms: Figures,
-    /// Its peak memory in MB.
+    /// The plan's peak memory in MB.
     pub peak_mb: Figures,
-    /// Wall time under the platform's limit for a token.
+    /// Wall time with the platform's limit for a token, in milliseconds.
     pub limited_ms: Figures,
-    /// Wall time of an import with its proof, in milliseconds.
+    /// Wall time of an import, including its verification, in milliseconds.
     pub import_ms: Figures,
-    /// Its peak memory in MB.
+    /// The import's peak memory in MB.
     pub import_peak_mb: Figures,
-    /// How large a configuration is, in bytes of JSON.
+    /// Size of a configuration, in bytes of JSON.
     pub configuration_bytes: usize,
 }
 
-/// A configuration of the size that real ones have.
+/// Creates a configuration of realistic size.
 fn configuration(number: usize) -> Value {
     let labels = |language: &str| {
         json!({"language": language, "localizedLabels": [
@@ -69,7 +69,7 @@ fn configuration(number: usize) -> Value {
     })
 }
 
-/// A world file with one organization.
+/// Writes a world file with one organization.
 fn world(path: &Path, objects: usize) -> Outcome<()> {
     let configurations: Vec<Value> = (0..objects)
         .map(|number| json!({"name": format!("Site {number}"), "versions": [configuration(number)]}))
@@ -109,7 +109,7 @@ impl Bench {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        // The processor time of a whole process is told by `time`.
+        // `time` reports the processor time of the whole process.
         let mut command = Command::new(GENESYNC);
         command.args(arguments).env_clear();
         command.env("GENESYNC_ENDPOINT_EU_CENTRAL_1", &self.emulator.url);
@@ -128,7 +128,7 @@ impl Bench {
     }
 }
 
-/// Measures a plan without changes, the same under a limit, and an import.
+/// Measures a plan without changes, the same with a rate limit, and an import.
 pub fn measure_all(scratch: &Path) -> Outcome<Cloud> {
     let mut cloud = Cloud { configuration_bytes: configuration(1).to_string().len(), ..Cloud::default() };
     let bench = Bench::start(scratch, PLANNED_OBJECTS)?;
@@ -153,7 +153,7 @@ pub fn measure_all(scratch: &Path) -> Outcome<Cloud> {
         cloud.peak_mb.0.push(run.peak_kib as f64 * 1024.0 / 1e6);
     }
     bench.emulator.set(&json!({"tokenRateLimitPerMinute": LIMIT_PER_MINUTE}))?;
-    // Once: it lasts for more than a minute, which the limit decides and nothing else.
+    // Only once: it takes more than a minute, and only the limit decides how long.
     {
         let run = measure::run(&mut plan(), scratch)?;
         cloud.limited_ms.0.push(run.wall.as_secs_f64() * 1e3);
@@ -170,24 +170,24 @@ pub fn measure_all(scratch: &Path) -> Outcome<Cloud> {
     Ok(cloud)
 }
 
-/// The section of the page.
+/// Renders the section of the page.
 pub fn section(cloud: &Cloud) -> String {
     let objects = PLANNED_OBJECTS * 2;
     let per_object = cloud.requests as f64 / objects as f64;
     let met = |met: bool| if met { "**met**" } else { "**not met**" };
     let mut out = String::new();
-    // Writing to a String can't fail.
+    // Writing to a String cannot fail.
     let _ = write!(
         out,
-        "{HEADING}\n\n`genesync plan` without changes over one organization of {PLANNED_OBJECTS} configurations of {:.1} KB and {PLANNED_OBJECTS}\n\
-         deployments, the emulator's latency set to {LATENCY_MS} ms; then the same with {LIMIT_PER_MINUTE} requests a minute for each token.\n\
-         `genesync import` of {} objects, with the plan that proves it. Emulator and genesync share the machine.\n\n\
+        "{HEADING}\n\n`genesync plan` without changes for one organization of {PLANNED_OBJECTS} configurations of {:.1} KB and {PLANNED_OBJECTS}\n\
+         deployments, with a latency of {LATENCY_MS} ms in the emulator; then the same with {LIMIT_PER_MINUTE} requests per minute for each token.\n\
+         `genesync import` of {} objects, including the plan that verifies it. Emulator and genesync share the machine.\n\n\
          | | target | measured | verdict |\n| --- | --- | --- | --- |\n\
-         | requests of a plan | at most 1.1 an object | {} requests, {per_object:.3} an object | {} |\n\
+         | requests of a plan | at most 1.1 per object | {} requests, {per_object:.3} per object | {} |\n\
          | its wall time, ms | - | {} | - |\n\
          | its processor time, ms | - | {} | - |\n\
          | its peak memory, MB | - | {} | - |\n\
-         | wall time under {LIMIT_PER_MINUTE} requests a minute, ms | - | {} | - |\n\
+         | wall time with {LIMIT_PER_MINUTE} requests per minute, ms | - | {} | - |\n\
          | import of {} objects, ms | - | {} | - |\n\
          | its peak memory, MB | under 150 | {} | {} |\n",
         cloud.configuration_bytes as f64 / 1e3,
@@ -206,5 +206,5 @@ pub fn section(cloud: &Cloud) -> String {
     out
 }
 
-/// What the section begins with, by which it is found in the page.
+/// The heading of the section in the page.
 pub const HEADING: &str = "## 8. Genesys Cloud's public API";

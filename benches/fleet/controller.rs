@@ -1,4 +1,4 @@
-//! The controller, measured from outside: a resync, one commit, several replicas, a rate limit.
+//! Benchmark of the controller, from outside: a resync, one commit, several replicas, a rate limit.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -20,40 +20,40 @@ use crate::{GENESYNC, corpus};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// Tenants of a full resync, and of the large repository that one commit changes.
+/// Tenants of a full resync, and of the large repository for one commit.
 pub const LARGE: usize = 10_000;
-/// Tenants of the small one.
+/// Tenants of the small repository.
 pub const SMALL: usize = 10;
-/// Tenants that replicas share.
+/// Tenants for several replicas.
 pub const SHARED: usize = 3_000;
-/// The emulator's latency for replicas.
+/// The emulator's latency for replicas, in milliseconds.
 pub const LATENCY_MS: u64 = 50;
-/// Runs that one replica has under way: so few that latency, not the processor, is what one lacks.
+/// Concurrent runs of one replica: few, so that latency and not the processor limits one replica.
 pub const REPLICA_RUNS: usize = 16;
-/// Changes under a rate limit.
+/// Changes with a rate limit.
 pub const CHANGES: usize = 200;
-/// Requests a minute that the organization allows.
+/// Allowed requests per minute for the organization.
 pub const LIMIT_PER_MINUTE: u32 = 300;
-/// Rounds of a resync.
+/// Measured resyncs.
 const RESYNCS: usize = 3;
-/// Commits that are timed, after one that is not.
+/// Measured commits, after one that does not count.
 const COMMITS: usize = 9;
 const HOOK_SECRET: &str = "a-secret-for-the-benchmark";
 
-/// A resync of a fleet that is in sync.
+/// The results of a resync of a fleet that is in sync.
 #[derive(Default)]
 pub struct Resync {
-    /// Reads a second, from the first to the last.
+    /// Reads per second, from the first to the last.
     pub rate: Figures,
-    /// Resident memory at most, MB.
+    /// Peak resident memory, MB.
     pub peak_mb: Figures,
-    /// Processor time a tenant, microseconds.
+    /// Processor time per tenant, microseconds.
     pub cpu_us: Figures,
-    /// From the first start to all written and confirmed, seconds.
+    /// Time from the first start until all tenants are written and confirmed, seconds.
     pub rollout_s: f64,
 }
 
-/// From a git hint to the accepted write.
+/// The time from a git hint to the accepted write.
 #[derive(Default)]
 pub struct Commit {
     /// With a large repository, ms.
@@ -64,27 +64,27 @@ pub struct Commit {
     pub round_trip_ms: Figures,
 }
 
-/// Runs a second by replicas.
+/// Runs per second for several replicas.
 #[derive(Default)]
 pub struct Replicas {
-    /// Replicas, and their runs a second together.
+    /// The number of replicas, and their runs per second together.
     pub rates: BTreeMap<usize, Figures>,
-    /// The share of all cores that was busy meanwhile.
+    /// The share of all cores that was busy.
     pub busy: BTreeMap<usize, f64>,
 }
 
-/// Many changes under a limit.
+/// The results of many changes with a rate limit.
 #[derive(Default)]
 pub struct Limited {
-    /// From the first commit to the last accepted write.
+    /// Time from the first commit to the last accepted write, seconds.
     pub took_s: f64,
-    /// All requests meanwhile.
+    /// All requests in that time.
     pub requests: usize,
-    /// Those that were answered with 429.
+    /// Requests that were answered with 429.
     pub throttled: usize,
 }
 
-/// Everything about the controller.
+/// All results of the controller.
 #[derive(Default)]
 pub struct Controlled {
     pub resync: Resync,
@@ -93,7 +93,7 @@ pub struct Controlled {
     pub limited: Limited,
 }
 
-/// A controller of a fleet of its own; it ends with this value.
+/// A controller with its own fleet, which ends when the value is dropped.
 struct Controller {
     child: Child,
     port: u16,
@@ -152,7 +152,7 @@ impl Fleet<'_> {
         self.repository().display().to_string()
     }
 
-    /// Every tenant written and confirmed.
+    /// Writes and confirms every tenant.
     fn roll_out(&self) -> Outcome<Duration> {
         let begun = Instant::now();
         measure::run(&mut self.command(&["run", "--once", &self.path()]), &self.scratch)?;
@@ -170,7 +170,7 @@ impl Fleet<'_> {
             .stderr(log)
             .spawn()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        // Nobody looks after connections between two calls, so none is kept: the server may have closed it.
+        // The client keeps no idle connections, because the server may close them between two calls.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
         let controller = Controller { child, port, http, runtime };
         wait_for("the controller to be ready", || Ok(controller.is_ready()))?;
@@ -189,7 +189,7 @@ impl Controller {
         self.runtime.block_on(sent).is_ok_and(|answer| answer.status() == 200)
     }
 
-    /// Says that something was pushed.
+    /// Sends a push event to the webhook.
     fn hint(&self) -> Outcome<()> {
         let body = "{}";
         let mut mac = Hmac::<Sha256>::new_from_slice(HOOK_SECRET.as_bytes())?;
@@ -214,13 +214,13 @@ impl Controller {
         measure::field_kib(&text, field)
     }
 
-    /// Processor time so far, in microseconds.
+    /// Returns the processor time so far, in microseconds.
     fn cpu_us(&self) -> f64 {
         let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
         let after = text.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
         let ticks: f64 =
             after.split_whitespace().skip(11).take(2).filter_map(|word| word.parse::<f64>().ok()).sum();
-        // A tick is a hundredth of a second on Linux, whatever the kernel's own is.
+        // Linux reports 100 ticks per second, independent of the kernel's own rate.
         ticks * 10_000.0
     }
 }
@@ -240,10 +240,10 @@ fn wait_for(what: &str, mut condition: impl FnMut() -> Outcome<bool>) -> Outcome
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    Err(format!("waited in vain for {what}").into())
+    Err(format!("timeout while waiting for {what}").into())
 }
 
-/// Waits until so many reads have been answered since a mark; then until nothing more comes.
+/// Waits until the emulator has answered this many reads since a mark and no more arrive.
 fn reads_since(emulator: &Emulator, mark: u64, reads: usize) -> Outcome<crate::emulator::Stretch> {
     wait_for("the reads", || {
         std::thread::sleep(Duration::from_millis(100));
@@ -252,7 +252,7 @@ fn reads_since(emulator: &Emulator, mark: u64, reads: usize) -> Outcome<crate::e
     emulator.since(mark)
 }
 
-/// Measures all of it.
+/// Measures everything.
 pub fn measure_all(scratch: &Path) -> Outcome<Controlled> {
     let mut controlled = Controlled::default();
     resync_and_commit(scratch, &mut controlled)?;
@@ -263,7 +263,7 @@ pub fn measure_all(scratch: &Path) -> Outcome<Controlled> {
 
 fn resync_and_commit(scratch: &Path, controlled: &mut Controlled) -> Outcome<()> {
     let emulator = Emulator::start(GENESYNC)?;
-    // Pacing stays as it is: it is a limit for each organization, and a resync asks each once.
+    // The default pacing is fine: it limits each organization, and a resync reads each once.
     let large = Fleet::make(
         &emulator,
         scratch,
@@ -292,7 +292,7 @@ fn resync_and_commit(scratch: &Path, controlled: &mut Controlled) -> Outcome<()>
         controlled.commit.round_trip_ms.0.push(begun.elapsed().as_secs_f64() * 1e3);
     }
     controlled.commit.large_ms = commits(&large, &controller, LARGE)?;
-    // After everything: what it holds at most.
+    // Measured at the end, because it is a peak.
     controlled.resync.peak_mb.0.push(controller.status_kib("VmHWM:") as f64 * 1024.0 / 1e6);
     drop(controller);
     let emulator = Emulator::start(GENESYNC)?;
@@ -314,7 +314,7 @@ fn resync_and_commit(scratch: &Path, controlled: &mut Controlled) -> Outcome<()>
     Ok(())
 }
 
-/// From the hint to the accepted write, for commits that change one tenant each.
+/// Measures the time from the hint to the accepted write, for commits that change one tenant each.
 fn commits(fleet: &Fleet<'_>, controller: &Controller, tenants: usize) -> Outcome<Figures> {
     let mut figures = Figures::default();
     for round in 0..=COMMITS {
@@ -331,7 +331,7 @@ fn commits(fleet: &Fleet<'_>, controller: &Controller, tenants: usize) -> Outcom
         if let (Some(accepted), true) = (accepted, round > 0) {
             figures.0.push(accepted.duration_since(begun).as_secs_f64() * 1e3);
         }
-        // Confirmed too, so that the next commit meets a quiet controller.
+        // Also wait for the confirmation, so that the controller is idle at the next commit.
         std::thread::sleep(Duration::from_millis(1_500));
     }
     Ok(figures)

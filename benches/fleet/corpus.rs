@@ -1,7 +1,7 @@
-//! A fleet's repository, generated: the same bytes from the same number of tenants.
+//! Generates a fleet's repository; the same number of tenants gives the same bytes.
 //!
 //! Every tenant has a `tenant.yaml` and a `web.yaml` of about 3 KB and extends one or two of the layers
-//! under `bases/`. Everything is valid. Nothing is drawn from a random source but the seeded one below.
+//! under `bases/`. All files are valid. The only source of randomness is the seeded generator below.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,16 +11,16 @@ use std::{fs, io};
 /// Layers under `bases/`.
 pub const LAYERS: usize = 100;
 
-/// What was written.
+/// The size of the written repository.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Size {
     /// Files that genesync reads.
     pub files: usize,
     /// Their bytes.
     pub bytes: usize,
-    /// Bytes of the `web.yaml` files alone.
+    /// Bytes of the `web.yaml` files only.
     pub web_bytes: usize,
-    /// Bytes of comment lines and of comments behind values, all files.
+    /// Bytes of comment lines and of comments after values, in all files.
     pub comment_bytes: usize,
 }
 
@@ -39,7 +39,7 @@ impl Size {
     }
 }
 
-/// SplitMix64: small, seeded, and good enough to make files differ.
+/// SplitMix64: a small seeded generator that makes files differ.
 struct Draw(u64);
 
 impl Draw {
@@ -82,7 +82,7 @@ const REGIONS: &[(&str, &str)] = &[
     ("ap-northeast-1", "Asia/Tokyo"),
     ("us-west-2", "America/Los_Angeles"),
 ];
-/// Dark enough for a contrast of 7 on every background below.
+/// Colours with a contrast of at least 7 on every background below.
 const PRIMARIES: &[&str] =
     &["#0B3D91", "#4A2A6A", "#14532D", "#7F1D1D", "#1E3A5F", "#3B0764", "#134E4A", "#1F2937"];
 const BACKGROUNDS: &[&str] = &["#FFFFFF", "#FFFDF8", "#FAFAFA", "#FFF"];
@@ -106,7 +106,7 @@ const FLAGS: &[&str] = &[
     "enableEmoji",
 ];
 const DAYS: &[&str] = &["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"];
-/// Three greetings in each language; `{}` is the tenant.
+/// Three greetings in each language; `{}` is the tenant's name.
 const GREETINGS: &[[&str; 3]] = &[
     [
         "Welcome to {}. How can we help you today?",
@@ -156,17 +156,17 @@ fn remark(out: &mut String, draw: &mut Draw, indent: usize) {
     let _ = writeln!(out, "{:indent$}# {}", "", draw.of(REMARKS));
 }
 
-/// Name of the tenant with this number.
+/// Returns the name of the tenant with this number.
 pub fn tenant_name(number: usize) -> String {
     let mut draw = Draw(number as u64);
     format!("{}-{}-{number:05}", draw.of(PLACES), draw.of(TRADES))
 }
 
-/// The organization of the tenant with this number.
+/// Returns the organization of the tenant with this number.
 pub fn organization(number: usize) -> String {
     let mut draw = Draw(0x6f72_6721 ^ (number as u64) << 20);
     let (high, low) = (draw.next(), draw.next());
-    // A version 4 UUID, as the platform's ids are.
+    // A version 4 UUID, like the platform's ids.
     format!(
         "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
         high >> 32,
@@ -181,7 +181,7 @@ fn region(number: usize) -> (&'static str, &'static str) {
     REGIONS[number % REGIONS.len()]
 }
 
-/// Every region that a tenant lives in.
+/// Returns the regions of all tenants.
 pub fn regions() -> impl Iterator<Item = &'static str> {
     REGIONS.iter().map(|(region, _)| *region)
 }
@@ -234,7 +234,7 @@ fn layer_yaml(number: usize) -> String {
     out
 }
 
-/// A tenant's `web.yaml`; `delay_ms` is what a change changes.
+/// Returns a tenant's `web.yaml`; a change sets another `delay_ms`.
 pub fn web_yaml(number: usize, delay_ms: usize) -> String {
     let mut draw = Draw(0x7765_6221 ^ (number as u64) << 24);
     let (name, (_, zone)) = (tenant_name(number), region(number));
@@ -284,7 +284,7 @@ fn greetings(out: &mut String, draw: &mut Draw, name: &str, delay_ms: usize) {
     out.push_str("  greetings:\n    enabled: true\n");
     remark(out, draw, 4);
     out.push_str("    messages:\n");
-    // The first two in one language and the last in another: fleets greet in more than one.
+    // The first two in one language and the last in another, because real fleets use several languages.
     let (language, other) = (draw.below(GREETINGS.len()), draw.below(GREETINGS.len()));
     let [hello, safety, _] = GREETINGS[language];
     let [_, _, hours] = GREETINGS[other];
@@ -376,37 +376,37 @@ pub fn write(root: &Path, tenants: usize) -> io::Result<Size> {
     Ok(size)
 }
 
-/// Changes one field of one tenant and commits that.
+/// Changes one field of one tenant and commits the change.
 pub fn change(root: &Path, number: usize) -> io::Result<()> {
     change_to(root, number, 3_500)
 }
 
-/// The same, to a value of one's own.
+/// Changes one field of one tenant to a given value and commits the change.
 pub fn change_to(root: &Path, number: usize, delay_ms: usize) -> io::Result<()> {
     let path = root.join("tenants").join(tenant_name(number)).join("web.yaml");
     fs::write(path, web_yaml(number, delay_ms))?;
     commit(root, "one tenant: greet later")
 }
 
-/// Where one tenant's configuration is read.
+/// Returns the URL of one tenant's configuration.
 pub fn read_url(emulator: &str, number: usize) -> String {
     format!("{emulator}/api/v2/webchat/organizations/{}/configurations", organization(number))
 }
 
-/// Commits everything.
+/// Commits all changes.
 pub fn commit(root: &Path, message: &str) -> io::Result<()> {
     git(root, &["add", "--all"])?;
-    // Fixed names and dates: the same tree gets the same commit.
+    // Fixed names and dates, so that the same tree gives the same commit.
     let identity =
         ["-c", "user.name=Bench", "-c", "user.email=bench@example.com", "-c", "commit.gpgsign=false"];
     git(root, &[&identity[..], &["commit", "--quiet", "--no-verify", "--message", message]].concat())
 }
 
-/// Runs git in a folder, without the settings of whoever measures.
+/// Runs git in a folder, without the user's own git settings.
 pub fn git(root: &Path, arguments: &[&str]) -> io::Result<()> {
     let date = "2026-01-01T00:00:00Z";
     let mut command = Command::new("git");
-    // Nothing may go on behind a measurement.
+    // No background process of git may run during a measurement.
     command.args(["-c", "gc.auto=0", "-c", "maintenance.auto=false"]);
     command.arg("-C").arg(root).args(arguments).env("GIT_CONFIG_GLOBAL", "/dev/null");
     command.env("GIT_AUTHOR_DATE", date).env("GIT_COMMITTER_DATE", date);

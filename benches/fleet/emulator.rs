@@ -1,4 +1,4 @@
-//! The emulator as another process, and what its request log says.
+//! Starts the emulator as a separate process and reads its request log.
 
 use std::error::Error;
 use std::io::{BufRead as _, BufReader};
@@ -9,37 +9,37 @@ use serde_json::Value;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// A running emulator; it ends with this value.
+/// A running emulator, which ends when the value is dropped.
 pub struct Emulator {
     child: Child,
     runtime: tokio::runtime::Runtime,
     http: reqwest::Client,
-    /// Where it listens.
+    /// Its URL.
     pub url: String,
     /// Its client's id and secret.
     pub client: (String, String),
 }
 
-/// What the log says of a stretch of requests.
+/// The requests of a period in the log.
 #[derive(Debug, Clone, Default)]
 pub struct Stretch {
     /// GETs of a configuration that were answered with 200.
     pub reads: usize,
-    /// Everything else.
+    /// All other requests.
     pub others: usize,
-    /// Reads a second, from the first to the last.
+    /// Reads per second, from the first to the last.
     pub per_second: f64,
-    /// Organizations that were asked about, in order, each once.
+    /// Organizations of the requests, in order, each once.
     pub organizations: Vec<String>,
 }
 
 impl Emulator {
-    /// Starts it and waits until it is ready.
+    /// Starts the emulator and waits until it is ready.
     pub fn start(program: &str) -> Outcome<Self> {
         Self::start_with(program, &[])
     }
 
-    /// The same with more arguments.
+    /// Starts the emulator with more arguments.
     pub fn start_with(program: &str, more: &[&str]) -> Outcome<Self> {
         let mut child = Command::new(program)
             .args(["emulate", "--listen", "127.0.0.1:0"])
@@ -59,7 +59,7 @@ impl Emulator {
         })
     }
 
-    /// A bearer token.
+    /// Returns a bearer token.
     pub fn token(&self) -> Outcome<String> {
         let form = [
             ("grant_type", "client_credentials"),
@@ -76,32 +76,32 @@ impl Emulator {
         Ok(self.runtime.block_on(async { sent.await?.json().await })?)
     }
 
-    /// Where the log ends now.
+    /// Returns the current end of the log.
     pub fn mark(&self) -> Outcome<u64> {
         let far = u64::from(u32::MAX);
         Ok(self.requests(far)?.get("next").and_then(Value::as_u64).ok_or("the log has no end")?)
     }
 
-    /// One read, for its round trip.
+    /// Sends one read, to measure a round trip.
     pub fn get(&self, url: &str, bearer: &str) -> Outcome<()> {
         let sent = self.http.get(url).header("authorization", format!("Bearer {bearer}")).send();
         self.runtime.block_on(async { sent.await?.bytes().await })?;
         Ok(())
     }
 
-    /// Changes how it behaves.
+    /// Changes its settings.
     pub fn set(&self, settings: &Value) -> Outcome<()> {
         self.post("settings", settings)
     }
 
-    /// Tells its control surface something.
+    /// Sends a request to its control API.
     pub fn post(&self, path: &str, body: &Value) -> Outcome<()> {
         let sent = self.http.post(format!("{}/_emulator/{path}", self.url)).json(body).send();
         self.runtime.block_on(async { sent.await?.error_for_status() })?;
         Ok(())
     }
 
-    /// Every request since a mark, but those for tokens.
+    /// Returns every request since a mark, except token requests.
     pub fn all(&self, mark: u64) -> Outcome<Vec<Value>> {
         let mut log = self.requests(mark)?;
         let requests = log.get_mut("requests").and_then(Value::as_array_mut).map(std::mem::take);
@@ -109,7 +109,7 @@ impl Emulator {
         Ok(requests.unwrap_or_default().into_iter().filter(|request| !token(request)).collect())
     }
 
-    /// When writes were accepted since a mark.
+    /// Returns the times of accepted writes since a mark.
     pub fn writes(&self, mark: u64) -> Outcome<Vec<Timestamp>> {
         let mut times = Vec::new();
         for request in self.all(mark)? {
@@ -121,7 +121,7 @@ impl Emulator {
         Ok(times)
     }
 
-    /// What was asked since a mark.
+    /// Returns the requests since a mark.
     pub fn since(&self, mark: u64) -> Outcome<Stretch> {
         let log = self.requests(mark)?;
         let (mut stretch, mut times) = (Stretch::default(), Vec::new());

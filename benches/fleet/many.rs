@@ -1,4 +1,4 @@
-//! Many objects of one organization: created, changed in all and in one, and planned.
+//! Benchmark: many objects of one organization are created, changed and planned.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,18 +11,18 @@ use crate::emulator::Emulator;
 use crate::measure::{self, Figures};
 use crate::{GENESYNC, Outcome, corpus};
 
-/// What the section begins with, by which it is found in the page.
+/// The heading of the section in the page.
 pub const HEADING: &str = "## 10. Many objects of one organization";
 
 /// Runs of each figure, after one that does not count.
 const RUNS: usize = 3;
-/// Configurations, and as many deployments.
+/// Configurations, and equally many deployments.
 const SIZES: [usize; 2] = [50, 300];
-/// The emulator's latency.
+/// The emulator's latency, in milliseconds.
 const LATENCIES_MS: [u64; 3] = [0, 20, 100];
-/// Of a hundred answers one is late by so much, where that is measured.
+/// Delay of one in a hundred answers, in the runs with late answers, in milliseconds.
 const LATE_MS: u64 = 500;
-/// The platform's usual limit for one token.
+/// The platform's usual limit for one token, in requests per minute.
 const LIMIT_PER_MINUTE: u64 = 300;
 const ORGANIZATION: &str = "00000000-0000-4000-8000-00000000c10d";
 const SECRET: &str = "not-a-real-secret";
@@ -30,29 +30,29 @@ const SECRET: &str = "not-a-real-secret";
 /// The actions, in the order of a run.
 const ACTIONS: [&str; 5] =
     ["creation", "one colour in all", "one colour in one", "plan, first look", "plan, nothing moved"];
-/// The folders of what genesync knows: the one that it goes on with, and one of which nothing is known.
+/// The state folders: one that genesync continues to use, and an empty one.
 const KNOWN: &str = "state";
 const UNKNOWN: &str = "no-state";
 
-/// What the emulator does to requests.
+/// How the emulator treats requests.
 #[derive(Clone, Copy)]
 struct Weather {
     latency_ms: u64,
     is_late: bool,
     is_limited: bool,
-    /// Tokens of the client that are used side by side.
+    /// Tokens of the client that are used in parallel.
     tokens: u8,
 }
 
-/// What one action took.
+/// The measurements of one action.
 #[derive(Default)]
 struct Action {
     wall_s: Figures,
     cpu_s: Figures,
     peak_mb: Figures,
-    /// Requests by kind, of the last run.
+    /// Requests by kind, in the last run.
     requests: BTreeMap<String, usize>,
-    /// Answers of 429, of the last run.
+    /// Answers with 429, in the last run.
     refused: usize,
 }
 
@@ -87,7 +87,7 @@ impl Bench {
         });
         let file = scratch.join("world.json");
         std::fs::write(&file, world.to_string())?;
-        // Without a limit of the server's, its usual one would be kept.
+        // Without these settings genesync would pace itself by the platform's usual limit.
         let burst =
             if weather.is_limited { "" } else { "[pacing]\nrequests-per-minute = 1000000\nburst = 100000\n" };
         let settings = format!("{burst}[credentials.bench]\ntokens = {}\n", weather.tokens);
@@ -162,7 +162,7 @@ impl Bench {
     }
 }
 
-/// What a request is about, in a word or two.
+/// Returns the kind of a request.
 fn kind_of(method: &str, path: &str) -> String {
     let what = match path {
         _ if path.contains("/publish") => return "publications".into(),
@@ -174,7 +174,7 @@ fn kind_of(method: &str, path: &str) -> String {
     if method == "GET" { format!("reads of {what}") } else { format!("writes of {what}") }
 }
 
-/// Every action once, from an empty organization on.
+/// Runs every action once, starting with an empty organization.
 fn round(scratch: &Path, size: usize, weather: Weather, into: Option<&mut [Action; 5]>) -> Outcome<()> {
     let bench = Bench::start(scratch, size, weather)?;
     let mut into: Vec<Option<&mut Action>> = match into {
@@ -194,7 +194,7 @@ fn round(scratch: &Path, size: usize, weather: Weather, into: Option<&mut [Actio
     bench.run(&plan, KNOWN, took(4))
 }
 
-/// Measures all of it.
+/// Measures everything.
 pub fn measure_all(scratch: &Path) -> Outcome<String> {
     let mut rows = Vec::new();
     let fair = Weather { latency_ms: 0, is_late: false, is_limited: false, tokens: 1 };
@@ -205,7 +205,7 @@ pub fn measure_all(scratch: &Path) -> Outcome<String> {
             .collect();
         let late = Weather { latency_ms: 20, is_late: true, ..fair };
         weathers.push((format!("20 ms, 1 % after {LATE_MS} ms"), late, RUNS));
-        // Once, and for the few: the limit decides, and nothing else.
+        // Once, and only for few objects: only the limit decides how long it takes.
         let limited = Weather { latency_ms: 20, is_limited: true, ..fair };
         if size == SIZES[0] {
             weathers.push((format!("20 ms, {LIMIT_PER_MINUTE} a minute"), limited, 1));
@@ -216,18 +216,18 @@ pub fn measure_all(scratch: &Path) -> Outcome<String> {
                 1,
             ));
         }
-        for (told, weather, runs) in weathers {
+        for (reported, weather, runs) in weathers {
             let mut actions: [Action; 5] = Default::default();
             if runs > 1 {
                 round(scratch, size, weather, None)?;
             }
             for run in 0..runs {
                 round(scratch, size, weather, Some(&mut actions))?;
-                println!("{size} + {size}, {told}: run {} of {runs}", run + 1);
+                println!("{size} + {size}, {reported}: run {} of {runs}", run + 1);
             }
             rows.extend(ACTIONS.into_iter().zip(actions).map(|(action, took)| Row {
                 size,
-                weather: told.clone(),
+                weather: reported.clone(),
                 action,
                 took,
             }));
@@ -239,11 +239,11 @@ pub fn measure_all(scratch: &Path) -> Outcome<String> {
 fn section(rows: &[Row]) -> String {
     let mut out = format!(
         "{HEADING}\n\nAn organization gets N configurations and N deployments, each of which refers to one of them, with `genesync apply`; then one colour\n\
-         changes in all of them, then in one, and `genesync plan` finds nothing to do: without a state, and with what the runs before it know.\n\
-         The emulator takes its usual 300 ms until what was written is active, and shares the machine. {RUNS} runs after one that does not count; under the limit of a token, one.\n\n\
+         changes in all of them, then in one, and `genesync plan` finds no change: once without a state, and once with the state of the earlier runs.\n\
+         The emulator takes its usual 300 ms until a write is active, and shares the machine. The table shows {RUNS} runs, after one that does not count; one run with a token limit.\n\n\
          | N + N | answers after | | wall, s | processor, s | memory, MB | requests | of them 429 |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n"
     );
-    // Writing to a String can't fail; the results are dropped throughout.
+    // Writing to a String cannot fail, so the results are ignored in this function.
     for Row { size, weather, action, took } in rows {
         let all: usize = took.requests.values().sum();
         let _ = writeln!(
@@ -277,16 +277,16 @@ fn section(rows: &[Row]) -> String {
     out
 }
 
-/// What stands beside it, and was measured in another run.
+/// Results of an earlier run, for comparison.
 const ELSEWHERE: &str = "
 Measured elsewhere, on 2 cores, 2026-11-29, in one run with OpenTofu 1.12.6 and the vendor's provider 1.82 against the same emulator, before
-objects were written side by side:
+genesync wrote objects in parallel:
 
 | | genesync then | OpenTofu and the provider |
 | --- | --- | --- |
 | plan without changes, 300 + 300, 20 ms | 7.7 s, 338 requests, 0.4 s processor, 93 MB | 45.4 s, 88 s processor, 680 MB |
 | the same under 300 requests a minute and token | 69.3 s, one token | 49.5 s, ten tokens |
-| first creation, 50 + 50, no latency | 75 s, 1,180 requests, 5.8 s processor | 59.8 s, of which 10 s a deployment are its own sleep; 476 requests |
+| first creation, 50 + 50, no latency | 75 s, 1,180 requests, 5.8 s processor | 59.8 s, of which 10 s per deployment are its own sleep; 476 requests |
 | one colour in all, 50 + 50, no latency | 75 s, 1,161 requests, 6.4 s processor | 14.6 s, 626 requests |
 | first creation, 300 + 300, no latency | not done after 500 s; 10,300 requests, 205 s processor | 530 s |
 ";

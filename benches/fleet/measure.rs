@@ -1,4 +1,4 @@
-//! Runs of whole processes: how long, how much memory, and what the middle of several is.
+//! Runs whole processes and measures their time and memory.
 
 use std::fs::File;
 use std::io;
@@ -8,19 +8,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Runs that count, after one that does not.
+/// Runs that count, after one that does not count.
 pub const RUNS: usize = 5;
 
 /// One run of a process.
 #[derive(Debug, Clone, Copy)]
 pub struct Run {
-    /// From its start to its end.
+    /// Time from its start to its end.
     pub wall: Duration,
-    /// Most memory that was resident, in KiB.
+    /// Peak resident memory, in KiB.
     pub peak_kib: u64,
 }
 
-/// Runs a command to its end. An exit code other than zero is an error with what it printed.
+/// Runs a command to its end. If the exit code is not zero, the error contains the end of its output.
 pub fn run(command: &mut Command, scratch: &Path) -> io::Result<Run> {
     let printed = scratch.join("printed");
     let file = File::create(&printed)?;
@@ -39,7 +39,7 @@ pub fn run(command: &mut Command, scratch: &Path) -> io::Result<Run> {
     )))
 }
 
-/// Waits for a child and reads its high-water mark meanwhile: it is gone with the process.
+/// Waits for a child and samples its peak memory, which is not available after the process ends.
 fn watch(child: &mut Child, start: Instant) -> io::Result<(bool, Duration, u64)> {
     let (ended, status_file) = (AtomicBool::new(false), format!("/proc/{}/status", child.id()));
     thread::scope(|scope| {
@@ -61,45 +61,45 @@ fn watch(child: &mut Child, start: Instant) -> io::Result<(bool, Duration, u64)>
     })
 }
 
-/// Processor time of all children that have ended, in milliseconds; 0 where it can't be told.
+/// Returns the processor time of all ended children, in milliseconds; 0 if it is not available.
 pub fn children_cpu_ms() -> f64 {
     let read = || -> Option<f64> {
         let text = std::fs::read_to_string("/proc/self/stat").ok()?;
         // After the name in parentheses: `cutime` and `cstime` are the 14th and 15th.
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
         let ticks = fields.get(13)?.parse::<f64>().ok()? + fields.get(14)?.parse::<f64>().ok()?;
-        // A hundred ticks a second on every Linux of today.
+        // Linux reports 100 ticks per second.
         Some(ticks * 10.0)
     };
     read().unwrap_or_default()
 }
 
-/// A number of a `/proc` file in KiB; 0 where it is missing.
+/// Returns a number in KiB of a `/proc` file; 0 if it is missing.
 pub fn field_kib(text: &str, field: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(field));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
-/// Several figures of one thing.
+/// Several measurements of one quantity.
 #[derive(Debug, Clone, Default)]
 pub struct Figures(pub Vec<f64>);
 
 impl Figures {
-    /// The middle one.
+    /// Returns the median.
     pub fn median(&self) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
         sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
-    /// Smallest and largest.
+    /// Returns the smallest and the largest.
     pub fn spread(&self) -> (f64, f64) {
         self.0
             .iter()
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)))
     }
 
-    /// `median (smallest to largest)`.
+    /// Formats `median (smallest to largest)`.
     pub fn shown(&self, digits: usize) -> String {
         if self.0.is_empty() {
             return "not measured".into();
@@ -109,7 +109,7 @@ impl Figures {
     }
 }
 
-/// Processor time that was spent by anybody for a while, as a share of all there was.
+/// Returns the share of all processor time that the machine spends in a period.
 pub fn busy(while_ms: u64) -> f64 {
     let read = || -> Option<(f64, f64)> {
         let text = std::fs::read_to_string("/proc/stat").ok()?;

@@ -1,4 +1,4 @@
-//! `docs/benchmarks.md`: every number comes from the run that writes it.
+//! Writes `docs/benchmarks.md`: every number comes from the run that writes it.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -7,20 +7,20 @@ use crate::controller::{self, Controlled, Limited};
 use crate::measure::{self, Figures, RUNS};
 use crate::{CHANGED, CONCURRENCY, LOAD_FACTOR, PLANNED, Planning, Since, VALIDATED, Validation, corpus};
 
-/// What requirement 1 asks for, in MB/s and MB.
+/// The targets of requirement 1, in MB/s and MB.
 const VALIDATE_MB_S: f64 = 60.0;
 const PEAK_MB: f64 = 200.0;
-/// What requirement 2 asks for.
+/// The target of requirement 2.
 const PLAN_SHARE: f64 = 0.6;
 
-/// What was measured on.
+/// The machine of the measurement.
 pub struct Machine {
     lines: Vec<(&'static str, String)>,
     busy: f64,
 }
 
 impl Machine {
-    /// Looks at this machine, and at what else it is doing right now.
+    /// Reads the properties of this machine and its current load.
     pub fn look() -> Self {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let cpu = read("/proc/cpuinfo");
@@ -45,13 +45,13 @@ impl Machine {
             ("kernel", read("/proc/sys/kernel/osrelease").trim().to_owned()),
             ("rustc", first("rustc", "--version")),
             ("node", first("node", "--version")),
-            ("busy with something else before the run", format!("{:.0} % of all cores", busy * 100.0)),
+            ("other load before the run", format!("{:.0} % of all cores", busy * 100.0)),
         ];
         Self { lines, busy }
     }
 }
 
-/// Says how far a measurement is.
+/// Prints the progress of a measurement.
 pub fn progress(what: &str, round: usize) {
     match round {
         0 => println!("{what}: warmed up"),
@@ -63,7 +63,7 @@ fn verdict(met: bool) -> &'static str {
     if met { "**met**" } else { "**not met**" }
 }
 
-/// The whole page.
+/// Renders the whole page.
 pub fn render(
     machine: &Machine,
     validation: &Validation,
@@ -73,17 +73,17 @@ pub fn render(
 ) -> String {
     let mut out = String::from(
         "# Benchmarks\n\n\
-         Written by `make bench` from what it measured; do not edit. Whole processes of the release build are measured\n\
-         from outside. Every figure is the median of 5 runs after one that does not count, with the smallest and the\n\
-         largest beside it; the programs that are compared take turns. MB is 1,000,000 bytes.\n\n| machine | |\n| --- | --- |\n",
+         `make bench` writes this page from its measurements; do not edit it. It measures whole processes of the release build\n\
+         from outside. Every figure is the median of 5 runs, after one that does not count, with the smallest and the\n\
+         largest next to it; the compared programs run in turn. MB is 1,000,000 bytes.\n\n| machine | |\n| --- | --- |\n",
     );
-    // Writing to a String can't fail; the results are dropped throughout.
+    // Writing to a String cannot fail, so the results are ignored in this file.
     for (what, value) in &machine.lines {
         let _ = writeln!(out, "| {what} | {value} |");
     }
     if machine.busy > 0.1 {
         out.push_str(
-            "\n**The machine was not idle when this run began: read the figures as lower bounds.**\n",
+            "\n**The machine had other load when this run began: read the figures as lower bounds.**\n",
         );
     }
     let bare = planning.oha.median().max(planning.wrk.median());
@@ -95,8 +95,8 @@ pub fn render(
         "\n## Verdicts\n\n| requirement | target | measured | verdict |\n| --- | --- | --- | --- |\n\
          | 1. parse, schema and rules over {} manifests from a git commit | at least {VALIDATE_MB_S:.0} MB/s | {} MB/s | {} |\n\
          | 1. its peak memory | under {PEAK_MB:.0} MB | {} MB | {} |\n\
-         | 2. a plan without changes over {} tenants, against the faster bare load generator | at least {:.0} % of its requests a second | {:.0} % | {} |\n\
-         | 3. one tenant of {} changed, `--since` given | requests for that tenant alone | {} organization{} asked | {} |\n",
+         | 2. a plan without changes over {} tenants, compared with the faster bare load generator | at least {:.0} % of its requests per second | {:.0} % | {} |\n\
+         | 3. one tenant of {} changed, with `--since` | requests for that tenant only | {} organization{} read | {} |\n",
         thousands(VALIDATED),
         validation.ours.shown(1),
         verdict(rate >= VALIDATE_MB_S),
@@ -117,7 +117,7 @@ pub fn render(
     changed(&mut out, since, exact);
     out.push_str(&controller(controlled, Some(bare)));
     out.push_str(
-        "\n## Reproduce\n\n```sh\nmake bench\n```\n\nIt builds the release, installs the programs to compare with (ajv and js-yaml at the versions of\n\
+        "\n## Reproduce\n\n```sh\nmake bench\n```\n\nIt builds the release, installs the programs for comparison (ajv and js-yaml at the versions of\n\
          `benches/peer/package.json`, oha, wrk), runs everything once on this machine and writes this page. No figure can\n\
          fail a build, and none is a test.\n",
     );
@@ -130,9 +130,9 @@ fn reading(out: &mut String, validation: &Validation) {
         out,
         "\n## 1. Manifests\n\n`genesync validate --rev HEAD` on a packed repository of {} tenants: {} files, {:.1} MB. Every tenant has a\n\
          `web.yaml` ({:.2} KB on average) and a `tenant.yaml` ({:.2} KB) and extends one or two of {} layers; {:.0} % of all bytes\n\
-         are comments. Everything is valid. The time runs from the start of the process to its end and holds reading git, parsing,\n\
+         are comments. All files are valid. The time runs from the start of the process to its end and includes reading git, parsing,\n\
          the schemas, merging the layers and all rules. ajv and js-yaml read the same files from the folder and check them\n\
-         against the same schemas, on one core as node does; they know no layers and no rules.\n\n\
+         against the same schemas, on one core as node does; they support no layers and no rules.\n\n\
          | | MB/s | peak memory, MB |\n| --- | --- | --- |\n| genesync | {} | {} |\n",
         thousands(VALIDATED),
         thousands(size.files),
@@ -156,12 +156,12 @@ fn row(out: &mut String, name: &str, rate: &Figures, peak: Option<&Figures>) {
 fn plans(out: &mut String, planning: &Planning, bare: f64) {
     let _ = write!(
         out,
-        "\n## 2. A plan without changes\n\nThe emulator runs as a process of its own on the same machine. All {} tenants are applied first; then\n\
-         `genesync plan --rev HEAD --concurrency {CONCURRENCY}` finds nothing to do and sends {} reads and {} other requests. Requests a second\n\
-         are counted alike for everybody: from the emulator's own log, reads over the time from the first to the last. The\n\
-         verdict uses that figure. The load generators ask the same URLs with a token of the same client at {CONCURRENCY} connections, oha\n\
-         {} requests, wrk for one second. Client and emulator share the cores, so what a client costs slows the answers, too.\n\n\
-         | | requests a second | share of the faster bare one |\n| --- | --- | --- |\n",
+        "\n## 2. A plan without changes\n\nThe emulator runs as a separate process on the same machine. All {} tenants are applied first; then\n\
+         `genesync plan --rev HEAD --concurrency {CONCURRENCY}` finds no change and sends {} reads and {} other requests. Requests per second\n\
+         are counted in the same way for all programs: from the emulator's log, reads over the time from the first to the last. The\n\
+         verdict uses that figure. The load generators request the same URLs with a token of the same client at {CONCURRENCY} connections, oha\n\
+         {} requests, wrk for one second. Client and emulator share the cores, so a client's processor time also slows the answers.\n\n\
+         | | requests per second | share of the faster bare one |\n| --- | --- | --- |\n",
         thousands(PLANNED),
         thousands(planning.reads),
         planning.others,
@@ -173,8 +173,8 @@ fn plans(out: &mut String, planning: &Planning, bare: f64) {
     }
     let _ = write!(
         out,
-        "\nOver the whole process, with reading git, the schemas and the journal before the first request, a plan takes\n\
-         {} ms: {} reads a second, {:.0} % of the faster bare one.\n",
+        "\nOver the whole process, which reads git, the schemas and the journal before the first request, a plan takes\n\
+         {} ms: {} reads per second, {:.0} % of the faster bare one.\n",
         planning.ours_wall_ms.shown(0),
         planning.ours_whole.shown(0),
         planning.ours_whole.median() / bare * 100.0,
@@ -192,11 +192,15 @@ fn changed(out: &mut String, since: &Since, exact: bool) {
         if since.asked.reads == 1 { "" } else { "s" },
         since.asked.others,
         since.asked.organizations.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", "),
-        if exact { "That is the tenant's own and no other." } else { "That is not the tenant's own alone." },
+        if exact {
+            "It requested only the tenant's own organization."
+        } else {
+            "It also requested other organizations."
+        },
     );
 }
 
-/// What requirement 4 asks for.
+/// The targets of requirement 4 and later ones.
 const RESYNC_SHARE: f64 = 0.6;
 const ROUND_TRIPS: f64 = 4.0;
 const ALLOWANCE_MS: f64 = 50.0;
@@ -212,11 +216,11 @@ fn controller_verdicts(controlled: &Controlled, bare: f64) -> String {
     let (throttled, used) = of_limit(limited);
     format!(
         "| 4. the controller's memory with {large} tenants | under {PEAK_MB:.0} MB | {} MB | {} |\n\
-         | 4. a full resync of {large} tenants, against the faster bare load generator | at least {:.0} % of its requests a second | {:.0} % | {} |\n\
+         | 4. a full resync of {large} tenants, compared with the faster bare load generator | at least {:.0} % of its requests per second | {:.0} % | {} |\n\
          | 5. one commit of {large} tenants, from the git hint to the accepted write | under {allowed_ms:.0} ms: 4 round trips and 50 ms | {} ms | {} |\n\
-         | 5. the same against a repository of {} tenants | at most {LARGE_OVER_SMALL} times as long | {ratio:.2} times | {} |\n\
-         | 7. {} changes under {:.0} requests a minute | at most {:.0} % answers of 429 | {:.1} % | {} |\n\
-         | 7. the rate that was allowed | at least {:.0} % used | {:.0} % | {} |\n",
+         | 5. the same with a repository of {} tenants | at most {LARGE_OVER_SMALL} times as long | {ratio:.2} times | {} |\n\
+         | 7. {} changes with a limit of {:.0} requests per minute | at most {:.0} % answers of 429 | {:.1} % | {} |\n\
+         | 7. the allowed rate | at least {:.0} % used | {:.0} % | {} |\n",
         resync.peak_mb.shown(0),
         verdict(resync.peak_mb.median() < PEAK_MB),
         RESYNC_SHARE * 100.0,
@@ -238,14 +242,14 @@ fn controller_verdicts(controlled: &Controlled, bare: f64) -> String {
     )
 }
 
-/// The share of answers that were 429, and the share of the allowed requests that was used.
+/// Returns the share of answers with 429, and the used share of the allowed requests.
 fn of_limit(limited: &Limited) -> (f64, f64) {
     let requests = limited.requests as f64;
     let allowed = f64::from(controller::LIMIT_PER_MINUTE) * limited.took_s / 60.0;
     (limited.throttled as f64 / requests, requests / allowed)
 }
 
-/// The controller's chapters; without the bare rate nothing is compared with it.
+/// Renders the controller's sections; without a bare rate it compares with none.
 pub fn controller(controlled: &Controlled, bare: Option<f64>) -> String {
     let Controlled { resync, commit, replicas, limited } = controlled;
     let mut out = String::new();
@@ -253,10 +257,10 @@ pub fn controller(controlled: &Controlled, bare: Option<f64>) -> String {
         bare.map(|bare| format!(", {:.0} % of the faster bare one", resync.rate.median() / bare * 100.0));
     let _ = write!(
         out,
-        "\n## 4. A controller of {large} tenants\n\n`genesync run` on SQLite, every tenant in sync, with the settings' defaults: 64 runs at once. The roll-out of all of\n\
-         them with `run --once`, writes and audit entries included, took {:.0} s. Then `genesync sync --all` makes all due at\n\
-         once: {} reads a second{}, and {} µs of processor time a tenant. At most {} MB were\n\
-         resident, the commits of the next chapter included.\n",
+        "\n## 4. A controller of {large} tenants\n\n`genesync run` on SQLite, every tenant in sync, with default settings: 64 concurrent runs. The roll-out of all of\n\
+         them with `run --once`, including writes and audit entries, took {:.0} s. Then `genesync sync --all` makes all due at\n\
+         once: {} reads per second{}, and {} µs of processor time per tenant. The peak of resident memory was {} MB,\n\
+         including the commits of the next section.\n",
         resync.rollout_s,
         resync.rate.shown(0),
         share.unwrap_or_default(),
@@ -276,8 +280,8 @@ pub fn controller(controlled: &Controlled, bare: Option<f64>) -> String {
     );
     let _ = write!(
         out,
-        "\n## 6. Replicas\n\n{} tenants on one PostgreSQL of the same machine, the emulator answering after {} ms, {} runs at once in each replica.\n\
-         Emulator, PostgreSQL and replicas share the cores.\n\n| replicas | runs a second | times one | cores busy |\n| --: | --- | --- | --- |\n",
+        "\n## 6. Replicas\n\n{} tenants on one PostgreSQL on the same machine; the emulator answers after {} ms; each replica has {} concurrent runs.\n\
+         Emulator, PostgreSQL and replicas share the cores.\n\n| replicas | runs per second | times one | cores busy |\n| --: | --- | --- | --- |\n",
         thousands(controller::SHARED),
         controller::LATENCY_MS,
         controller::REPLICA_RUNS,
@@ -290,8 +294,8 @@ pub fn controller(controlled: &Controlled, bare: Option<f64>) -> String {
     let (throttled, used) = of_limit(limited);
     let _ = write!(
         out,
-        "\n## 7. Under a rate limit\n\nThe emulator allows {} requests a minute to an organization. {} commits to one tenant, each as soon as the one before\n\
-         was accepted, took {:.0} s and {} requests: {:.0} % of what was allowed, {} of them ({:.1} %) answered with 429.\n",
+        "\n## 7. With a rate limit\n\nThe emulator allows {} requests per minute for an organization. {} commits to one tenant, each as soon as the one before\n\
+         was accepted, took {:.0} s and {} requests: {:.0} % of the allowed ones; {} of them ({:.1} %) were answered with 429.\n",
         controller::LIMIT_PER_MINUTE,
         controller::CHANGES,
         limited.took_s,
@@ -303,7 +307,7 @@ pub fn controller(controlled: &Controlled, bare: Option<f64>) -> String {
     out
 }
 
-/// `10000` as `10,000`.
+/// Formats `10000` as `10,000`.
 fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();
@@ -316,7 +320,7 @@ fn thousands(number: usize) -> String {
     out
 }
 
-/// The page with a section in place of an older one of that heading, or before the last.
+/// Replaces the section with this heading in the page, or adds it before the last section.
 pub fn into_page(page: &str, heading: &str, section: &str) -> String {
     let last = page.find("\n## Reproduce").unwrap_or(page.len());
     let begin = page.find(heading).unwrap_or(last + 1).min(page.len());

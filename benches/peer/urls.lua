@@ -1,4 +1,4 @@
--- wrk asks for one URL after another instead of always the same.
+-- Makes wrk request the URLs in turn instead of always the same one.
 local paths = {}
 for line in io.lines(os.getenv("URLS")) do
   paths[#paths + 1] = line:match("^%w+://[^/]+(/.*)$")

@@ -1,11 +1,11 @@
-// The same files, read and checked with js-yaml and ajv: node validate.mjs REPOSITORY SCHEMAS
+// Reads and checks the same files with js-yaml and ajv: node validate.mjs REPOSITORY SCHEMAS
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import Ajv2020 from "ajv/dist/2020.js";
 import yaml from "js-yaml";
 
 const [repository, schemas] = process.argv.slice(2);
-// `strict` is about how a schema is written, not about what it says.
+// `strict` checks the style of a schema, not its meaning.
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 const compiled = {};
 for (const [kind, file] of [

@@ -1,8 +1,8 @@
 //! A port: the live API.
 //!
 //! In: what a run asks for (read, write, start or poll a job, query the audit log). Out: observations and
-//! outcomes. Never: makes a request other than through [`crate::platform`], or chooses a dialect anywhere but in [`ReadApi`] and
-//! [`Api`]. Start reading at [`Api`]; `webchat/` and `cloud/` are the dialects: their wire
+//! outcomes. Never: makes a request other than through [`crate::platform`], or chooses a dialect anywhere but
+//! in [`ReadApi`] and [`Api`]. Start reading at [`Api`]; `webchat/` and `cloud/` are the dialects: their wire
 //! types and their verbs.
 
 pub mod cloud;
@@ -22,29 +22,29 @@ use crate::model::{
 use crate::platform::operation::{Operation, Response};
 use crate::platform::{Client, ClientCredentials, Options, Sent, local};
 
-/// Most pages of the audit log that one question reads.
+/// The maximum number of audit log pages for one query.
 const AUDIT_PAGES_MAX: u32 = 20;
 
-/// Most people whose names are looked up for one plan.
+/// The maximum number of people whose names are looked up for one plan.
 const PEOPLE_MAX: usize = 20;
 
-/// Reads and queries, but can't write: what a planner is given.
+/// A port that reads and queries, but cannot write: for a planner.
 #[derive(Clone)]
 pub struct ReadApi {
     client: Arc<Client>,
 }
 
-/// Reads and writes: what an apply is given.
+/// A port that reads and writes: for an apply.
 #[derive(Clone)]
 pub struct Api {
     read: ReadApi,
 }
 
 impl ReadApi {
-    /// A client for these regions and credentials.
+    /// Returns a client for these regions and credentials.
     ///
     /// # Errors
-    /// TLS can't be set up on this machine.
+    /// TLS cannot be set up on this machine.
     pub fn new(
         base_urls: BTreeMap<Region, url::Url>,
         credentials: BTreeMap<CredentialsName, ClientCredentials>,
@@ -53,24 +53,24 @@ impl ReadApi {
         Ok(Self { client: Arc::new(Client::new(base_urls, credentials, options)?) })
     }
 
-    /// Requests about one organization that may be under way at once.
+    /// The number of requests about one organization that may be under way at once.
     pub fn in_flight(&self) -> usize {
         self.client.in_flight()
     }
 
-    /// Takes credentials under a name, also while requests are under way: secrets rotate.
+    /// Sets the credentials of a name, also while requests are under way, because secrets rotate.
     pub fn learn(&self, name: &CredentialsName, credentials: ClientCredentials) {
         self.client.learn(name, credentials);
     }
 
-    /// The id of the client that goes by a name, where it is known.
+    /// The id of the client with a credentials name, if it is known.
     pub fn client_id(&self, name: &CredentialsName) -> Option<String> {
         self.client.client_id(name)
     }
 
-    /// Reads what an organization holds.
+    /// Reads the objects of an organization.
     pub async fn observe(&self, look: &Look) -> Result<Seen, Fault> {
-        // A look is at one organization, which one API manages.
+        // A look is at one organization, and one API manages it.
         let first = look.sought.first().map_or(ObjectKind::IMPLIED, |sought| sought.object.kind);
         match first.dialect() {
             Dialect::Webchat => {
@@ -82,26 +82,25 @@ impl ReadApi {
         }
     }
 
-    /// Reads the configuration of an organization of the `webchat` dialect, for what its answer tells besides.
+    /// Reads the configuration of an organization of the `webchat` dialect and returns the whole response.
     ///
     /// # Errors
-    /// It can't be read.
+    /// The configuration cannot be read.
     pub async fn configuration(&self, target: &Target) -> Result<Response, Fault> {
         let response = self.call(target, &webchat::read(&target.organization)).await?;
         webchat::observed(&response)?;
         Ok(response)
     }
 
-    /// Asks how a replication job is doing.
+    /// Asks for the state of a replication job.
     pub async fn job(&self, source: &Target, id: &str) -> Result<Job, Fault> {
         let operation = webchat::poll(&source.organization, id);
         let response = self.call(source, &operation).await?;
         webchat::job(&response)
     }
 
-    /// Queries the audit log for what happened to some objects, which where they have ids go by those there: all
-    /// pages, up to a limit. True in
-    /// the second place means that there was more.
+    /// Queries the audit log for entries about some objects, by their ids if they have ids: all pages, up to
+    /// a limit. The second value is true if the log has more entries.
     pub async fn entries(
         &self,
         targets: &[Target],
@@ -133,7 +132,7 @@ impl ReadApi {
         Ok((all, truncated))
     }
 
-    /// Entries about organizations that share credentials: all pages, up to a limit.
+    /// Returns entries about organizations with the same credentials: all pages, up to a limit.
     async fn entries_of_organizations(
         &self,
         group: &[&Target],
@@ -155,8 +154,8 @@ impl ReadApi {
         Ok((all, true))
     }
 
-    /// Names of people by their ids, in the organizations of some objects: as far as they may be read. Whom the entries
-    /// name need not be asked for.
+    /// Returns the names of people by their ids, in the organizations of some objects, if the client may read
+    /// them. People whom the entries already name are not looked up.
     pub async fn people(&self, targets: &[Target], ids: &BTreeSet<String>) -> BTreeMap<String, String> {
         let mut names = BTreeMap::new();
         let mut asked: Vec<&Target> = Vec::new();
@@ -169,7 +168,8 @@ impl ReadApi {
                 if names.contains_key(id) {
                     continue;
                 }
-                // A name is no reason to fail: without it, the id is shown. Who may not read one may read none.
+                // A missing name is no failure: the id is shown instead. A client that may not read one name
+                // may read none.
                 match self.call(target, &cloud::user(id)).await {
                     Ok(response) if !matches!(response.status, 401 | 403) => {
                         names.extend(cloud::name_of(&response).map(|name| (id.clone(), name)));
@@ -190,12 +190,12 @@ impl ReadApi {
 }
 
 impl Api {
-    /// A client that can also write.
+    /// Returns a client that can also write.
     pub fn new(read: ReadApi) -> Self {
         Self { read }
     }
 
-    /// The part that can't write.
+    /// The part that cannot write.
     pub fn read(&self) -> &ReadApi {
         &self.read
     }
@@ -203,9 +203,12 @@ impl Api {
     /// Sends a write, once, and gives up at its deadline.
     pub async fn write(&self, write: &Write) -> Outcome<Accepted> {
         let dialect = write.target.object.kind.dialect();
-        // Digests stand in the state in place of values that are gone: live they would put a webhook out of order.
+        // The state keeps digests instead of secret values; a digest in the live configuration would break a
+        // webhook.
         if write.body.values().any(holds_digests) {
-            return Outcome::Unsent(local("a digest stands in place of a confidential value".to_owned()));
+            return Outcome::Unsent(local(
+                "the body has a digest in place of a confidential value".to_owned(),
+            ));
         }
         let secret = match &write.secret {
             None => None,
@@ -233,12 +236,12 @@ impl Api {
         }
     }
 
-    /// Sets aside what writes to these targets need of their rate limits: see [`Client::reserve`].
+    /// Reserves the share of their rate limits that writes to these targets need: see [`Client::reserve`].
     pub fn reserve(&self, targets: &[Target]) -> Option<Duration> {
         self.read.client.reserve(targets)
     }
 
-    /// Asks for a replication job, once.
+    /// Starts a replication job, once.
     pub async fn start_job(&self, start: &StartJob) -> Outcome<Job> {
         let operation = webchat::replicate(start);
         let Some(left) = until(start.deadline) else { return Outcome::Unsent(too_late(&operation)) };
@@ -250,16 +253,17 @@ impl Api {
     }
 }
 
-/// How long until a moment; none where it is past.
+/// The time until a moment; none if it is past.
 fn until(deadline: jiff::Timestamp) -> Option<Duration> {
     Duration::try_from(deadline.duration_since(clock::now())).ok().filter(|left| !left.is_zero())
 }
 
-/// A process that was stopped between its intent and here is late: others have waited for this write, and no
-/// longer do. A deadline of zero would not keep it, for a request may leave before a timeout is looked at.
+/// The fault of a write whose process was stopped between its intent and its request: others no longer wait
+/// for this write. A timeout of zero is not enough, because a request may leave before the timeout is
+/// checked.
 fn too_late(operation: &Operation) -> Fault {
     let message =
-        format!("{} was not written: its deadline had passed before it was sent", operation.subject);
+        format!("{} was not written, because its deadline passed before it was sent", operation.subject);
     Fault::new(FaultKind::Transient, message)
 }
 
@@ -294,9 +298,9 @@ mod tests {
                 id: Some("id".into()),
                 secret: None,
             };
-            // No region is known: whatever gets past is not sent either, and says so.
-            let Outcome::Unsent(fault) = api.write(&write).await else { panic!("it is sent") };
-            assert_eq!(fault.to_string().contains("a digest stands in place"), holds_one, "{fault}");
+            // No region is configured, so a body without a digest is not sent either and gets another error.
+            let Outcome::Unsent(fault) = api.write(&write).await else { panic!("the write is sent") };
+            assert_eq!(fault.to_string().contains("the body has a digest in place"), holds_one, "{fault}");
         }
     }
 }

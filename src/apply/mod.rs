@@ -1,9 +1,9 @@
-//! Stage 5 of 7: what the answer to a write means for what comes next.
+//! Stage 5 of 7: maps the answer to a write to the next step.
 //!
-//! In: an [`crate::model::Outcome`]. Out: a [`Verdict`]. Never: sends anything, or says *send it again*: after every
-//! answer but an acceptance the live configuration is read first. Start reading at [`verdict()`].
+//! In: an [`crate::model::Outcome`]. Out: a [`Verdict`]. Never: sends anything, or sends a write again: after
+//! every answer but an acceptance the live configuration is read first. Start reading at [`verdict()`].
 //!
-//! Which write is next is decided in `reconcile/deciding.rs`, and what comes after its answer in `reconcile/answering.rs`.
+//! `reconcile/deciding.rs` decides which write is next, and `reconcile/answering.rs` what follows its answer.
 
 pub mod verdict;
 

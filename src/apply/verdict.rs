@@ -1,39 +1,39 @@
-//! Outcome to verdict: one table.
+//! The table from outcome to verdict.
 
 use crate::model::{Fault, FaultKind, Outcome};
 
-/// What to do after a write was answered, or was not.
+/// The next step after a write has an outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Verdict<T> {
-    /// It is in force, says the server. Read it back.
+    /// The server accepted the write. Read it back.
     Done(T),
-    /// Somebody else was faster. Read and plan again.
+    /// Another user wrote first. Read and plan again.
     Stale,
-    /// Not executed. Wait (this long where the server said so), then read and plan again.
+    /// Not executed. Wait (as long as the server asked, if it did), then read and plan again.
     Wait {
         /// Milliseconds that the server asked for.
         retry_after_ms: Option<u64>,
-        /// Why, where it is more than the rate limit.
+        /// The reason, if it is not only the rate limit.
         fault: Option<Fault>,
     },
-    /// It may have been executed: wait until it no longer can be, then read.
+    /// It may have been executed: wait until it can no longer take effect, then read.
     Settle {
         /// What happened.
         fault: Fault,
-        /// Whether it may still run: then its whole deadline is waited for.
+        /// Whether it may still run: then the wait lasts until its deadline.
         running: bool,
     },
-    /// It would be refused again. A person has to look.
+    /// It would be refused again. A person has to decide.
     Stop(Fault),
 }
 
-/// Decides what an answer means.
+/// Returns what an answer means.
 pub fn verdict<T>(outcome: Outcome<T>) -> Verdict<T> {
     match outcome {
         Outcome::Accepted(value) => Verdict::Done(value),
         Outcome::Conflict => Verdict::Stale,
         Outcome::Throttled { retry_after_ms } => Verdict::Wait { retry_after_ms, fault: None },
-        // There was no room for it under the rate limit.
+        // The rate limit left no room for it.
         Outcome::Unsent(fault) if fault.kind == FaultKind::Throttled && !fault.given_up => {
             Verdict::Wait { retry_after_ms: fault.retry_after_ms, fault: None }
         }

@@ -1,4 +1,4 @@
-//! What goes wrong, as message, hints and exit code: decided here and nowhere else.
+//! Turns every error into a message, hints and an exit code. No other module does.
 
 use serde_json::json;
 
@@ -11,53 +11,54 @@ use crate::service::ServiceError;
 use crate::source::SourceError;
 use crate::store::{StoreError, StoreTrouble};
 
-/// A command that could not do what it was asked to.
+/// The failure of a command.
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
     /// One sentence without a full stop, causes after colons.
     pub message: String,
-    /// What to do next.
+    /// What to do next, each an imperative.
     pub hints: Vec<String>,
 }
 
 impl Failure {
-    /// A failure with a message alone.
+    /// Makes a failure without hints.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), hints: Vec::new() }
     }
 
-    /// A defect of ours.
+    /// Makes a failure for a bug in genesync.
     pub fn bug(message: impl Into<String>) -> Self {
         Self::new(Exit::Bug, message).hint("report this bug with the command line and this message")
     }
 
-    /// Says what to do next.
+    /// Adds a hint.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// Says what it is about, before the message.
+    /// Puts the object of the failure before the message.
     pub fn about(mut self, what: &str) -> Self {
         self.message = format!("{what}: {}", self.message);
         self
     }
 
-    /// It as one JSON document.
+    /// Returns the failure as one JSON document.
     pub fn document(&self) -> String {
         let document =
             json!({"error": {"message": self.message, "hints": self.hints}, "exitCode": self.exit.code()});
         crate::render::value::document(&document)
     }
 
-    /// Prints it: on stderr for people, and as the one JSON document on stdout for programs.
+    /// Prints the failure on stderr; with `json` also as the only JSON document on stdout.
     pub fn print(&self, output: &Output, json: bool) {
         if json {
             output.data(&self.document());
         }
-        // Names out of a repository end up in messages. Line breaks stay: some causes have several lines.
+        // Messages contain names from the repository, so they are escaped. Line breaks stay: some causes have
+        // several lines.
         let plain = |text: &str| text.split('\n').map(render::value::escape).collect::<Vec<_>>().join("\n");
         output.error(&plain(&self.message));
         for hint in &self.hints {
@@ -73,7 +74,7 @@ impl From<SourceError> for Failure {
             SourceError::NotARepository { .. } => Failure::new(Exit::Outside, message)
                 .hint("run `git init` and commit, or name a path that holds a git repository"),
             SourceError::NoTenants { .. } => Failure::new(Exit::Findings, message)
-                .hint("start a repository with `genesync init`; an empty repository never deletes anything"),
+                .hint("start a repository with `genesync init`, or name another path or branch"),
             SourceError::Url { .. } => Failure::new(Exit::Usage, message),
             SourceError::Revision { .. } => Failure::new(Exit::Outside, message),
             SourceError::Limit { .. } | SourceError::Malformed { .. } => {
@@ -101,8 +102,8 @@ impl From<PassError> for Failure {
         let message = causes(&error);
         match error {
             PassError::Rewound(_) => Failure::new(Exit::Refused, message)
-                .hint("run this again with --allow rewind --reason … if you meant to rewrite history"),
-            PassError::Overtaken(_) => Failure::new(Exit::Outside, message).hint("run it again"),
+                .hint("run this again with --allow rewind --reason … if you rewrote the history on purpose"),
+            PassError::Overtaken(_) => Failure::new(Exit::Outside, message).hint("run the command again"),
             PassError::NoClients(error) => Failure::from(&*error),
             PassError::Store(error) => Failure::from(error),
             PassError::Source(error) => Failure::from(error),
@@ -121,7 +122,7 @@ impl From<&ConfigError> for Failure {
                 ))
             }
             ConfigError::StateNowhere => Failure::new(Exit::Usage, message)
-                .hint("remove the folder or URL of the state if the runner keeps nothing, else remove the word `none`"),
+                .hint("remove the folder or URL of the state if the runner keeps no files, else remove the value `none`"),
             ConfigError::Unreadable { .. }
             | ConfigError::Invalid { .. }
             | ConfigError::Endpoint { .. }
@@ -150,13 +151,13 @@ impl From<StoreError> for Failure {
         let message = causes(&error);
         match &error {
             StoreError::Newer { .. } => Failure::new(Exit::Outside, message).hint(
-                "use the later version of genesync that made it, or give this version another store",
+                "use the newer version of genesync that wrote the store, or give this version another store",
             ),
             StoreError::OtherRepository { .. } => Failure::new(Exit::Usage, message).hint(
-                "give each repository its own store; if it is the same repository under another name, run `genesync apply --allow rewind --reason …` once with that name",
+                "give each repository its own store, or, if this is the same repository under another name, run `genesync apply --allow rewind --reason …` once with that name",
             ),
             StoreError::Corrupt { .. } | StoreError::Damaged { .. } | StoreError::Status { .. } => Failure::new(Exit::Outside, message).hint(
-                "put the last copy of the state back, or give genesync an empty store, which loses pauses, holds and history",
+                "restore the last backup of the state, or give genesync an empty store, which loses pauses, holds and history",
             ),
             StoreError::NotADatabase { .. } => {
                 Failure::new(Exit::Outside, message).hint(StoreTrouble::NotADatabase.hint())
@@ -169,10 +170,12 @@ impl From<StoreError> for Failure {
                     None => failure,
                 }
             }
-            StoreError::Fenced { .. }
-            | StoreError::Superseded { .. }
-            | StoreError::Off { .. }
-            | StoreError::Exchanged { .. } => Failure::new(Exit::Outside, message),
+            StoreError::Fenced { .. } | StoreError::Superseded { .. } => {
+                Failure::new(Exit::Outside, message).hint("run the command again")
+            }
+            StoreError::Off { .. } => Failure::new(Exit::Outside, message)
+                .hint("run the command again after an hour, or with --allow run-off --reason …"),
+            StoreError::Exchanged { .. } => Failure::new(Exit::Outside, message).hint("start genesync again"),
         }
     }
 }
@@ -197,7 +200,7 @@ mod tests {
     use crate::service::http::HookSecrets;
 
     #[test]
-    fn a_process_that_fails_says_what_of_and_why() {
+    fn every_service_error_has_its_exit_code_and_message() {
         let address = "127.0.0.1:8490".parse().unwrap();
         let source = std::io::Error::other("address in use");
         let secret = |text: &str| Secret::new(text.to_owned());
@@ -205,8 +208,8 @@ mod tests {
         let no_url = Sender::new(&secret("nowhere"), NotifyFormat::Json, &Default::default()).unwrap_err();
         let table = [
             (
-                ServiceError::Client(Fault::new(FaultKind::Local, "TLS can't be set up")),
-                (Exit::Outside, "TLS can't be set up"),
+                ServiceError::Client(Fault::new(FaultKind::Local, "TLS cannot be set up")),
+                (Exit::Outside, "TLS cannot be set up"),
             ),
             (
                 ServiceError::Listen { address, source },

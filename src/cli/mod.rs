@@ -1,8 +1,8 @@
-//! The terminal: what can be typed, what is printed, which exit code comes out.
+//! The command line: parses arguments, runs a command, prints, and returns the exit code.
 //!
-//! In: arguments. Out: text on stdout and stderr, an exit code. Never: holds logic of a stage. One file a
-//! command; `failure.rs` alone decides message, hints and exit code; `output.rs` alone prints.
-//! Start reading at [`main`], then any file under `commands/`.
+//! In: arguments. Out: text on stdout and stderr, an exit code. Never: contains logic of a stage. Each
+//! command has one file. Only `failure.rs` decides messages, hints and exit codes of failures, and only
+//! `output.rs` prints. Start reading at [`main`], then any file under `commands/`.
 
 mod args;
 pub mod commands;
@@ -39,7 +39,7 @@ use commands::{
 pub use failure::Failure;
 pub use output::Output;
 
-/// Keep the web messaging configuration of many Genesys organizations equal to what a git repository says
+/// Keep the web messaging configuration of many Genesys organizations equal to a git repository
 #[derive(Debug, Parser)]
 #[command(name = "genesync", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "\
@@ -47,12 +47,12 @@ Exit codes:
    0  in sync, or done
    1  findings: the input is not valid
    2  usage
-   3  git has something to apply (--detailed-exitcode), or a change waits (apply)
+   3  git has changes to apply (--detailed-exitcode), or a change waits (apply)
    4  a person decides: contended, held, undecided, or refused by the API
    5  refused by a guard
-   6  partial failure: something was written, or may have been, and something failed
+   6  partial failure: some writes were sent, and a write or a tenant failed
    7  outside: network, API, database, git
-   8  only live moved: drift (--detailed-exitcode)
+   8  only the live configuration changed: drift (--detailed-exitcode)
   70  a bug")]
 pub struct Cli {
     #[command(flatten)]
@@ -61,28 +61,31 @@ pub struct Cli {
     command: Command,
 }
 
-/// Options that every command takes.
+/// The options of every command.
 #[derive(Debug, Args)]
 struct Global {
     /// Settings file, outside of any configuration repository (env: `GENESYNC_SETTINGS`)
     #[arg(long, global = true, value_name = "FILE", help_heading = "Operator's settings")]
     settings: Option<PathBuf>,
-    /// URL that stands in for a region's API host, such as an emulator; repeatable (env: `GENESYNC_ENDPOINT_<REGION>`)
+    /// URL to use instead of a region's API host, such as an emulator; repeatable
+    /// (env: `GENESYNC_ENDPOINT_<REGION>`)
     #[arg(long = "endpoint", global = true, value_name = "REGION=URL", help_heading = "Operator's settings")]
     endpoints: Vec<String>,
-    /// Directory of mounted credentials: `<name>/client-id` and `<name>/client-secret` (env: `GENESYNC_CREDENTIALS_DIR`)
+    /// Directory of mounted credentials: `<name>/client-id` and `<name>/client-secret`
+    /// (env: `GENESYNC_CREDENTIALS_DIR`)
     #[arg(long, global = true, value_name = "DIR", help_heading = "Operator's settings")]
     credentials_dir: Option<PathBuf>,
     /// Directory of the state (env: `GENESYNC_STATE_DIR`)
     #[arg(long, global = true, value_name = "DIR", help_heading = "Operator's settings")]
     state_dir: Option<PathBuf>,
-    /// PostgreSQL database that keeps the state in the directory's stead, for several replicas (env: `GENESYNC_STORE`)
+    /// PostgreSQL database to keep the state in instead of the directory, for several replicas (env:
+    /// `GENESYNC_STORE`)
     #[arg(long, global = true, value_name = "URL", help_heading = "Operator's settings")]
     store: Option<String>,
-    /// Say nothing but results and errors
+    /// Print only results and errors
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Say more: also what is passed over; twice to log every request
+    /// Print more, also the files that genesync skips; give it twice to log every request
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
 }
@@ -94,86 +97,86 @@ impl Global {
     }
 }
 
-/// What can be done.
+/// The commands.
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start a configuration repository with one example tenant
     #[command(after_help = "Example:\n  genesync init our-chats --tenant northbank")]
     Init(init::InitArgs),
-    /// Check manifests, offline and without credentials
+    /// Check manifests offline, without credentials
     #[command(after_help = "Example:\n  genesync validate --fix")]
     Validate(validate::ValidateArgs),
-    /// Show what would change, and who changed what; writes nothing
+    /// Show what `apply` would change and who changed the live configuration, without writing
     #[command(after_help = "Example:\n  genesync plan --since origin/main")]
     Plan(plan::PlanArgs),
-    /// Make the live configurations equal to a commit, replicate and confirm
+    /// Make the live configuration equal to a commit in every region, and confirm every write
     #[command(after_help = "Example:\n  genesync apply https://git.example.com/our-chats.git --rev main")]
     Apply(apply::ApplyArgs),
-    /// Keep the live configurations equal to a repository: the controller
+    /// Run the controller, which keeps the live configuration equal to a repository
     #[command(after_help = "Example:\n  genesync run https://git.example.com/our-chats.git")]
     Run(run::RunArgs),
-    /// Show how every tenant is, from the store
+    /// Show the status of every tenant from the state
     #[command(after_help = "Example:\n  genesync status")]
     Status(status::StatusArgs),
-    /// Show what happened to a tenant, from the store
+    /// Show the history of a tenant from the state
     #[command(after_help = "Example:\n  genesync history northbank --overwritten")]
     History(status::HistoryArgs),
-    /// Make the controller look at tenants now
+    /// Make the controller run tenants now
     #[command(after_help = "Example:\n  genesync sync northbank")]
     Sync(pause::SyncArgs),
-    /// Watch tenants, and write nothing to them
+    /// Pause tenants: genesync reads them and writes nothing
     #[command(
         after_help = "Example:\n  genesync pause northbank --reason \"campaign of the marketing team\""
     )]
     Pause(pause::PauseArgs),
-    /// Open guards for the next run of a tenant: the controller's, or a scheduled job's
+    /// Open guards for the next run of a tenant
     #[command(after_help = "Example:\n  genesync allow protected northbank --reason \"the branch closes\"")]
     Allow(allow::AllowArgs),
-    /// Accept what another user changed in fields that git does not name
+    /// Accept changes of other users in fields that git does not name
     #[command(after_help = "Example:\n  genesync accept northbank")]
     Accept(accept::AcceptArgs),
     /// End pauses and holds
     #[command(after_help = "Example:\n  genesync resume northbank")]
     Resume(pause::ResumeArgs),
-    /// Show what `enforce` would change, before it is switched on; writes nothing
+    /// Show what `mode: enforce` would change, without writing
     #[command(after_help = "Example:\n  genesync adopt --tenant northbank")]
     Adopt(plan::PlanArgs),
-    /// Check credentials, permissions, clocks and limits, and say how to mend what is missing
+    /// Check credentials, permissions, clocks and limits, and show how to fix each failure
     #[command(after_help = "Example:\n  genesync doctor --tenant northbank")]
     Doctor(doctor::DoctorArgs),
-    /// Write manifests for what is live
+    /// Write manifests for the live configuration of an organization
     #[command(
         after_help = "Example:\n  genesync import --tenant northbank --organization 8b1f0c52-6d3e-4a7b-9c10-2f4e5d6a7b8c --region eu-west-1 --credentials northbank"
     )]
     Import(import::ImportArgs),
-    /// Print a value, the line that won, and those that it beat
+    /// Print a value and the lines that set it, or the page of a rule or guard
     #[command(after_help = "Example:\n  genesync explain greetings.enabled --tenant northbank")]
     Explain(explain::ExplainArgs),
-    /// Post a plan to its pull request: one comment, updated in place
+    /// Post a plan to its pull request as one comment, or update that comment
     #[command(after_help = "Example:\n  genesync pr-comment --provider github --file plan.md")]
     PrComment(pr_comment::PrCommentArgs),
-    /// Draw a likeness of a tenant's widget
+    /// Draw the widget of a tenant
     #[command(after_help = "Example:\n  genesync picture northbank")]
     Picture(picture::PictureArgs),
-    /// List rules, and who would newly fail before one is tightened
+    /// List the rules, or the tenants that a stricter rule would fail
     #[command(after_help = "Example:\n  genesync rules list")]
     Rules(rules::RulesArgs),
-    /// Report how accessible every tenant's widget is
+    /// Report how accessible the widget of every tenant is
     #[command(after_help = "Example:\n  genesync accessibility --format html")]
     Accessibility(accessibility::AccessibilityArgs),
-    /// Serve an editor over the language server protocol, on the standard streams
+    /// Serve an editor over the language server protocol on stdin and stdout
     #[command(after_help = "Example:\n  genesync lsp")]
     Lsp,
-    /// Print the JSON Schema of a kind of document
+    /// Print the JSON Schema of a document
     #[command(after_help = "Example:\n  genesync schema --out schemas")]
     Schema(schema::SchemaArgs),
     /// Run the Genesys emulator
     #[command(after_help = "Example:\n  genesync emulate")]
     Emulate(emulate::EmulateArgs),
-    /// Show one full run: emulator, example tenants, plan, apply, confirm
+    /// Plan, apply and confirm ten example tenants against the emulator
     #[command(after_help = "Example:\n  genesync demo")]
     Demo(demo::DemoArgs),
-    /// Print completions for a shell
+    /// Print the completion script of a shell
     #[command(
         after_help = "Example:\n  genesync completions bash > ~/.local/share/bash-completion/completions/genesync"
     )]
@@ -184,7 +187,7 @@ enum Command {
 }
 
 impl Command {
-    /// Whether results go out as JSON: then so do failures.
+    /// Returns whether the command prints its result as JSON. Then it also prints a failure as JSON.
     fn wants_json(&self) -> bool {
         match self {
             Command::Validate(args) => args.format == ValidateFormat::Json,
@@ -218,7 +221,7 @@ impl Command {
 }
 
 impl Command {
-    /// Whether it may have to know what time it is somewhere; the others work without any settings.
+    /// Returns whether the command uses time zones. The other commands work without settings.
     fn reads_time_zones(&self) -> bool {
         !matches!(
             self,
@@ -253,7 +256,7 @@ pub fn main() -> ExitCode {
     });
     let result = std::panic::catch_unwind(work);
     let result =
-        result.unwrap_or_else(|_| Err(Failure::bug("it ended unexpectedly; the lines above say where")));
+        result.unwrap_or_else(|_| Err(Failure::bug("genesync panicked: the lines above show where")));
     let exit = match result {
         Ok(_) if output.lost_a_result() => Exit::Outside,
         Ok(exit) => exit,
@@ -266,9 +269,10 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit.code())
 }
 
-/// Help and version are results and go to stdout; the rest is talk, and a document for a program.
+/// Prints help and version on stdout, and a usage error on stderr and, with `--format json`, as a document on
+/// stdout.
 fn usage(error: &clap::Error) -> ExitCode {
-    // Nobody to tell is as good as told.
+    // If stderr is closed, there is no reader to report to.
     let _ = error.print();
     if !error.use_stderr() {
         return ExitCode::from(Exit::Done.code());
@@ -284,19 +288,19 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(Exit::Usage.code())
 }
 
-/// Logs where the operator asks for them; a controller logs what it does unless told otherwise.
+/// Starts logging if the operator asks for it. The controller logs at its default level without a flag.
 fn start_telemetry(command: &Command, flags: &Flags, quiet: bool, verbose: u8) -> Telemetry {
     let level = if quiet { Some("genesync=warn") } else { (verbose > 1).then_some("genesync=debug") };
     let asked = env::log().or_else(|| level.map(str::to_owned));
     let options = match command {
-        // Settings that can't be read are said by the command itself.
+        // The command itself reports settings that cannot be read.
         Command::Run(_) => match Settings::resolve(flags.clone()) {
             Ok(settings) => logging(&settings, asked),
             Err(_) => Options::default(),
         },
         _ => Options { filter: asked, ..Options::default() },
     };
-    // A filter that can't be read logs nothing: it is no reason not to do what was asked.
+    // An invalid filter disables logging and does not fail the command.
     telemetry::start(&options).unwrap_or_default()
 }
 
@@ -341,9 +345,9 @@ fn dispatch(
 
 fn block_on(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::bug(format!("the runtime can't be started: {error}")))?;
+    let runtime = runtime.map_err(|error| Failure::bug(format!("cannot start the runtime: {error}")))?;
     let result = runtime.block_on(work);
-    // A blocking call that is still under way must not hold the exit up.
+    // A blocking call that still runs must not delay the exit.
     runtime.shutdown_background();
     result
 }
@@ -352,7 +356,7 @@ fn block_on(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, F
 mod tests {
     use super::*;
 
-    /// What a shell hands over: words, with quotes around those that have spaces; a redirection is the shell's own.
+    /// Returns the arguments that a shell would pass. Quotes group words, and a redirection is left out.
     fn words(line: &str) -> Vec<String> {
         let line = line.split(" > ").next().unwrap_or_default();
         let parts = line.split('"').enumerate();

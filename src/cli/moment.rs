@@ -1,4 +1,5 @@
-//! Moments as people type them: `2026-12-24T18:30` is wall-clock time of a zone, `2026-12-24T18:30Z` is not.
+//! Parses a time from the command line: `2026-12-24T18:30` is local time in a zone, `2026-12-24T18:30Z` is
+//! UTC.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -8,15 +9,18 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use super::{Exit, Failure};
 use crate::model::zone;
 
-/// The time zone that a tenant's hours are meant in: what the manifest says, or else what the operator says.
+/// Returns the time zone of a tenant's opening hours: from the manifest, else from `--tz`.
 ///
 /// # Errors
-/// There is no such zone, or the two name different ones.
+/// The zone does not exist, or the manifest and `--tz` name different zones.
 pub fn zone(asked: Option<&str>, named: Option<&str>) -> Result<Option<TimeZone>, Failure> {
     let Some(name) = named.or(asked) else { return Ok(None) };
     if let Some(other) = asked.filter(|asked| *asked != name) {
-        return Err(Failure::new(Exit::Usage, format!("the manifest's hours are in {name}, not in {other}"))
-            .hint("leave --tz out; for a moment in another zone write it with its offset, such as 2026-12-24T18:30-05:00"));
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("the time zone of the manifest's hours is {name}, not {other}"),
+        )
+        .hint("remove --tz, or write the time with its offset, such as 2026-12-24T18:30-05:00"));
     }
     let unknown = || {
         Failure::new(Exit::Usage, format!("there is no time zone `{name}`"))
@@ -25,7 +29,7 @@ pub fn zone(asked: Option<&str>, named: Option<&str>) -> Result<Option<TimeZone>
     zone::find(name).map(Some).ok_or_else(unknown)
 }
 
-/// What there is to say of a wall-clock time that the clock passes over, or shows twice.
+/// Returns a warning for a local time that does not exist or exists twice, because the clock changes.
 pub fn note(text: &str, zone: Option<&TimeZone>) -> Option<String> {
     let (local, zone) = (text.parse::<DateTime>().ok()?, zone?);
     let ambiguous = zone.to_ambiguous_timestamp(local);
@@ -34,15 +38,17 @@ pub fn note(text: &str, zone: Option<&TimeZone>) -> Option<String> {
         AmbiguousOffset::Unambiguous { .. } => None,
         AmbiguousOffset::Gap { .. } => {
             let meant = ambiguous.compatible().ok()?.to_zoned(zone.clone()).strftime("%H:%M").to_string();
-            Some(format!("{text} does not exist in {name}, where the clock goes forward: {meant} is taken"))
+            Some(format!(
+                "{text} does not exist in {name}, because the clock goes forward; genesync uses {meant}"
+            ))
         }
-        AmbiguousOffset::Fold { .. } => {
-            Some(format!("{text} comes twice in {name}, where the clock goes back: the first one is taken"))
-        }
+        AmbiguousOffset::Fold { .. } => Some(format!(
+            "{text} exists twice in {name}, because the clock goes back; genesync uses the first"
+        )),
     }
 }
 
-/// A moment as it was typed.
+/// Parses a time.
 pub fn read(text: &str, zone: Option<&TimeZone>) -> Result<Timestamp, Failure> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
@@ -51,21 +57,22 @@ pub fn read(text: &str, zone: Option<&TimeZone>) -> Result<Timestamp, Failure> {
         return Ok(moment);
     }
     let Ok(local) = text.parse::<DateTime>() else {
-        return Err(Failure::new(Exit::Usage, format!("`{text}` is no moment"))
+        return Err(Failure::new(Exit::Usage, format!("`{text}` is not a time"))
             .hint("write 2026-12-24T18:30 in the tenant's time zone, or 2026-12-24T18:30Z"));
     };
     let Some(zone) = zone else {
         return Err(Failure::new(
             Exit::Usage,
-            format!("`{text}` names no time zone, and neither does the manifest"),
+            format!("`{text}` has no time zone, and the manifest names none"),
         )
         .hint("add `--tz Europe/Berlin`, or write `timeZone` under `availability`"));
     };
     let moment = zone.to_ambiguous_timestamp(local).compatible();
-    moment.map_err(|error| Failure::new(Exit::Usage, format!("`{text}` can't be read: {error}")))
+    moment.map_err(|error| Failure::new(Exit::Usage, format!("cannot read the time `{text}`: {error}")))
 }
 
-/// A moment with the name of its zone behind it: `2026-12-24T18:30[Europe/Berlin]`, with an offset or without.
+/// Parses a time that ends with the name of its zone: `2026-12-24T18:30[Europe/Berlin]`, with or without an
+/// offset.
 fn bracketed(text: &str) -> Option<Timestamp> {
     let (local, name) = text.strip_suffix(']')?.split_once('[')?;
     let zone = zone::find(name)?;
@@ -81,25 +88,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_that_the_clock_passes_over_or_shows_twice_is_told() {
+    fn a_local_time_that_does_not_exist_or_exists_twice_is_reported() {
         let berlin = zone::find("Europe/Berlin").unwrap();
-        for (text, told) in [
+        for (text, reported) in [
             (
                 "2026-03-29T02:30",
                 Some(
-                    "2026-03-29T02:30 does not exist in Europe/Berlin, where the clock goes forward: 03:30 is taken",
+                    "2026-03-29T02:30 does not exist in Europe/Berlin, because the clock goes forward; genesync uses 03:30",
                 ),
             ),
             (
                 "2026-10-25T02:30",
                 Some(
-                    "2026-10-25T02:30 comes twice in Europe/Berlin, where the clock goes back: the first one is taken",
+                    "2026-10-25T02:30 exists twice in Europe/Berlin, because the clock goes back; genesync uses the first",
                 ),
             ),
             ("2026-10-25T03:00", None),
             ("2026-10-25T02:30Z", None),
         ] {
-            assert_eq!(note(text, Some(&berlin)).as_deref(), told, "{text}");
+            assert_eq!(note(text, Some(&berlin)).as_deref(), reported, "{text}");
         }
         let first = read("2026-10-25T02:30", Some(&berlin)).unwrap();
         assert_eq!(first, "2026-10-25T00:30:00Z".parse().unwrap());

@@ -1,4 +1,5 @@
-//! What `apply`, `run --once` and `demo` put together for a pass: one commit, its tenants, the operator's settings.
+//! Makes the order for a pass of `apply`, `run --once` and `demo`: one commit, its tenants, the operator's
+//! settings.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -22,30 +23,30 @@ use crate::model::{Memory, TenantName};
 use crate::platform::Heard;
 use crate::store::{Asked, Store};
 
-/// What a caller decides of a pass.
+/// The options of a pass.
 pub struct Wishes {
-    /// How much may change, with the guards that were opened.
+    /// The limits of changes, with the open guards.
     pub limits: Limits,
-    /// Whether the commit is applied to all its tenants.
+    /// Whether the pass applies the commit to all its tenants.
     pub is_whole: bool,
-    /// What a person reviewed, where only that may be written.
+    /// The reviewed plan, if the pass may write only that.
     pub reviewed: Option<BTreeMap<TenantName, Arc<Reviewed>>>,
-    /// How long tenants that another process works on are waited for.
+    /// How long the pass waits for tenants that another process leases.
     pub lease_patience: Duration,
-    /// Runs under way at once.
+    /// The most runs at the same time.
     pub concurrency: usize,
-    /// What the commit before says of guards.
+    /// The guard settings of the previous commit.
     pub parent: Parent,
-    /// Who runs it by hand, and why.
+    /// The person who applies by hand, and the reason.
     pub asked: Option<Asked>,
-    /// What counts requests.
+    /// The callback for request events.
     pub heard: Option<Heard>,
 }
 
-/// An order for a pass over a fleet that was read from a place.
+/// Makes the order for a pass over a fleet that was read from a place.
 ///
 /// # Errors
-/// The HTTP client can't be set up.
+/// The HTTP client cannot be set up.
 pub fn order(
     place: &Place,
     fleet: &Fleet,
@@ -84,7 +85,7 @@ pub fn order(
         reviewed,
         lease: settings.lease,
         lease_patience,
-        // Nobody waits here for a tenant that can't be reached: the next pass comes.
+        // The pass does not wait for an unreachable tenant: the next pass reads it again.
         waves_patience: Duration::ZERO,
         intervals: settings.controller.intervals,
         concurrency,
@@ -92,7 +93,7 @@ pub fn order(
     })
 }
 
-/// The tenants of a fleet that are managed, or not valid.
+/// Returns the tenants of a fleet that are managed or not valid.
 pub fn members(fleet: &Fleet) -> Vec<Member> {
     let wanted = known::wanted(fleet);
     let of = |wanted: crate::model::Wanted| {

@@ -1,14 +1,14 @@
-//! The only printer: data on stdout, talk on stderr, and a reader that goes away is no error.
+//! Prints results on stdout and messages on stderr. A closed pipe is not an error.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
-/// Whether anything meant for stdout was lost. One for the process, as stdout is.
+/// Whether a write to stdout failed. It is global because stdout is.
 static UNWRITTEN: AtomicBool = AtomicBool::new(false);
 
-/// Where a command prints.
+/// The printer of a command.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     quiet: bool,
@@ -16,55 +16,55 @@ pub struct Output {
 }
 
 impl Output {
-    /// A printer that says nothing but results, or more than usual.
+    /// Makes a printer. `quiet` prints only results and errors, `verbose` also prints details.
     pub fn new(quiet: bool, verbose: bool) -> Self {
         Self { quiet, verbose }
     }
 
-    /// Prints a result. Styles are dropped where nobody could see them.
+    /// Prints a result on stdout, without styles if stdout is not a terminal.
     pub fn data(&self, text: &str) {
         let mut stdout = anstream::stdout().lock();
         if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            // `| head` closes the pipe: whoever reads has enough. A full disk is another matter.
+            // `| head` closes the pipe on purpose. Other errors, such as a full disk, lose the result.
             if error.kind() != io::ErrorKind::BrokenPipe {
                 UNWRITTEN.store(true, Ordering::SeqCst);
-                self.error(&format!("the result can't be written: {error}"));
+                self.error(&format!("cannot write the result: {error}"));
             }
         }
     }
 
-    /// Whether a result could not be written: then the exit code must not say that all is well.
+    /// Returns whether a result was lost. Then the exit code must not be 0.
     pub fn lost_a_result(&self) -> bool {
         UNWRITTEN.load(Ordering::SeqCst)
     }
 
-    /// Says what is going on.
+    /// Prints a progress message, unless `--quiet`.
     pub fn talk(&self, text: &str) {
         if !self.quiet {
             self.stderr(text);
         }
     }
 
-    /// Says what only some want to know.
+    /// Prints a detail, with `--verbose` only.
     pub fn detail(&self, text: &str) {
         if self.verbose {
             self.stderr(text);
         }
     }
 
-    /// Says what went wrong.
+    /// Prints an error.
     pub fn error(&self, text: &str) {
         let style = AnsiColor::Red.on_default().bold();
         self.stderr(&format!("{style}error{style:#}: {text}"));
     }
 
-    /// Says what is not as it should be.
+    /// Prints a warning.
     pub fn warning(&self, text: &str) {
         let style = AnsiColor::Yellow.on_default().bold();
         self.stderr(&format!("{style}warning{style:#}: {text}"));
     }
 
-    /// Says what to do next.
+    /// Prints a hint.
     pub fn hint(&self, text: &str) {
         let style = Style::new().bold();
         self.stderr(&format!("{style}hint{style:#}: {text}"));
@@ -75,12 +75,12 @@ impl Output {
         let _ = writeln!(stderr, "{text}");
     }
 
-    /// Whether a progress bar has somebody to look at it.
+    /// Returns whether to draw a progress bar.
     pub fn shows_progress(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
     }
 
-    /// Whether details are wanted.
+    /// Returns whether details are printed.
     pub fn is_verbose(&self) -> bool {
         self.verbose
     }

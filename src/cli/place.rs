@@ -1,4 +1,4 @@
-//! Where manifests come from: the source and the tenants that the arguments name.
+//! Finds the source, revision and tenants that the arguments name, and loads the fleet.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,29 +17,29 @@ use crate::service::Origin;
 use crate::source::{Fetching, REMOTE_HEAD, RemoteUrl, Source, SourceError};
 use crate::store::Store;
 
-/// Whether a local path without `--rev` means its files or its last commit.
+/// What genesync reads from a local path without `--rev`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reads {
-    /// The files: while editing.
+    /// The files in the folder, for checks while editing.
     Files,
-    /// The commit: what is applied has a history.
+    /// The commit that is checked out, because genesync applies only commits.
     Commit,
 }
 
 /// A source and the revision to read.
 pub struct Place {
-    /// Where manifests come from.
+    /// The folder or repository with the manifests.
     pub source: Source,
-    /// The revision as typed.
+    /// The revision as the user wrote it.
     pub revision: String,
-    /// A name of the repository that is the same in every run.
+    /// The repository's name in the store, the same in every run.
     pub identity: String,
 }
 
-/// What stands in for the commit that was applied last, where no state knows of it: the revision that the operator names,
-/// or the first parent of what is read. Of files that are not committed it is the last commit.
+/// Returns the commit to compare guard settings with if the state has no record of an applied commit: the
+/// revision of `since`, else the first parent of the commit, else, for uncommitted files, the last commit.
 ///
-/// Where it can't be read, whether a guard is lifted and used at once is not known, and that is said.
+/// If genesync cannot read that commit, it warns that a commit could open a guard for itself.
 pub async fn parent(
     place: &Place,
     since: Option<&str>,
@@ -66,7 +66,7 @@ pub async fn parent(
         (source @ Source::Repository { .. }, None) => {
             fleet::parent(source, fleet.revision.as_str(), clock::today())
         }
-        // Files of no repository have nothing before them.
+        // A folder without a repository has no previous commit.
         (Source::Folder(path), _) => match Source::repository(path) {
             Ok(source) if source.uncommitted() != Some(0) => fleet::said_at(&source, "HEAD", clock::today()),
             Ok(source) => fleet::parent(&source, "HEAD", clock::today()),
@@ -75,20 +75,20 @@ pub async fn parent(
     };
     Ok(said.unwrap_or_else(|error| {
         output.warning(&format!(
-            "whether a guard is lifted by the commit that needs it is not known, because the commit before can't be read: {}",
+            "cannot check whether this commit loosens a guard that it needs, because the previous commit cannot be read: {}",
             causes(&error)
         ));
         Parent::default()
     }))
 }
 
-/// Finds the source that the arguments name.
+/// Finds the source and revision that the arguments name.
 pub fn place(args: &SourceArgs, reads: Reads, settings: &Settings) -> Result<Place, Failure> {
     if RemoteUrl::looks_like(&args.path) {
         let url = RemoteUrl::parse(&args.path)?;
         let source = Source::remote(&url, &fetching(settings))?;
         let revision = args.rev.as_deref().unwrap_or("HEAD");
-        // The cache has a `HEAD` of its own, which means nothing.
+        // The `HEAD` of the cache is not the `HEAD` of the remote repository.
         let revision = match revision.strip_prefix("HEAD") {
             Some(steps) => format!("{REMOTE_HEAD}{steps}"),
             None => revision.to_owned(),
@@ -111,19 +111,19 @@ pub fn place(args: &SourceArgs, reads: Reads, settings: &Settings) -> Result<Pla
     }
 }
 
-/// Says so where a commit is read, and the files that lie there are other ones by now.
+/// Warns if genesync reads a commit and the folder has uncommitted files.
 pub fn tell_uncommitted(place: &Place, args: &SourceArgs, output: &Output) {
-    // Whoever names a commit means it.
+    // An explicit revision needs no warning.
     let files = if args.rev.is_none() { place.source.uncommitted() } else { Some(0) };
     match files {
         Some(0) => {}
         Some(files) => {
             let verb = if files == 1 { "is" } else { "are" };
             let files = counted(files, "file");
-            output.warning(&format!("{files} {verb} not committed, and {verb} not looked at"));
+            output.warning(&format!("{files} {verb} not committed, and genesync reads only the commit"));
         }
         None => output.warning(
-            "the index of the work tree can't be read, so files may be edited and not committed: `git sparse-checkout reapply --no-sparse-index` mends that",
+            "cannot read the index of the work tree, so uncommitted files are not reported: run `git sparse-checkout reapply --no-sparse-index`",
         ),
     }
 }
@@ -136,7 +136,7 @@ fn fetching(settings: &Settings) -> Fetching {
     }
 }
 
-/// Where a controller follows the repository that the arguments name: always commits.
+/// Returns the origin whose commits the controller follows.
 pub fn origin(path: &str, rev: Option<&str>, settings: &Settings) -> Result<Origin, Failure> {
     let revision = rev.unwrap_or("HEAD").to_owned();
     if RemoteUrl::looks_like(path) {
@@ -151,21 +151,24 @@ pub fn origin(path: &str, rev: Option<&str>, settings: &Settings) -> Result<Orig
     Ok(Origin::Local { source, revision, identity: local_identity(path) })
 }
 
-/// A local repository's name in the store: its path, the same however it was typed.
+/// Returns a local repository's name in the store: its canonical path.
 fn local_identity(path: &str) -> String {
     Path::new(path).canonicalize().map_or_else(|_| path.to_owned(), |path| path.display().to_string())
 }
 
-/// Tenants in the order in which they were typed.
+/// Returns tenant names in the order of the arguments.
 pub fn names(typed: &[String]) -> Vec<TenantName> {
     typed.iter().map(|name| TenantName::new(name.as_str())).collect()
 }
 
-/// Loads the tenants that the arguments name; a name that is not there is an error.
+/// Loads the tenants that the arguments name.
+///
+/// # Errors
+/// A named tenant does not exist, or the source cannot be read.
 pub fn load(place: &Place, args: &SourceArgs, output: &Output) -> Result<Fleet, Failure> {
     let only: Option<BTreeSet<TenantName>> = (!args.tenants.is_empty())
         .then(|| args.tenants.iter().map(|name| TenantName::new(name.as_str())).collect());
-    // Claims on one organization show only when all tenants are seen: everything is loaded, then narrowed.
+    // Two tenants may claim one organization, so genesync loads all tenants and then drops the others.
     let progress = Progress::new(output, "reading", 0);
     let on_tenant = |all: usize, _: &mut fleet::Loaded| progress.step_of(all);
     let options = Options { on_tenant: &on_tenant, ..Options::on(clock::today()) };
@@ -174,7 +177,7 @@ pub fn load(place: &Place, args: &SourceArgs, output: &Output) -> Result<Fleet, 
     let mut fleet = loaded.map_err(|error| match (&error, root_above(Path::new(&args.path))) {
         (SourceError::NoTenants { .. }, Some(root)) => {
             let hint =
-                format!("this folder lies inside a configuration repository: name `{}`", root.display());
+                format!("name the configuration repository `{}`, which contains this folder", root.display());
             Failure::from(error).hint(hint)
         }
         _ => Failure::from(error),
@@ -194,15 +197,15 @@ pub fn load(place: &Place, args: &SourceArgs, output: &Output) -> Result<Fleet, 
     Ok(fleet)
 }
 
-/// The configuration repository that a folder lies inside of.
+/// Returns the configuration repository that contains a folder.
 pub fn root_above(folder: &Path) -> Option<PathBuf> {
-    // The folder itself may not be there yet.
+    // The folder may not exist yet.
     let folder = folder.canonicalize().or_else(|_| std::path::absolute(folder)).ok()?;
     let is_root = |above: &&Path| above.join("tenants").is_dir() && above.join("genesync.yaml").is_file();
     folder.ancestors().skip(1).find(is_root).map(Path::to_owned)
 }
 
-/// Names that no tenant has, and what was probably meant.
+/// Returns the failure for unknown tenant names, with the nearest known name or a list of names.
 pub fn no_tenant(missing: &[&str], known: &[&str]) -> Failure {
     const NAMES_MAX: usize = 20;
     let near = missing.first().and_then(|name| nearest(name, known.iter().copied()));
@@ -216,13 +219,13 @@ pub fn no_tenant(missing: &[&str], known: &[&str]) -> Failure {
     Failure::new(Exit::Usage, format!("there is no tenant {}", missing.join(", "))).hint(hint)
 }
 
-/// Keeps only some tenants and what is said of them or of everything.
+/// Keeps only these tenants, with their findings and the findings without a tenant.
 pub fn narrow(fleet: &mut Fleet, only: &BTreeSet<TenantName>) {
     fleet.tenants.retain(|tenant| only.contains(&tenant.name));
     fleet.findings.retain(|finding| finding.tenant.as_ref().is_none_or(|tenant| only.contains(tenant)));
 }
 
-/// What becomes of drafts that somebody else left.
+/// Returns what happens to drafts of other users.
 pub fn drafts(args: &GuardArgs) -> Drafts {
     match args.draft {
         None => Drafts::Refuse,
@@ -231,12 +234,12 @@ pub fn drafts(args: &GuardArgs) -> Drafts {
     }
 }
 
-/// The guards that the operator opened.
+/// Returns the guards that the operator opens.
 pub fn allowed(args: &GuardArgs) -> Result<BTreeSet<Guard>, Failure> {
     guards(&args.allow)
 }
 
-/// Guards by the names that were typed.
+/// Parses guard names.
 pub fn guards(typed: &[String]) -> Result<BTreeSet<Guard>, Failure> {
     typed
         .iter()

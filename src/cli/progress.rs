@@ -1,4 +1,4 @@
-//! A progress bar for what takes over a second, and the notes of runs as talk.
+//! Draws a progress bar for work that takes over a second, and prints the notes of runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,14 +13,14 @@ use crate::driver::drive::{Advance, Watcher};
 use crate::driver::notes::Advances;
 use crate::driver::pass;
 use crate::model::TenantName;
-use crate::platform::{Heard, Told};
+use crate::platform::{Heard, RequestEvent};
 use crate::reconcile::Note;
 use crate::render::value::{counted, escape};
 
-/// What is shorter than this needs no bar.
+/// Shorter work shows no bar.
 const QUIET_FOR: Duration = Duration::from_secs(1);
 
-/// A bar that appears once the work has taken a while.
+/// A progress bar that appears after one second.
 pub struct Progress {
     bar: ProgressBar,
     started: Instant,
@@ -34,16 +34,16 @@ pub struct Progress {
 /// Which notes of runs are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Notes {
-    /// All of them.
+    /// All notes.
     All,
-    /// All but those that the result repeats.
+    /// All notes except those that the result repeats.
     WithoutResults,
-    /// All of them with `-v`, none without.
+    /// All notes with `-v`, no notes without.
     Verbose,
 }
 
 impl Progress {
-    /// A bar over so many pieces of work.
+    /// Makes a bar over `length` pieces of work.
     pub fn new(output: &Output, what: &str, length: usize) -> Self {
         let bar = ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:32} {pos}/{len} {eta} {msg}") {
@@ -61,40 +61,41 @@ impl Progress {
         }
     }
 
-    /// The same, for work whose result says again what the notes would say.
+    /// Makes a bar that leaves out the notes that the result repeats.
     pub fn silent(output: &Output, what: &str, length: usize) -> Self {
         Self { notes: Notes::WithoutResults, ..Self::new(output, what, length) }
     }
 
-    /// The same bar; it prints the notes of runs with `-v` only.
+    /// Makes a bar that prints the notes of runs with `-v` only.
     pub fn alone(output: &Output, what: &str, length: usize) -> Self {
         Self { notes: Notes::Verbose, ..Self::new(output, what, length) }
     }
 
-    /// There are so many pieces of work, as is known by now.
+    /// Sets the number of pieces of work.
     pub fn over(&self, length: usize) {
         self.bar.set_length(length as u64);
     }
 
-    /// Tells of long waits for a rate limit.
+    /// Returns a callback that prints long waits for a rate limit.
     pub fn heard(&self) -> Heard {
         let (bar, output) = (self.bar.clone(), self.output);
-        Arc::new(move |told| {
-            if let Told::Waits { organization, wait } = told {
+        Arc::new(move |reported| {
+            if let RequestEvent::Waits { organization, wait } = reported {
                 let wait_s = wait.as_secs() + 1;
-                let line = format!("organization {organization} is rate limited; going on in {wait_s} s");
+                let line =
+                    format!("organization {organization} is rate limited; genesync continues in {wait_s} s");
                 bar.suspend(|| output.talk(&escape(&line)));
             }
         })
     }
 
-    /// One piece is done.
+    /// Counts one finished piece.
     pub fn step(&self) {
         self.bar.inc(1);
         self.appear();
     }
 
-    /// One piece is done, of as many as are known by now.
+    /// Counts one finished piece of `length`.
     pub fn step_of(&self, length: usize) {
         self.over(length);
         self.step();
@@ -116,14 +117,14 @@ impl Progress {
         }
     }
 
-    /// The work is over.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// The operator wants the runs to end.
+    /// Stops the runs after their writes in flight.
     pub fn cancel(&self) {
-        let line = "stopping: what is under way is ended first; stop it again to leave that to the journal";
+        let line = "stopping after the writes in flight; interrupt again to stop at once and leave them to the journal";
         self.bar.suspend(|| self.output.talk(line));
         self.stop.cancel();
     }
@@ -155,9 +156,9 @@ impl Watcher for Progress {
         self.bar.suspend(|| match note {
             Note::OutOfPlace { .. } | Note::OtherKey { .. } => self.output.warning(&line),
             _ if self.notes == Notes::Verbose => self.talk(&line),
-            // Long work says what it waits for.
+            // A repeated poll shows what a long run waits for.
             Note::AwaitingAudit { polls, .. } if *polls > 0 => self.output.talk(&line),
-            // The course of things; the result says it again.
+            // The result repeats these notes.
             Note::Wrote { .. }
             | Note::Served { .. }
             | Note::JobStarted { .. }
@@ -173,9 +174,9 @@ impl Watcher for Progress {
         let Advance { done, all } = advance;
         self.bar.set_message(escape(&format!("{tenant}: {done} of {all} objects")));
         self.appear();
-        // Where nobody sees the bar, a line does.
-        if let Some(told) = self.advances.told(tenant, advance).filter(|_| self.bar.is_hidden()) {
-            self.talk(&escape(&format!("{tenant}: {told}")));
+        // Without a visible bar, genesync prints lines.
+        if let Some(reported) = self.advances.reported(tenant, advance).filter(|_| self.bar.is_hidden()) {
+            self.talk(&escape(&format!("{tenant}: {reported}")));
         }
     }
 

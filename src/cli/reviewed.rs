@@ -1,7 +1,8 @@
-//! Plans that a person reviewed: written by `plan --out FILE.json`, read by `apply --plan FILE.json`.
+//! Reviewed plans: `plan --out FILE.json` writes them, `apply --plan FILE.json` reads them.
 //!
-//! The digest of a plan is made of its tenants', theirs of their objects': whoever approved it approved each object.
-//! What is shown beside the digests is for people; what is written is planned anew and has to have the same digests.
+//! The digest of a plan covers the digests of its tenants, which cover the digests of their objects. So the
+//! approval of a plan approves each object. `apply` plans again and writes only objects whose new digest is
+//! the reviewed one. The rest of the file is for people.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,10 +17,10 @@ use crate::model::plan::{Reviewed, ReviewedObject, fleet_digest, opened_digest, 
 use crate::model::{Object, ObjectKind, ObjectRef, OrganizationId, TenantName, json};
 use crate::render::document::{PlanDocument, PlanFile};
 
-/// Largest plan that is read, in bytes: ten thousand tenants with a change each have a tenth of it.
+/// The largest plan file, in bytes: ten times the size of a plan with one change in each of 10,000 tenants.
 const FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// A plan as a file: canonical JSON, one line.
+/// Returns a plan file: canonical JSON in one line.
 pub fn file(plan: &PlanDocument, now: Timestamp, valid_hours: u16) -> String {
     let file = PlanFile {
         format: PlanFile::FORMAT,
@@ -35,7 +36,7 @@ pub fn file(plan: &PlanDocument, now: Timestamp, valid_hours: u16) -> String {
     text
 }
 
-/// What is read of a file.
+/// The fields that genesync reads from a plan file.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Stored {
@@ -89,52 +90,53 @@ struct StoredChange {
 /// A plan that may be applied.
 #[derive(Debug)]
 pub struct ReviewedPlan {
-    /// The commit that it was made from.
+    /// The commit of the plan.
     pub revision: String,
-    /// Its digest.
+    /// The digest of the plan.
     pub digest: String,
-    /// Guards that it was made with open, by name, and why: they were approved with it.
+    /// The names of the guards that were open for the plan, and the reason. The approval covers them.
     pub opened: Option<(Vec<String>, String)>,
-    /// What it holds of each tenant that it could plan.
+    /// The reviewed objects of each planned tenant.
     pub tenants: BTreeMap<TenantName, Arc<Reviewed>>,
 }
 
-/// Reads a plan and makes sure that it is whole and still holds.
+/// Reads a plan file, and checks its digests and that it has not expired.
 pub fn read(path: &Path, now: Timestamp) -> Result<ReviewedPlan, Failure> {
     let name = path.display();
     let unreadable =
-        |error: String| Failure::new(Exit::Usage, format!("the plan `{name}` can't be read: {error}"));
+        |error: String| Failure::new(Exit::Usage, format!("cannot read the plan `{name}`: {error}"));
     let text = files::read_text(path, FILE_BYTES_MAX)?;
     let stored: Stored = serde_json::from_str(&text).map_err(|error| {
-        unreadable(error.to_string()).hint("`genesync plan --rev COMMIT --out plan.json` writes one")
+        unreadable(error.to_string())
+            .hint("run `genesync plan --rev COMMIT --out plan.json` to make a plan file")
     })?;
     if stored.format != PlanFile::FORMAT {
-        return Err(unreadable(format!("it is `{}`, not `{}`", stored.format, PlanFile::FORMAT))
-            .hint("make the plan with the same genesync that applies it"));
+        return Err(unreadable(format!("its format is `{}`, not `{}`", stored.format, PlanFile::FORMAT))
+            .hint("make the plan with the genesync version that applies it"));
     }
     if stored.digest != digest(&stored) {
         return Err(Failure::new(
             Exit::Refused,
-            format!("the plan `{name}` was changed after it was made: its digests don't fit"),
+            format!("the plan `{name}` was changed after it was made: its digests do not match"),
         )
-        .hint("make it anew, and have it reviewed again"));
+        .hint("make the plan again, and have it reviewed again"));
     }
     if stored.expires_at < now {
         let at = stored.expires_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         return Err(Failure::new(
             Exit::Refused,
-            format!("the plan `{name}` expired at {at}: nothing is written"),
+            format!("the plan `{name}` expired at {at}, and nothing was written"),
         )
-        .hint("make it anew, and have it reviewed again"));
+        .hint("make the plan again, and have it reviewed again"));
     }
     if stored.revision == "folder" {
         return Err(Failure::new(
             Exit::Usage,
             format!("the plan `{name}` was made from files, not from a commit"),
         )
-        .hint("plan what is committed: `genesync plan --rev HEAD --out plan.json`"));
+        .hint("plan a commit with `genesync plan --rev HEAD --out plan.json`"));
     }
-    // A tenant that could not be planned whole was not reviewed whole: it has no digest.
+    // A tenant without a digest was not planned completely, so its review is not complete.
     let planned = stored.tenants.into_iter().filter(|tenant| tenant.digest.is_some());
     let tenants = planned.map(|tenant| {
         let objects = tenant.targets.into_iter().filter_map(|target| {
@@ -158,8 +160,8 @@ pub fn read(path: &Path, now: Timestamp) -> Result<ReviewedPlan, Failure> {
     Ok(ReviewedPlan { revision, digest, opened, tenants: tenants.collect() })
 }
 
-/// The digest that a file's own objects add up to; one that nothing has where they don't, or where the file says
-/// something that no digest holds: a tenant twice, or one that is planned and has none.
+/// Returns the digest of the objects in a file. Returns an empty digest, which matches no plan, if a tenant's
+/// digest differs, if a tenant occurs twice, or if a planned tenant has no digest.
 fn digest(stored: &Stored) -> String {
     let mut digests = Vec::new();
     let name = |tenant: Option<&StoredTenant>| tenant.map(|tenant| tenant.tenant.clone());

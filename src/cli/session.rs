@@ -1,4 +1,5 @@
-//! What `plan` and `import` share: credentials, one run for each tenant, and a plan of each.
+//! Looks up credentials, makes one run for each tenant, and plans each run, for `plan`, `import` and
+//! `accept`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -26,56 +27,56 @@ use crate::reconcile::Run;
 use crate::render::opening;
 use crate::store::{Pause, Store, StoreError, TenantRow, Which};
 
-/// Runs that are driven at once unless the operator says otherwise: as many as the controller has under way.
+/// The default number of concurrent runs: the same as of the controller.
 pub const CONCURRENCY: usize = 64;
 
-/// Runs for all tenants of a fleet, to be planned.
+/// The runs of all tenants of a fleet, for planning.
 pub struct Session {
-    /// The client.
+    /// The client for reads.
     pub api: ReadApi,
-    /// One run for each tenant that is valid and managed.
+    /// One run for each valid, managed tenant.
     pub runs: Vec<Run>,
-    /// Tenants without a configuration in git: reported, never touched.
+    /// The tenants without a configuration in git. genesync reports them and never writes to them.
     pub unmanaged: Vec<TenantName>,
-    /// Tenants that can't be looked at, and why.
+    /// The tenants that genesync cannot read, with the fault.
     pub failed: Vec<(TenantName, Fault)>,
-    /// Why no tenant at all can be looked at, where that is so.
-    pub nobody: Option<Failure>,
-    /// How many tenants in git have a configuration.
+    /// The first failure, if genesync can read no tenant.
+    pub no_one: Option<Failure>,
+    /// The number of tenants with a configuration in git.
     managed: usize,
-    /// Limits of this run.
+    /// The limits of this run.
     pub limits: Limits,
-    /// How many tenants it may change: the stricter of what its commit says and what the one that was applied last said.
+    /// The limits on changed tenants: the stricter of this commit and the last applied one.
     pub run_limits: RunLimits,
-    /// Tenants that are paused or held, as far as there is a state that knows.
+    /// The paused or held tenants; empty without a state.
     pub pauses: BTreeMap<TenantName, Pause>,
 }
 
-/// What a session is made of, besides the fleet.
+/// The options of a session.
 pub struct Wishes<'a> {
     /// The operator's settings.
     pub settings: &'a Settings,
-    /// Guards opened.
+    /// The open guards.
     pub allowed: BTreeSet<Guard>,
-    /// What becomes of drafts that somebody else left.
+    /// What happens to drafts of other users.
     pub drafts: Drafts,
-    /// What git said before, for tenants without a base.
+    /// The previous desired resources, for tenants without a base.
     pub desired_before: BTreeMap<TenantName, Vec<Resource>>,
-    /// What the commit before says of guards, where no state knows what was applied last.
+    /// The guard settings of the previous commit, if the state has no record of an applied commit.
     pub parent: Parent,
     /// The repository's name in the store.
     pub repository: &'a str,
-    /// The journal, where there is one yet.
+    /// The store, if it exists.
     pub store: Option<&'a Store>,
-    /// What hears of requests and of waits.
+    /// The callback for request events.
     pub heard: Option<Heard>,
 }
 
 impl Session {
-    /// Looks credentials up and makes the runs.
+    /// Looks up credentials and makes the runs.
     ///
     /// # Errors
-    /// The HTTP client can't be set up. What is wrong with one tenant is in [`Session::failed`].
+    /// The HTTP client cannot be set up. [`Session::failed`] has the faults of single tenants.
     pub async fn start(fleet: &Fleet, wishes: Wishes<'_>) -> Result<Self, Failure> {
         let Wishes { settings, allowed, drafts, desired_before, parent, repository, store, heard } = wishes;
         let sound = || fleet.tenants.iter().filter(|loaded| !loaded.blocked);
@@ -135,25 +136,25 @@ impl Session {
             runs.push(Run::new(Arc::new(spec(&terms, subject)), journal));
         }
         let pauses = rows.into_iter().filter_map(|(tenant, row)| Some((tenant, row.pause?))).collect();
-        // Where no tenant is left, the command as a whole has failed, for the first one's reason.
-        let nobody = first_failure.filter(|_| runs.is_empty());
+        // Without any run, the command fails with the first failure.
+        let no_one = first_failure.filter(|_| runs.is_empty());
         let before = match store {
             Some(store) => store.run_limits(repository).await?,
             None => None,
         };
         let run_limits = RunLimits::of(&limits).and(before.or(parent.limits));
-        Ok(Self { run_limits, managed: fleet.managed, api, unmanaged, failed, nobody, runs, limits, pauses })
+        Ok(Self { run_limits, managed: fleet.managed, api, unmanaged, failed, no_one, runs, limits, pauses })
     }
 
-    /// Itself, where there is a tenant that can be looked at.
+    /// Returns the session if genesync can read at least one tenant.
     ///
     /// # Errors
-    /// There is none: for the reason of the first.
-    pub fn with_somebody(mut self) -> Result<Self, Failure> {
-        self.nobody.take().map_or(Ok(self), Err)
+    /// genesync can read no tenant. The error is the first failure.
+    pub fn with_another_user(mut self) -> Result<Self, Failure> {
+        self.no_one.take().map_or(Ok(self), Err)
     }
 
-    /// Drives every run until it has a plan.
+    /// Plans every run.
     pub async fn plan(&mut self, concurrency: usize, progress: &Arc<Progress>) {
         let runs = std::mem::take(&mut self.runs);
         let names: Vec<TenantName> = runs.iter().map(|run| run.spec().tenant.name.clone()).collect();
@@ -168,7 +169,8 @@ impl Session {
         }
     }
 
-    /// The command that opens all that refuses the run and its tenants; none where nothing does.
+    /// Returns the command that opens every guard that refuses the run or its tenants; none without a
+    /// refusal.
     pub fn opens(&self) -> Option<String> {
         let enforced = self.runs.iter().filter(|run| run.spec().tenant.mode == Mode::Enforce);
         let differing = enforced.filter(|run| run.differs() || !run.refusals().is_empty());
@@ -182,7 +184,7 @@ impl Session {
         opening::command(refused.chain(off).map(|run| run.spec().tenant.name.as_str()), &needed)
     }
 
-    /// Why the run as a whole, or what it switches off, may not be applied.
+    /// Returns the refusals of the whole run.
     pub fn run_refusals(&self) -> Vec<Refusal> {
         let allowed = &self.limits.allowed;
         let working: Vec<_> =
@@ -195,7 +197,7 @@ impl Session {
     }
 }
 
-/// What the state knows to have been said of the fleet's organizations.
+/// Returns what applied commits said of the fleet's organizations, from the state.
 async fn precedents(store: Option<&Store>, fleet: &Fleet) -> Result<Precedents, Failure> {
     let Some(store) = store else { return Ok(Precedents::new()) };
     let tenants = fleet.tenants.iter().filter_map(|loaded| loaded.tenant.as_ref());
@@ -206,20 +208,20 @@ fn organizations_of(tenant: &Tenant) -> BTreeSet<OrganizationId> {
     tenant.targets().map(|target| target.organization.clone()).collect()
 }
 
-/// What is known of each tenant, as far as there is a state that can tell.
+/// Returns the row of each tenant in the state; empty without a state.
 async fn rows(store: Option<&Store>) -> BTreeMap<TenantName, TenantRow> {
     let Some(store) = store else { return BTreeMap::new() };
     let rows = store.tenants(Which::All).await.unwrap_or_else(|error| {
-        tracing::warn!(error = causes(&error), "pauses can't be read, and are not shown");
+        tracing::warn!(error = causes(&error), "cannot read pauses, so the plan does not show them");
         Vec::new()
     });
     rows.into_iter().map(|row| (row.tenant.clone(), row)).collect()
 }
 
-/// Opens the store that the settings name, for a command that is about nothing but the state.
+/// Opens the store of the settings, for a command that needs a state.
 ///
 /// # Errors
-/// The settings say that none is kept, or it can't be opened.
+/// The settings have `state = "none"`, or the store cannot be opened.
 pub async fn open_store(settings: &Settings, output: &Output) -> Result<Store, Failure> {
     match &settings.store {
         Some(place) => {
@@ -236,7 +238,7 @@ pub async fn open_store(settings: &Settings, output: &Output) -> Result<Store, F
     }
 }
 
-/// A state that can't be used, and where it is.
+/// Returns the failure for a store that cannot be used, with its location.
 fn unusable(place: &StorePlace, error: StoreError) -> Failure {
     let names_its_place = matches!(
         error,
@@ -244,7 +246,7 @@ fn unusable(place: &StorePlace, error: StoreError) -> Failure {
     );
     let place = match place {
         StorePlace::Folder(folder) => format!("the state in `{}`", folder.display()),
-        // Its URL may hold a password.
+        // The URL may contain a password.
         StorePlace::Postgres(url) => {
             let url = url::Url::parse(url.expose()).ok();
             let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("another host");
@@ -255,23 +257,24 @@ fn unusable(place: &StorePlace, error: StoreError) -> Failure {
     if names_its_place { failure } else { failure.about(&place) }
 }
 
-/// What is said of a folder of the state that was there, and that others than its owner may enter.
+/// Returns a warning if other users may enter the state's folder.
 fn exposed(place: &StorePlace) -> Option<String> {
     let StorePlace::Folder(folder) = place else { return None };
     let rights = private::rights_of_others(folder)?;
     Some(format!(
-        "other users of this machine may enter the state's folder `{0}` (rights {rights}), which holds what is live in every organization: `chmod 700 {0}`",
+        "other users of this machine may enter the state's folder `{0}` (mode {rights}), which contains the live configuration of every organization: run `chmod 700 {0}`",
         folder.display()
     ))
 }
 
-/// What a command without a state does not know, in one line.
-const NO_MEMORY: &str = "no state is kept (state = \"none\"): this run does not know what was applied, paused, held or opened before, or what other runs do. The guards adopt, recreate, rewind and pause are off, run-off sees this run alone, and protected compares with the commit's first parent";
+/// The message of a command that runs without a state.
+const NO_MEMORY: &str = "this run keeps no state (state = \"none\"), so it does not know earlier runs, concurrent runs, pauses, holds or opened guards. The guards adopt, recreate, rewind and pause are off, run-off checks only this run, and protected compares with the commit's first parent";
 
-/// Opens the store that the settings name, or one that lasts as long as the command: then it says what that does not know.
+/// Opens the store of the settings. With `state = "none"`, opens a store that lasts as long as the command,
+/// and prints what that means.
 ///
 /// # Errors
-/// It can't be opened.
+/// The store cannot be opened.
 pub async fn open_store_or_none(settings: &Settings, output: &Output) -> Result<Store, Failure> {
     if settings.store.is_some() {
         return open_store(settings, output).await;
@@ -280,28 +283,29 @@ pub async fn open_store_or_none(settings: &Settings, output: &Output) -> Result<
     Ok(Store::open_for_now(&settings.replica).await?)
 }
 
-/// What is said where objects differ of which a state knows nothing that knows nothing at all.
-const NEW_STATE: &str = "this state is new, and has no record of any applied object. On a runner that keeps no state, write `state = \"none\"` into the settings, or set GENESYNC_STATE=none";
+/// The message for a new state whose tenants the guard `adopt` refuses.
+const NEW_STATE: &str = "this state is new and has no record of an applied object. If the runner keeps no files between runs, write `state = \"none\"` into the settings, or set GENESYNC_STATE=none";
 
-/// Whether a state that outlives the command has seen no head of a repository yet.
+/// Returns whether a persistent state has not recorded a head of this repository yet.
 ///
 /// # Errors
-/// It can't be read.
+/// The store cannot be read.
 pub async fn is_new(settings: &Settings, store: &Store, repository: &str) -> Result<bool, Failure> {
     Ok(settings.store.is_some() && store.head(repository).await?.is_none())
 }
 
-/// Says what a runner may need whose new state has objects refused by the guard `adopt`.
+/// Prints `NEW_STATE` if the state is new and the guard `adopt` refuses objects.
 pub fn tell_new_state(is_new: bool, needed: &BTreeSet<Guard>, output: &Output) {
     if is_new && needed.contains(&Guard::Adopt) {
         output.talk(NEW_STATE);
     }
 }
 
-/// Looks at the store that the settings name; none where there is none, or none yet.
+/// Opens the store of the settings for reads; none if the settings have no store or the store does not exist
+/// yet.
 ///
 /// # Errors
-/// It can't be read.
+/// The store cannot be read.
 pub async fn look_at_store(settings: &Settings) -> Result<Option<Store>, Failure> {
     match &settings.store {
         Some(place) => {
@@ -317,13 +321,14 @@ pub async fn look_at_store(settings: &Settings) -> Result<Option<Store>, Failure
     }
 }
 
-/// A command that needs a state where the settings say that none is kept.
+/// Returns the failure of a command that needs a state when the settings have `state = "none"`.
 pub fn no_state() -> Failure {
-    Failure::new(Exit::Usage, "the settings say that no state is kept (`state = \"none\"`), and this command needs one")
-        .hint("leave `state` out of the settings, and name a folder (`state-dir`) or a database (`store`) that outlives the command")
+    Failure::new(Exit::Usage, "this command needs a state, but the settings have `state = \"none\"`").hint(
+        "remove `state` from the settings, and name a persistent folder (`state-dir`) or database (`store`)",
+    )
 }
 
-/// Settings from flags.
+/// Resolves the settings from flags, environment and settings file.
 pub fn settings(flags: Flags) -> Result<Settings, Failure> {
     Ok(Settings::resolve(flags)?)
 }

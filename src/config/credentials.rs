@@ -1,4 +1,4 @@
-//! What a credentials' name stands for: the environment, a mounted directory, or a command.
+//! Finds credentials by name: in the environment, in a mounted directory, or by a command.
 
 #![expect(clippy::disallowed_methods, reason = "this module reads mounted credentials")]
 
@@ -16,13 +16,13 @@ use crate::model::{CredentialsName, Secret};
 /// An OAuth client.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// Its id: no secret; the audit log shows it.
+    /// The id; it is not secret, and the audit log shows it.
     pub client_id: String,
-    /// Its secret.
+    /// The secret.
     pub client_secret: Secret,
 }
 
-/// How long a command may take: a vault that does not answer must not hold a run for ever.
+/// The time limit of a command, so that a vault that does not answer cannot block a run.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Deserialize)]
@@ -33,11 +33,13 @@ struct Printed {
 }
 
 impl Settings {
-    /// Looks a name up: environment first, then the directory, then the command. The first that knows anything of the name
-    /// counts alone: an id of one and a secret of another would be two clients.
+    /// Returns the credentials with a name: first from the environment, then the directory, then the command.
+    /// The first source with any part of the name counts alone, because an id and a secret from two sources
+    /// could be of two clients.
     ///
     /// # Errors
-    /// Nothing is known under the name, or what is known can't be read or lacks a part. No error holds any of the text.
+    /// No source has the name, or the credentials cannot be read or are incomplete. No error contains their
+    /// text.
     pub async fn credentials(&self, name: &CredentialsName) -> Result<Credentials, ConfigError> {
         let name = name.as_str();
         if let Some(found) = env::credentials(name) {
@@ -54,7 +56,7 @@ impl Settings {
         }
     }
 
-    /// How many tokens of a client are used side by side: 1 unless the operator says otherwise.
+    /// Returns how many tokens of a client are used in parallel; 1 by default.
     pub fn tokens(&self, name: &CredentialsName) -> u8 {
         self.credentials.get(name.as_str()).map_or(1, |entry| entry.tokens)
     }
@@ -71,7 +73,8 @@ fn from_dir(dir: &Path, name: &str) -> Option<Result<Credentials, ConfigError>> 
             name: name.into(),
             reason: format!("`{}` {why}", path.display()),
         };
-        let text = std::fs::read_to_string(&path).map_err(|error| fail(format!("can't be read: {error}")))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| fail(format!("cannot be read: {error}")))?;
         stored(&text).map(str::to_owned).ok_or_else(|| fail("is empty".into()))
     };
     Some(read("client-id").and_then(|client_id| {
@@ -82,7 +85,7 @@ fn from_dir(dir: &Path, name: &str) -> Option<Result<Credentials, ConfigError>> 
 async fn from_command(name: &str, command: &[String]) -> Result<Credentials, ConfigError> {
     let fail = |reason: String| ConfigError::Credentials { name: name.into(), reason };
     let Some((program, arguments)) = command.split_first() else {
-        return Err(fail("its command is empty".into()));
+        return Err(fail("the command is empty".into()));
     };
     let run = Command::new(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
     let output = match tokio::time::timeout(COMMAND_TIMEOUT, run).await {
@@ -92,7 +95,7 @@ async fn from_command(name: &str, command: &[String]) -> Result<Credentials, Con
     if !output.status.success() {
         return Err(fail(format!("`{program}` ended with {}", output.status)));
     }
-    // The error of a JSON reader can quote what it read; its place is enough.
+    // The error of the JSON parser may quote the secret, so only the position is reported.
     let printed: Printed = serde_json::from_slice(&output.stdout).map_err(|error| {
         fail(format!(
             "`{program}` did not print {{\"clientId\", \"clientSecret\"}} (line {}, column {})",

@@ -1,4 +1,4 @@
-//! Every environment variable that genesync reads.
+//! Reads every environment variable that genesync uses.
 
 #![expect(clippy::disallowed_methods, reason = "this module reads the environment")]
 
@@ -14,7 +14,7 @@ use crate::model::{Region, Secret};
 pub const SETTINGS: &str = "GENESYNC_SETTINGS";
 /// Directory of the journal.
 pub const STATE_DIR: &str = "GENESYNC_STATE_DIR";
-/// `none` says that no state is kept.
+/// `none` turns the state off.
 pub const STATE: &str = "GENESYNC_STATE";
 /// Directory of compiled time zones.
 pub const TIME_ZONES: &str = "GENESYNC_TIME_ZONES";
@@ -22,27 +22,28 @@ pub const TIME_ZONES: &str = "GENESYNC_TIME_ZONES";
 pub const CACHE_DIR: &str = "GENESYNC_CACHE_DIR";
 /// Directory of mounted credentials: `<name>/client-id` and `<name>/client-secret`.
 pub const CREDENTIALS_DIR: &str = "GENESYNC_CREDENTIALS_DIR";
-/// Prefix of the variables that hold credentials: `GENESYNC_CREDENTIALS_<NAME>_CLIENT_ID` and `…_CLIENT_SECRET`.
+/// Prefix of the variables that hold credentials: `GENESYNC_CREDENTIALS_<NAME>_CLIENT_ID` and
+/// `…_CLIENT_SECRET`.
 pub const CREDENTIALS_PREFIX: &str = "GENESYNC_CREDENTIALS_";
-/// Prefix of the variables that stand in for a region's API host: `GENESYNC_ENDPOINT_<REGION>`.
+/// Prefix of the variables that replace a region's API host: `GENESYNC_ENDPOINT_<REGION>`.
 pub const ENDPOINT_PREFIX: &str = "GENESYNC_ENDPOINT_";
-/// URL of a PostgreSQL database that keeps the state.
+/// URL of a PostgreSQL database for the state.
 pub const STORE: &str = "GENESYNC_STORE";
-/// Key with which confidential values in the state are digested.
+/// Key for digests of confidential values in the state.
 pub const STATE_KEY: &str = "GENESYNC_STATE_KEY";
 /// Name of this process among its replicas; by default host and process id.
 pub const REPLICA: &str = "GENESYNC_REPLICA";
 /// Secrets of git webhooks, separated by commas: the old and the new one while they rotate.
 pub const HOOK_SECRETS: &str = "GENESYNC_HOOK_SECRETS";
-/// URL that notifications are sent to.
+/// URL for notifications.
 pub const NOTIFY_URL: &str = "GENESYNC_NOTIFY_URL";
 /// Token for fetching a repository over https.
 pub const GIT_TOKEN: &str = "GENESYNC_GIT_TOKEN";
 /// Token for comments on pull requests and statuses of commits.
 pub const FORGE_TOKEN: &str = "GENESYNC_FORGE_TOKEN";
-/// The same as a GitHub workflow hands it over.
+/// The same token in a GitHub workflow.
 pub const GITHUB_TOKEN: &str = "GITHUB_TOKEN";
-/// The same as a GitLab job is given it.
+/// The same token in a GitLab job.
 pub const GITLAB_TOKEN: &str = "GITLAB_TOKEN";
 /// URL of GitHub's API, set by a workflow's runner.
 pub const GITHUB_API_URL: &str = "GITHUB_API_URL";
@@ -58,14 +59,15 @@ pub const GITLAB_PROJECT: &str = "CI_PROJECT_ID";
 pub const GITLAB_NUMBER: &str = "CI_MERGE_REQUEST_IID";
 /// The commit, set by a job's runner.
 pub const GITLAB_COMMIT: &str = "CI_COMMIT_SHA";
-/// The proxy for https, in its two spellings, and the one for everything: the first that is set counts.
+/// The proxy for https and the proxy for all protocols, in two spellings each; the first one that is set
+/// counts.
 const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-/// Hosts that are asked without the proxy.
+/// Hosts that genesync reaches without the proxy.
 const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
-/// What is logged, such as `debug` or `genesync::api=debug`.
+/// Log filter, such as `debug` or `genesync::api=debug`.
 pub const LOG: &str = "GENESYNC_LOG";
 
-/// A point at which the process ends, for tests: see `crash.rs`. A release build does not look at it.
+/// A point at which the process ends, for tests; see `crash.rs`. A release build ignores it.
 pub const CRASH_AT: &str = "GENESYNC_CRASH_AT";
 
 fn path(name: &str) -> Option<PathBuf> {
@@ -76,12 +78,12 @@ fn text(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// `eu-west-1` as it stands in a variable's name: `EU_WEST_1`.
+/// Converts a name for use in a variable: `eu-west-1` becomes `EU_WEST_1`.
 fn upper(name: &str) -> String {
     name.to_ascii_uppercase().replace('-', "_")
 }
 
-/// [`SETTINGS`], or the file that is looked for where it is not set.
+/// [`SETTINGS`], or the default file if that exists.
 pub fn settings() -> Option<PathBuf> {
     path(SETTINGS).or_else(|| {
         let file = config_home()?.join("genesync").join("settings.toml");
@@ -89,10 +91,10 @@ pub fn settings() -> Option<PathBuf> {
     })
 }
 
-/// [`STATE`]: whether it says that none is kept.
+/// [`STATE`]: returns whether it turns the state off.
 ///
 /// # Errors
-/// It says something else.
+/// It has another value than `none`.
 pub fn keeps_no_state() -> Result<bool, ConfigError> {
     match text(STATE) {
         None => Ok(false),
@@ -121,15 +123,15 @@ pub fn credentials_dir() -> Option<PathBuf> {
     path(CREDENTIALS_DIR)
 }
 
-/// The stand-in for a region's API host.
+/// Returns the URL that replaces a region's API host.
 pub fn endpoint(region: Region) -> Option<String> {
     text(&format!("{ENDPOINT_PREFIX}{}", upper(region.key())))
 }
 
-/// The client id and secret of a name; none where neither variable is set.
+/// Returns the client id and secret of a name; none if neither variable is set.
 ///
 /// # Errors
-/// One of them is missing, empty or no text: which one. Never any of its text.
+/// One variable is missing, empty or not UTF-8. The error names the variable and never contains its value.
 pub fn credentials(name: &str) -> Option<Result<(String, Secret), String>> {
     let variable = |part: &str| format!("{CREDENTIALS_PREFIX}{}_CLIENT_{part}", upper(name));
     let (id, secret) = (variable("ID"), variable("SECRET"));
@@ -144,26 +146,26 @@ pub fn credentials(name: &str) -> Option<Result<(String, Secret), String>> {
     Some(part(&id).and_then(|id| Ok((id, Secret::new(part(&secret)?)))))
 }
 
-/// A variable that holds a secret, as it was stored.
+/// Returns the secret in a variable.
 fn secret(name: &str) -> Option<Secret> {
     Some(Secret::new(stored(&text(name)?)?.to_owned()))
 }
 
-/// The proxy that the environment names.
+/// Returns the proxies that the environment names.
 ///
 /// # Errors
-/// It is none that requests can go through.
+/// genesync cannot use the proxy.
 pub fn proxies() -> Result<Proxies, ConfigError> {
     let exempt = NO_PROXY.iter().find_map(|name| text(name)).unwrap_or_default();
     let Some((name, proxy)) = PROXIES.iter().find_map(|name| Some((*name, text(name)?))) else {
         return Ok(Proxies::default());
     };
-    // What is set may hold a password, so it is not repeated.
+    // The value may contain a password, so the error does not show it.
     let unusable = |expected| ConfigError::Value { name, given: "****".into(), expected };
     Proxies::through(proxy.trim(), &exempt, name).map_err(unusable)
 }
 
-/// [`STATE_KEY`]: empty if it is set to nothing, or to what is no text.
+/// [`STATE_KEY`]; empty if the variable is empty or not UTF-8.
 pub fn state_key() -> Option<Secret> {
     let key = env::var_os(STATE_KEY)?;
     Some(Secret::new(key.to_str().and_then(stored).unwrap_or_default().to_owned()))
@@ -184,8 +186,8 @@ pub fn replica() -> String {
     text(REPLICA).unwrap_or_else(|| format!("{}/{}", host(), std::process::id()))
 }
 
-/// Who started this process, for the history: as the variables of the runner say, else user and host. Whoever sets
-/// variables can claim any name, so the text says that it is claimed.
+/// Returns the user who started this process, for the history: from the variables of the runner, or else user
+/// and host. A process can set any name in its variables, so the text says that the name is claimed.
 pub fn claimant() -> String {
     let claimed = RUNNERS.iter().find_map(|runner| {
         let by = text(runner.by)?;
@@ -200,10 +202,10 @@ pub fn claimant() -> String {
     format!("{shown} (as claimed)")
 }
 
-/// Longest name that is taken from a runner.
+/// The maximum length of a claimed name, in characters.
 const CLAIM_CHARS_MAX: usize = 200;
 
-/// The variables in which a runner says who started a job, and which job.
+/// The variables of a runner with the user who started a job, and with the id of the job.
 struct Runner {
     name: &'static str,
     by: &'static str,
@@ -231,7 +233,7 @@ pub fn notify_url() -> Option<Secret> {
     secret(NOTIFY_URL)
 }
 
-/// What a forge's runner says of a job: API, repository, pull request, commit.
+/// The variables of a forge's runner about a job.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ForgeJob {
     /// URL of the API.
@@ -244,14 +246,15 @@ pub struct ForgeJob {
     pub commit: Option<String>,
 }
 
-/// What a GitHub workflow's runner says; not the commit, which there is a merge that nobody made: the head has to be named.
+/// Returns the job of a GitHub workflow, without the commit: GitHub's commit is an automatic merge, so the
+/// user has to name the head.
 pub fn github_job() -> ForgeJob {
     let number =
         text(GITHUB_REF).and_then(|name| name.strip_prefix("refs/pull/")?.split('/').next()?.parse().ok());
     ForgeJob { api: text(GITHUB_API_URL), repository: text(GITHUB_REPOSITORY), number, commit: None }
 }
 
-/// What a GitLab job's runner says.
+/// Returns the job of a GitLab pipeline.
 pub fn gitlab_job() -> ForgeJob {
     let number = text(GITLAB_NUMBER).and_then(|number| number.parse().ok());
     ForgeJob {
@@ -262,7 +265,7 @@ pub fn gitlab_job() -> ForgeJob {
     }
 }
 
-/// [`FORGE_TOKEN`], or what the runner of the forge itself hands over under a name.
+/// [`FORGE_TOKEN`], or the token that the runner of the forge sets in the variable `name`.
 pub fn forge_token(name: &str) -> Option<Secret> {
     secret(FORGE_TOKEN).or_else(|| secret(name))
 }
@@ -286,13 +289,13 @@ fn config_home() -> Option<PathBuf> {
     path("XDG_CONFIG_HOME").or_else(|| Some(home()?.join(".config")))
 }
 
-/// Where the journal is kept by default (XDG base directories).
+/// Returns the default directory of the journal (XDG base directories).
 pub fn default_state_dir() -> PathBuf {
     let base = path("XDG_STATE_HOME").or_else(|| Some(home()?.join(".local/state")));
     base.map_or_else(|| PathBuf::from(".genesync/state"), |base| base.join("genesync"))
 }
 
-/// Where fetched repositories are kept by default (XDG base directories).
+/// Returns the default directory of fetched repositories (XDG base directories).
 pub fn default_cache_dir() -> PathBuf {
     let base = path("XDG_CACHE_HOME").or_else(|| Some(home()?.join(".cache")));
     base.map_or_else(|| PathBuf::from(".genesync/cache"), |base| base.join("genesync"))

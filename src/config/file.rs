@@ -1,4 +1,4 @@
-//! The settings file: TOML, outside of any configuration repository.
+//! Reads the settings file: TOML, outside of any configuration repository.
 
 #![expect(clippy::disallowed_methods, reason = "this module reads the settings file")]
 
@@ -12,47 +12,47 @@ use super::ConfigError;
 use crate::model::Secret;
 use crate::model::secret::stored;
 
-/// The file as it is written.
+/// The content of the settings file.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct SettingsFile {
-    /// URLs that stand in for a region's API host, by region key.
+    /// URLs that replace the API host of a region, by region key.
     pub endpoints: BTreeMap<String, String>,
     /// A directory of mounted credentials.
     pub credentials_dir: Option<PathBuf>,
-    /// What is said of credentials, by name.
+    /// Settings of credentials, by name.
     pub credentials: BTreeMap<String, CredentialsEntry>,
     /// Deadlines.
     pub timing: TimingFile,
-    /// Requests a minute.
+    /// Request limits.
     pub pacing: Pacing,
-    /// Whether a state is kept at all.
+    /// Whether genesync keeps a state.
     pub state: Option<KeptState>,
-    /// Where the journal is kept.
+    /// The directory of the journal.
     pub state_dir: Option<PathBuf>,
-    /// A file that holds the key with which confidential values in the state are digested.
+    /// A file with the key for digests of confidential values in the state.
     pub state_key_file: Option<PathBuf>,
-    /// Where fetched repositories are kept.
+    /// The directory of fetched repositories.
     pub cache_dir: Option<PathBuf>,
-    /// A PostgreSQL database in the state directory's stead.
+    /// A PostgreSQL database that replaces the state directory.
     pub store: Option<String>,
-    /// A folder of compiled time zones that are used instead of the built-in ones.
+    /// A folder of compiled time zones that replace the built-in ones.
     pub time_zones: Option<PathBuf>,
-    /// The controller.
+    /// Settings of the controller.
     pub controller: ControllerFile,
-    /// The order in which tenants get a change.
+    /// Settings of waves.
     pub waves: WavesFile,
 }
 
-/// What the operator says of the state as a whole.
+/// Whether genesync keeps a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeptState {
-    /// None is kept: each command begins without a memory.
+    /// genesync keeps no state: each command starts without a record of earlier ones.
     None,
 }
 
-/// How waves wait; what is left out keeps its default.
+/// Settings of waves; a missing setting has its default.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct WavesFile {
@@ -60,73 +60,73 @@ pub struct WavesFile {
     pub patience_ms: Option<u64>,
 }
 
-/// How the controller works; what is left out keeps its default.
+/// Settings of the controller; a missing setting has its default.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ControllerFile {
     /// Address of the health, metrics and hook server.
     pub listen: Option<String>,
-    /// A remote repository is asked for news this often, in milliseconds.
+    /// The interval between fetches of a remote repository, in milliseconds.
     pub git_poll_ms: Option<u64>,
-    /// Every tenant is looked at this often, in milliseconds.
+    /// The interval between runs of each tenant, in milliseconds.
     pub resync_ms: Option<u64>,
-    /// First wait after a run that did not end well, in milliseconds; it doubles.
+    /// The first wait after a failed run, in milliseconds; it doubles with each failure.
     pub retry_ms: Option<u64>,
-    /// Longest such wait.
+    /// The longest wait after a failed run, in milliseconds.
     pub retry_max_ms: Option<u64>,
-    /// A repository that could not be read for this long is not written from, in milliseconds.
+    /// genesync does not write from a repository that it could not read for this long, in milliseconds.
     pub git_stale_ms: Option<u64>,
-    /// Runs with a request under way, or about to have one.
+    /// The maximum number of runs with an open or imminent request.
     pub runs_max: Option<usize>,
-    /// The same for one name of credentials.
+    /// The same maximum per credentials name.
     pub runs_per_credential_max: Option<usize>,
-    /// How long a process that is told to stop may take, in milliseconds.
+    /// The time limit to stop the process after a signal, in milliseconds.
     pub shutdown_ms: Option<u64>,
-    /// `--once` waits for a full pass this long, in milliseconds.
+    /// The time limit of a full pass with `--once`, in milliseconds.
     pub once_ms: Option<u64>,
-    /// What is logged, such as `info` or `genesync::api=debug`; read again on SIGHUP.
+    /// The log filter, such as `info` or `genesync::api=debug`; read again on SIGHUP.
     pub log: Option<String>,
-    /// How it is logged.
+    /// The log format.
     pub log_format: Option<LogFormat>,
-    /// Where traces go: the base URL of an OTLP collector that takes HTTP.
+    /// The base URL of an OTLP collector for traces over HTTP.
     pub otlp_endpoint: Option<String>,
-    /// How notifications are written.
+    /// The format of notifications.
     pub notify_format: Option<NotifyFormat>,
-    /// A trouble that is gone before this long is not told, in milliseconds.
+    /// A problem that ends within this time causes no notification, in milliseconds.
     pub notify_settle_ms: Option<u64>,
-    /// Which genesync speaks, for receivers that hear several.
+    /// The name of this genesync, for receivers of notifications from several.
     pub instance: Option<String>,
-    /// Lines of history, runs and ended intents are kept this many days.
+    /// The number of days to keep history, runs and ended intents.
     pub keep_days: Option<u32>,
 }
 
-/// How logs are written.
+/// The format of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// How notifications are written.
+/// The format of notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NotifyFormat {
-    /// Our own JSON.
+    /// JSON of genesync.
     Json,
-    /// What Slack's incoming webhooks take.
+    /// The format of Slack's incoming webhooks.
     Slack,
 }
 
-/// How one name's credentials are found, and used.
+/// Settings of the credentials with one name.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CredentialsEntry {
-    /// A program and its arguments that prints `{"clientId": …, "clientSecret": …}`.
+    /// A program with its arguments; it prints `{"clientId": …, "clientSecret": …}`.
     pub command: Option<Vec<String>>,
-    /// How many tokens of the client are used side by side, where each has a limit of its own: 1 to 10.
+    /// The number of tokens of the client that are used in parallel if each has its own rate limit: 1 to 10.
     #[serde(default = "one", deserialize_with = "one_to_ten")]
     pub tokens: u8,
 }
@@ -141,48 +141,48 @@ fn one_to_ten<'de, D: Deserializer<'de>>(value: D) -> Result<u8, D::Error> {
     is_usual.then_some(given).ok_or_else(|| D::Error::custom("a client may use 1 to 10 tokens"))
 }
 
-/// Deadlines, in milliseconds; what is left out keeps its default.
+/// Deadlines, in milliseconds; a missing setting has its default.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct TimingFile {
-    /// A write is given up after this long.
+    /// The time limit of a write.
     pub write_ms: Option<u32>,
-    /// A write that was given up may still take effect for this much longer.
+    /// The time in which a write may still take effect after its time limit.
     pub settle_ms: Option<u32>,
-    /// A replication job is waited for this long.
+    /// The time limit of a replication job.
     pub job_ms: Option<u32>,
-    /// Audit entries are waited for this long.
+    /// The time limit for audit entries to appear.
     pub confirm_ms: Option<u32>,
-    /// First wait of a back-off.
+    /// The first wait of a back-off.
     pub backoff_ms: Option<u32>,
-    /// Longest wait of a back-off.
+    /// The longest wait of a back-off.
     pub backoff_max_ms: Option<u32>,
-    /// First wait between polls.
+    /// The first wait between polls.
     pub poll_ms: Option<u32>,
-    /// Longest wait between polls.
+    /// The longest wait between polls.
     pub poll_max_ms: Option<u32>,
-    /// What was made may be readable only so much later.
+    /// The time limit for a new object to become readable.
     pub appear_ms: Option<u32>,
-    /// What was written may take so long to come into force.
+    /// The time limit for a write to come into force.
     pub ready_ms: Option<u32>,
-    /// A tenant is leased for this long; whoever takes over from a process that died waits for it.
+    /// The duration of a tenant's lease. After a process dies, the next process waits until the lease ends.
     pub lease_ms: Option<u32>,
 }
 
-/// How fast one organization is asked.
+/// Limits of requests to one organization.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Pacing {
-    /// Requests a minute to one organization, until the server's own headers say otherwise.
+    /// Requests per minute to one organization, until headers of the server give another limit.
     pub requests_per_minute: u32,
-    /// Requests that may go out at once.
+    /// The maximum number of requests at once.
     pub burst: u32,
-    /// Objects of one organization that are read, or written, side by side.
+    /// The number of objects of one organization that are read or written in parallel.
     pub in_flight: u32,
 }
 
 impl Default for Pacing {
-    /// 300 a minute is the platform's documented limit for one token.
+    /// Returns the defaults: 300 requests per minute are the platform's documented limit for one token.
     fn default() -> Self {
         Self { requests_per_minute: 300, burst: 30, in_flight: 8 }
     }
@@ -191,7 +191,7 @@ impl Default for Pacing {
 /// Reads the key from its file.
 ///
 /// # Errors
-/// The file can't be read. Its text is in no error.
+/// The file cannot be read. No error contains its text.
 pub fn read_key(path: PathBuf) -> Result<Secret, ConfigError> {
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(Secret::new(stored(&text).unwrap_or_default().to_owned())),
@@ -199,7 +199,7 @@ pub fn read_key(path: PathBuf) -> Result<Secret, ConfigError> {
     }
 }
 
-/// Reads the settings file, where one is named.
+/// Reads the settings file; without a path, it returns the defaults.
 pub fn read(path: Option<PathBuf>) -> Result<SettingsFile, ConfigError> {
     let Some(path) = path else { return Ok(SettingsFile::default()) };
     let text = std::fs::read_to_string(&path)
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_file_is_read_and_a_wrong_name_is_not() {
+    fn a_full_file_is_read_and_an_unknown_setting_is_refused() {
         let text = r#"
             credentials-dir = "/run/secrets/genesync"
             state-dir = "/var/lib/genesync"

@@ -1,7 +1,8 @@
-//! A port: flags, environment and one settings file outside the repository, resolved into [`Settings`].
+//! A port: resolves flags, environment and one settings file outside the repository into [`Settings`].
 //!
-//! In: what the operator typed and set. Out: endpoints, credentials, deadlines, paces. Never: takes any of
-//! them from a configuration repository, which many hands write. Start reading at [`Settings::resolve`].
+//! In: the flags, variables and settings of the operator. Out: endpoints, credentials, deadlines and
+//! request limits. Never: takes one from a configuration repository, because many people can write
+//! to it. Start reading at [`Settings::resolve`].
 
 pub mod credentials;
 pub mod env;
@@ -22,15 +23,15 @@ use file::{CredentialsEntry, Pacing, SettingsFile};
 
 pub use resolved::ControllerSettings;
 
-/// Why the settings can't be used.
+/// The reason why the settings are not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The settings file, or the folder of time zones, can't be read.
+    /// The settings file or the folder of time zones cannot be read.
     #[error("cannot read `{path}`, which the operator's settings name")]
     Unreadable {
         /// The file or the folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
@@ -43,89 +44,89 @@ pub enum ConfigError {
         #[source]
         source: Box<toml::de::Error>,
     },
-    /// An endpoint is not one.
+    /// An endpoint is not valid.
     #[error("`{given}` is not an endpoint: {reason}")]
     Endpoint {
-        /// As given.
+        /// The given text.
         given: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A place for the state, and the word that none is kept.
+    /// The settings turn the state off and also name a place for it.
     #[error(
-        "the settings say that no state is kept (`state = \"none\"` or GENESYNC_STATE=none), and name a place for one (`state-dir`, `store`, their flags or variables)"
+        "the settings turn the state off (`state = \"none\"` or GENESYNC_STATE=none) and also name a place for it (`state-dir`, `store`, their flags or variables)"
     )]
     StateNowhere,
-    /// The store's URL is none.
+    /// The URL of the store is not valid.
     #[error("the store is not the URL of a PostgreSQL database, such as postgres://USER@HOST/DATABASE")]
     Store,
-    /// No credentials are known under a name.
+    /// No source has credentials with this name.
     #[error("found no credentials named `{name}`")]
     NoCredentials {
         /// The name.
         name: String,
     },
-    /// Credentials can't be read.
+    /// Credentials cannot be read.
     #[error("cannot read the credentials `{name}`: {reason}")]
     Credentials {
         /// The name.
         name: String,
-        /// Why; never any of their text.
+        /// The reason, without any text of the credentials.
         reason: String,
     },
-    /// A setting is not what its place takes.
+    /// The value of a setting is not valid.
     #[error("the setting `{name}` is not {expected}: `{given}`")]
     Value {
         /// The setting.
         name: &'static str,
-        /// What it takes.
+        /// The expected value.
         expected: &'static str,
-        /// What was given.
+        /// The given value.
         given: String,
     },
 }
 
-/// Everything that the operator decides.
+/// All settings of the operator.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// URLs that stand in for a region's API host.
+    /// URLs that replace the API host of a region.
     pub endpoints: BTreeMap<Region, Url>,
     /// A directory of mounted credentials.
     pub credentials_dir: Option<PathBuf>,
-    /// What is said of credentials.
+    /// Settings of credentials, by name.
     pub credentials: BTreeMap<String, CredentialsEntry>,
     /// Deadlines of a run.
     pub timing: Timing,
-    /// How long a tenant is leased.
+    /// The duration of a tenant's lease.
     pub lease: Duration,
-    /// Requests a minute.
+    /// Request limits.
     pub pacing: Pacing,
-    /// Where the state is kept; none where the operator says that nothing outlives a command.
+    /// The place of the state; none if genesync keeps no state.
     pub store: Option<StorePlace>,
-    /// What confidential values in the state are digested with; none for the state's own id.
+    /// The key for digests of confidential values in the state; none to use the id of the state.
     pub state_key: Option<Secret>,
-    /// A name of this process that no other has: who holds its leases.
+    /// The unique name of this process, which holds its leases.
     pub replica: String,
-    /// How the controller works.
+    /// Settings of the controller.
     pub controller: ControllerSettings,
     /// Secrets of git webhooks.
     pub hook_secrets: Vec<Secret>,
-    /// Where notifications go; whoever knows the URL may post there.
+    /// The URL for notifications; it is secret, because every client that knows it can post there.
     pub notify_url: Option<Secret>,
-    /// Where fetched repositories are kept.
+    /// The directory of fetched repositories.
     pub cache_dir: PathBuf,
-    /// Token for fetching over https.
+    /// The token for fetching over https.
     pub git_token: Option<Secret>,
-    /// The proxy that requests leave through.
+    /// The proxy for requests.
     pub proxies: Proxies,
 }
 
-/// What was typed.
+/// The command line flags.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
     /// `--settings`.
     pub settings: Option<PathBuf>,
-    /// `--endpoint`, as typed: `REGION=URL`.
+    /// `--endpoint`: `REGION=URL`.
     pub endpoints: Vec<String>,
     /// `--credentials-dir`.
     pub credentials_dir: Option<PathBuf>,
@@ -135,10 +136,11 @@ pub struct Flags {
     pub store: Option<String>,
 }
 
-/// Takes the operator's time zones, if the environment or the settings file names any. `settings` is `--settings`.
+/// Loads the operator's time zones if the environment or the settings file names a folder. `settings` is
+/// `--settings`.
 ///
 /// # Errors
-/// The settings file is not valid, or there are no time zones at the place that it names.
+/// The settings file is not valid, or the folder contains no time zones.
 pub fn supply_time_zones(settings: Option<PathBuf>) -> Result<(), ConfigError> {
     let named = match env::time_zones() {
         Some(named) => Some(named),
@@ -151,10 +153,11 @@ pub fn supply_time_zones(settings: Option<PathBuf>) -> Result<(), ConfigError> {
 }
 
 impl Settings {
-    /// Puts the settings together: a flag wins over the environment, that over the file, that over the default.
+    /// Resolves the settings: a flag wins over the environment, the environment over the file, the file over
+    /// the default.
     ///
     /// # Errors
-    /// The file is unreadable or not valid, or an endpoint is not one.
+    /// The file is not readable or not valid, or a value is not valid.
     pub fn resolve(flags: Flags) -> Result<Self, ConfigError> {
         let Flags { settings, endpoints: typed, credentials_dir, state_dir, store } = flags;
         let SettingsFile {
@@ -210,7 +213,7 @@ impl Settings {
         })
     }
 
-    /// The base URL of a region's API.
+    /// Returns the base URL of a region's API.
     pub fn base_url(&self, region: Region) -> Option<Url> {
         match self.endpoints.get(&region) {
             Some(url) => Some(url.clone()),
@@ -219,7 +222,7 @@ impl Settings {
     }
 }
 
-/// The key of digests. A short one could be guessed.
+/// Returns the key of digests. It refuses a short key, because an attacker could guess it.
 fn state_key(file: Option<PathBuf>) -> Result<Option<Secret>, ConfigError> {
     let (name, key) = match env::state_key() {
         Some(key) => (env::STATE_KEY, Some(key)),
@@ -235,10 +238,10 @@ fn state_key(file: Option<PathBuf>) -> Result<Option<Secret>, ConfigError> {
     }
 }
 
-/// Shortest key of digests.
+/// The minimum length of the key of digests, in bytes.
 const KEY_BYTES_MIN: usize = 16;
 
-/// Where the state is kept: in a database, in a folder, or nowhere.
+/// Returns the place of the state: a database or a folder; none if genesync keeps no state.
 fn store_place(
     is_none: bool,
     url: Option<Secret>,
@@ -252,7 +255,8 @@ fn store_place(
     }
 }
 
-/// A store's URL. What is wrong with it is said without its password.
+/// Returns the place of a database by its URL. The error does not contain the URL, because that may have a
+/// password.
 fn database(url: Secret) -> Result<StorePlace, ConfigError> {
     let known = ["postgres://", "postgresql://"].iter().any(|scheme| url.expose().starts_with(scheme));
     if known && Url::parse(url.expose()).is_ok() {
@@ -269,14 +273,15 @@ fn region(key: &str) -> Result<Region, ConfigError> {
     })
 }
 
-/// An endpoint's URL. Plain HTTP is for this machine alone: a secret travels in every token request.
+/// Returns the URL of an endpoint. It allows plain HTTP only to this machine, because every token request
+/// contains a secret.
 fn endpoint(text: &str) -> Result<Url, ConfigError> {
     let refuse = |reason: &str| ConfigError::Endpoint { given: text.into(), reason: reason.into() };
     let mut url = Url::parse(text).map_err(|error| refuse(&error.to_string()))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(ConfigError::Endpoint {
             given: "****".into(),
-            reason: "credentials don't belong into a URL".into(),
+            reason: "a URL must not contain credentials".into(),
         });
     }
     if url.query().is_some() || url.fragment().is_some() {
@@ -295,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endpoints_are_https_or_this_machine() {
+    fn endpoints_use_https_or_this_machine() {
         for good in [
             "https://gateway.example/genesys",
             "http://127.0.0.1:8480",

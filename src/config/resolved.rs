@@ -1,4 +1,4 @@
-//! Settings as they are used: every value typed, every default in one place.
+//! Converts the settings file to typed settings with all defaults.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,46 +9,47 @@ use super::ConfigError;
 use super::file::{ControllerFile, LogFormat, NotifyFormat, Pacing, TimingFile, WavesFile};
 use crate::model::{Intervals, Timing};
 
-/// How long a tenant is leased unless the operator says otherwise: a process that takes over from one that died
-/// waits for it.
+/// The default duration of a tenant's lease, in milliseconds. After a process dies, the next process waits
+/// until the lease ends.
 const LEASE_MS: u32 = 30_000;
-/// Shorter leases would run out between two renewals on a busy machine.
+/// The minimum duration of a lease, in milliseconds. A shorter lease could end between two renewals on a busy
+/// machine.
 const LEASE_MS_MIN: u32 = 300;
 
-/// How the controller works.
+/// Settings of the controller.
 #[derive(Debug, Clone)]
 pub struct ControllerSettings {
-    /// Address of the health, metrics and hook server, if there is to be one.
+    /// The address of the health, metrics and hook server; none if there is no server.
     pub listen: Option<SocketAddr>,
-    /// A remote repository is asked for news this often.
+    /// The interval between fetches of a remote repository.
     pub git_poll: Duration,
-    /// A repository that could not be read for this long is not written from.
+    /// genesync does not write from a repository that it could not read for this long.
     pub git_stale: Duration,
     /// How long a tenant waits between runs.
     pub intervals: Intervals,
-    /// Runs with a request under way, or about to have one.
+    /// The maximum number of runs with an open or imminent request.
     pub runs_max: usize,
-    /// The same for one name of credentials.
+    /// The same maximum per credentials name.
     pub runs_per_credential_max: usize,
-    /// How long a process that is told to stop may take.
+    /// The time limit to stop the process after a signal.
     pub shutdown: Duration,
     /// How long `run --once` waits for tenants that another process works on.
     pub once: Duration,
     /// How long later waves wait for a tenant that cannot be reached. `apply` and `run --once` do not wait.
     pub waves_patience: Duration,
-    /// What is logged.
+    /// The log filter.
     pub log: Option<String>,
-    /// How it is logged.
+    /// The log format.
     pub log_format: LogFormat,
-    /// The base URL of an OTLP collector, if traces go to one.
+    /// The base URL of an OTLP collector for traces; none if there is no collector.
     pub otlp_endpoint: Option<Url>,
-    /// How notifications are written.
+    /// The format of notifications.
     pub notify_format: NotifyFormat,
-    /// A trouble that is gone before this long is not reported; none for the default of the notifications.
+    /// A problem that ends within this time causes no notification; none for the default.
     pub notify_settle: Option<Duration>,
-    /// The name under which this genesync reports, for receivers that serve several.
+    /// The name of this genesync, for receivers of notifications from several.
     pub instance: Option<String>,
-    /// Lines of history, runs and ended intents are kept this many days.
+    /// The number of days to keep history, runs and ended intents.
     pub keep_days: u32,
 }
 
@@ -62,7 +63,7 @@ impl ControllerSettings {
     /// Fills in the defaults.
     ///
     /// # Errors
-    /// An address or a URL is not one.
+    /// An address or a URL is not valid.
     pub(super) fn of(file: &ControllerFile, waves: WavesFile) -> Result<Self, ConfigError> {
         let listen = file.listen.as_deref().map(|text| {
             text.parse().map_err(|_| ConfigError::Value {
@@ -93,7 +94,7 @@ impl ControllerSettings {
         Self {
             listen,
             git_poll,
-            // Between two looks nothing is stale, however rarely an operator wants git to be asked.
+            // A repository cannot be stale between two fetches, even if the operator set a long interval.
             git_stale: ms(file.git_stale_ms, 3_600_000).max(git_poll * 2),
             intervals: Intervals {
                 resync: ms(file.resync_ms, 600_000),
@@ -116,10 +117,11 @@ impl ControllerSettings {
     }
 }
 
-/// More at once would leave more drafts behind a run that is stopped than [`BEGUN_MAX`](crate::replicate::BEGUN_MAX).
+/// The maximum number of parallel writes. With more, a stopped run could leave more drafts than
+/// [`BEGUN_MAX`](crate::replicate::BEGUN_MAX).
 const IN_FLIGHT_MAX: u32 = 64;
 
-/// The deadlines of a run.
+/// Returns the deadlines of a run.
 pub(super) fn timing(file: TimingFile, pacing: Pacing) -> Timing {
     let default = Timing::default();
     Timing {
@@ -138,7 +140,7 @@ pub(super) fn timing(file: TimingFile, pacing: Pacing) -> Timing {
     }
 }
 
-/// How long a tenant is leased.
+/// Returns the duration of a tenant's lease.
 pub(super) fn lease(file: TimingFile) -> Duration {
     Duration::from_millis(file.lease_ms.unwrap_or(LEASE_MS).max(LEASE_MS_MIN).into())
 }

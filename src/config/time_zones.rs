@@ -1,4 +1,5 @@
-//! The operator's own release of the time zone database: a folder of compiled zones, as `zic` writes it.
+//! Reads the operator's own release of the time zone database: a folder of compiled zones, as `zic` writes
+//! it.
 
 #![expect(clippy::disallowed_methods, reason = "this module reads the operator's time zones")]
 
@@ -11,17 +12,17 @@ use jiff::tz::TimeZone;
 use super::ConfigError;
 use crate::model::zone::TimeZones;
 
-/// Deepest folder: `America/Argentina/Ushuaia` lies in the second.
+/// The maximum depth of folders; `America/Argentina/Ushuaia` is in the second.
 const DEPTH_MAX: usize = 3;
-/// Most bytes of one zone: the longest has some 4 KB.
+/// The maximum size of one zone, in bytes; the largest one has about 4 KB.
 const ZONE_BYTES_MAX: u64 = 256 * 1024;
-/// Most zones: there are some 600, and twice as many copies of them.
+/// The maximum number of zones; there are about 600, and twice as many copies.
 const ZONES_MAX: usize = 5_000;
 
-/// Reads every zone below a folder, once: a folder that changes later changes nothing under a run.
+/// Reads every zone below a folder once, so that later changes of the folder do not affect a run.
 ///
 /// # Errors
-/// The folder can't be read, or there is no zone in it.
+/// The folder cannot be read, or it contains no zone.
 pub fn read(folder: &Path) -> Result<TimeZones, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: folder.to_owned(), source };
     let mut zones = BTreeMap::new();
@@ -46,7 +47,7 @@ fn walk(
         let entry = entry?;
         let Ok(part) = entry.file_name().into_string() else { continue };
         let name = if name.is_empty() { part } else { format!("{name}/{part}") };
-        // Links are followed: many zones are links to others.
+        // Links are followed, because many zones are links to others.
         let Ok(metadata) = fs::metadata(entry.path()) else { continue };
         if metadata.is_dir() && depth > 0 {
             walk(&entry.path(), &name, depth - 1, zones)?;
@@ -60,7 +61,8 @@ fn walk(
     Ok(())
 }
 
-/// The release, as the database's own files say: `tzdata.zi` begins with it, and some systems have it alone in `+VERSION`.
+/// Returns the release of the database: the first line of `tzdata.zi`, or the content of `+VERSION` on some
+/// systems.
 fn release(folder: &Path) -> Option<String> {
     let first_line = |name: &str| {
         let text = fs::read_to_string(folder.join(name)).ok()?;

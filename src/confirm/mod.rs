@@ -1,11 +1,11 @@
-//! Stage 7 of 7: ties receipts to entries of the audit log.
+//! Stage 7 of 7: matches receipts with entries of the audit log.
 //!
-//! In: the [`Receipt`]s of a run, audit entries in any order and possibly twice, our clients' ids, the
-//! versions that the run started from. Out: a [`Confirmation`]. Never: asks for a write: a receipt without
-//! an entry is *missing*, and the configuration itself was read back already.
-//! Start reading at [`confirm`].
+//! In: the [`Receipt`]s of a run, audit entries in any order and possibly twice, the ids of genesync's
+//! clients, the versions that the run started from. Out: a [`Confirmation`]. Never: asks for a write: a
+//! receipt without an entry is *missing*, and the configuration itself was already read back. Start reading
+//! at [`confirm`].
 //!
-//! When the log is asked, and how often, is decided in `reconcile/confirming.rs`.
+//! `reconcile/confirming.rs` decides when and how often the log is queried.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,29 +14,30 @@ use jiff::Timestamp;
 use crate::model::author::Log;
 use crate::model::{Confirmation, Entry, ObjectRef, Receipt, Standing};
 
-/// How far an entry that names no version may lie from the moment that the server gave for the write, or that it was
-/// sent at: neither our clock nor that of the API is the audit log's. The nearest one that proves nothing else counts.
+/// How far, in ms, an entry without a version may lie from the server's time of the write or from its send
+/// time: the clocks of genesync, the API and the audit log differ. The nearest entry that confirms no other
+/// receipt counts.
 const SKEW_MS: u64 = 300_000;
 
-/// What a run found when it began, by object.
+/// The state at the start of a run, by object.
 #[derive(Debug, Clone, Copy)]
 pub struct Started<'a> {
-    /// Its version.
+    /// The version.
     pub from: &'a BTreeMap<ObjectRef, u64>,
-    /// When it was last changed, by the server's clock, where entries name no versions.
+    /// When it was last changed, by the server's clock, if entries name no versions.
     pub at: &'a BTreeMap<ObjectRef, Timestamp>,
-    /// Whether the log was asked for them.
+    /// Whether the log was queried for the entries.
     pub log: Log,
-    /// Entries that were found to prove a receipt, and what that speaks of.
+    /// Entries that already confirm a receipt, with its object and version.
     pub proofs: &'a BTreeMap<String, (ObjectRef, u64)>,
 }
 
-/// Holds receipts against entries.
+/// Matches receipts with entries.
 ///
-/// Where entries name versions, one proves a receipt when object, action, version and client are the receipt's.
-/// The time is not compared: the server's clock is not ours, and a version is made once. Where they name none,
-/// object, client and time decide, and an entry proves one receipt, in this run or an earlier one. An entry by
-/// anybody else is *foreign* when it came after what the run started from.
+/// If entries name versions, an entry confirms a receipt with the same object, action, version and client.
+/// The time is not compared, because the clocks differ and a version is made once. If entries name no
+/// versions, object, client and time decide, and an entry confirms one receipt, in this run or an earlier
+/// one. An entry of another client is *foreign* if it is newer than the state at the start of the run.
 pub fn confirm(
     receipts: &[Receipt],
     entries: &[Entry],
@@ -100,7 +101,7 @@ pub fn confirm(
 }
 
 impl Confirmation {
-    /// Receipts without an entry.
+    /// Returns the number of receipts without an entry.
     pub fn missing(&self) -> usize {
         self.receipts.iter().filter(|(_, standing)| matches!(standing, Standing::Untold { .. })).count()
     }

@@ -1,7 +1,7 @@
-//! Keeps up with git: asks for the head, reads what it changes, and agrees with the other replicas on it.
+//! Follows git: fetches the head, reads what it changes, and agrees with the other replicas on it.
 //!
-//! A head is taken only where it holds the last one in its history. A remote that is down, rewound, emptied
-//! or behind changes nothing: the last good head stays what git says.
+//! A head is taken only if it has the last one in its history. A remote that is down, rewound, empty or
+//! behind changes nothing: the last good head stays in force.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -28,10 +28,10 @@ use crate::store::{Advance, NewHead, Store, StoreError};
 use crate::telemetry::masked;
 use crate::telemetry::metrics::Metrics;
 
-/// A fetch that takes longer is left to itself, and counts as failed.
+/// Timeout of a fetch. A slower fetch counts as failed and continues in the background.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Where git is.
+/// The repository to follow.
 #[derive(Debug, Clone)]
 pub enum Origin {
     /// A repository of this machine, read in place.
@@ -45,9 +45,9 @@ pub enum Origin {
     },
     /// A remote repository, fetched into a cache.
     Remote {
-        /// Where it is.
+        /// Its URL.
         url: RemoteUrl,
-        /// How it is fetched.
+        /// The options of the fetch.
         fetching: Fetching,
         /// The branch, tag or commit to follow.
         revision: String,
@@ -55,7 +55,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// The repository's name in the store: the same for every replica.
+    /// Returns the repository's name in the store: the same for every replica.
     pub fn identity(&self) -> String {
         match self {
             Origin::Local { identity, .. } => identity.clone(),
@@ -63,13 +63,13 @@ impl Origin {
         }
     }
 
-    /// Brings what is known of the repository up to date, and says what the head is. Blocks.
+    /// Updates the cache of a remote and returns the head. Blocks.
     fn refresh(&self) -> Result<(Source, Revision), SourceError> {
         match self {
             Origin::Local { source, revision, .. } => Ok((source.clone(), source.head(revision)?)),
             Origin::Remote { url, fetching, revision } => {
                 let source = Source::remote(url, fetching)?;
-                // The cache has a `HEAD` of its own, which means nothing.
+                // The cache's own `HEAD` does not follow the remote.
                 let revision = match revision.strip_prefix("HEAD") {
                     Some(steps) => format!("{REMOTE_HEAD}{steps}"),
                     None => revision.clone(),
@@ -81,24 +81,24 @@ impl Origin {
     }
 }
 
-/// What is known of git, for the whole process.
+/// The last read head, for the whole process.
 #[derive(Debug)]
 pub struct Head {
     origin: Origin,
     store: Store,
     metrics: Arc<Metrics>,
     known: watch::Sender<Option<Arc<Known>>>,
-    /// Why the newest head is not taken, or git can't be asked.
+    /// Why the newest head is not taken, or git is unreachable.
     trouble: Mutex<Option<SourceTrouble>>,
-    /// When git was last asked with success, in milliseconds since 1970; 0 for never.
+    /// Time of the last successful fetch, in milliseconds since 1970; 0 for never.
     fetched_at_ms: AtomicI64,
-    /// Whether it was ever asked.
+    /// Whether git was ever read.
     looked: AtomicBool,
-    /// Wakes the keeper: a hook, a changed file, an operator.
+    /// Wakes [`Head::keep`]: from a hook, a changed file, an operator.
     pub hints: Notify,
-    /// The head of another replica that was hinted at last.
+    /// The last head of another replica for which [`Head::hint_once`] woke it.
     hinted: Mutex<Option<Revision>>,
-    /// A fetch that was left to itself.
+    /// A fetch that exceeded its timeout and still runs.
     lingering: tokio::sync::Mutex<Option<Fetch>>,
 }
 
@@ -107,20 +107,20 @@ type Fetch = JoinHandle<Result<(Source, Revision), SourceError>>;
 /// Why the newest head is not taken.
 #[derive(Debug, Clone)]
 pub struct SourceTrouble {
-    /// Who has to do something about it.
+    /// Who has to act.
     pub kind: TroubleKind,
-    /// In words.
+    /// The displayed reason.
     pub message: String,
-    /// Since when no head could be taken.
+    /// Since when genesync takes no head.
     pub since: Timestamp,
 }
 
-/// Who has to do something about a head that is not taken.
+/// Who has to act when a head is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TroubleKind {
-    /// Nobody may have to: git, or the store, can't be asked.
+    /// Possibly no one: git or the store is unreachable.
     Unreachable,
-    /// Whoever commits: there is nothing in it, or no limit in it can be trusted.
+    /// The author of the commit: it has no tenants, or its limits are unreadable.
     Invalid,
     /// An operator: the branch was rewound.
     Rewound,
@@ -163,7 +163,7 @@ impl HeadError {
 }
 
 impl Head {
-    /// Nothing is known yet.
+    /// Makes a head that has read nothing yet.
     pub fn new(origin: Origin, store: Store, metrics: Arc<Metrics>) -> Self {
         Self {
             origin,
@@ -179,22 +179,22 @@ impl Head {
         }
     }
 
-    /// What git says, once it has been read.
+    /// Returns a receiver of the last read head; none until the first one is read.
     pub fn known(&self) -> watch::Receiver<Option<Arc<Known>>> {
         self.known.subscribe()
     }
 
-    /// The repository's name in the store.
+    /// Returns the repository's name in the store.
     pub fn identity(&self) -> String {
         self.origin.identity()
     }
 
-    /// Why the newest head is not taken, or git can't be asked.
+    /// Returns why the newest head is not taken, or why git is unreachable.
     pub fn trouble(&self) -> Option<SourceTrouble> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How long ago git was asked with success; none where it never was.
+    /// Returns the age of the last successful fetch; none if there was none.
     pub fn age(&self) -> Option<Duration> {
         let at = self.fetched_at_ms.load(Ordering::Relaxed);
         (at > 0).then(|| {
@@ -202,8 +202,8 @@ impl Head {
         })
     }
 
-    /// Wakes the keeper because of a head that another replica has taken, once for each: a copy that is behind
-    /// is not asked all the time.
+    /// Wakes [`Head::keep`] for a head that another replica has taken. It does so once for each head, so that
+    /// a copy that is behind is not fetched in a loop.
     pub fn hint_once(&self, agreed: &Revision) {
         let mut hinted = self.hinted.lock().unwrap_or_else(PoisonError::into_inner);
         if hinted.as_ref() != Some(agreed) {
@@ -212,7 +212,7 @@ impl Head {
         }
     }
 
-    /// Keeps up until told to stop. `poll` is asked anew each time: settings may change.
+    /// Follows git until `stop`. It calls `poll` each time, because settings may change.
     pub async fn keep(&self, poll: impl Fn() -> Duration, stop: &CancellationToken) {
         let mut round = 0_u64;
         loop {
@@ -227,7 +227,7 @@ impl Head {
         }
     }
 
-    /// Asks once, and takes what there is to take.
+    /// Fetches once, and takes the head if it is new.
     pub async fn look(&self) {
         let result = self.try_look().await;
         let before = self.trouble();
@@ -238,12 +238,12 @@ impl Head {
             SourceTrouble { kind: error.kind(), message, since }
         });
         let first = !self.looked.swap(true, Ordering::Relaxed);
-        // Told again with each look while it lasts: another replica's good look may have taken it back.
+        // Stored again with each failure, because another replica's success may have cleared it.
         if first || trouble.is_some() || before.is_some() {
-            let told = trouble.as_ref().map(|trouble| (masked(&trouble.message), trouble.since));
-            let told = told.as_ref().map(|(message, since)| (message.as_ref(), *since));
-            if let Err(error) = self.store.keep_trouble(&self.identity(), told).await {
-                tracing::debug!(error = %causes(&error), "what is wrong with the head can't be kept");
+            let reported = trouble.as_ref().map(|trouble| (masked(&trouble.message), trouble.since));
+            let reported = reported.as_ref().map(|(message, since)| (message.as_ref(), *since));
+            if let Err(error) = self.store.keep_trouble(&self.identity(), reported).await {
+                tracing::debug!(error = %causes(&error), "cannot store why the head was not taken");
             }
         }
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
@@ -256,7 +256,7 @@ impl Head {
         let now = clock::now();
         self.fetched_at_ms.store(now.as_millisecond(), Ordering::Relaxed);
         self.metrics.source_read(now, source.committed_at(&revision).unwrap_or(now));
-        // Another replica may take a head at the same moment; each turn sees one more of them.
+        // Another replica may take a head at the same time; each turn reads its new head.
         for _ in 0..10 {
             let current = self.known.borrow().clone();
             let agreed = self.store.head(&self.identity()).await?;
@@ -269,19 +269,20 @@ impl Head {
                 return Ok(());
             }
         }
-        Err(HeadError::Other("other replicas take one head after the other".into()))
+        Err(HeadError::Other("other replicas keep taking other heads".into()))
     }
 
     async fn fetch(&self) -> Result<(Source, Revision), HeadError> {
         let mut lingering = self.lingering.lock().await;
-        // Two fetches into one cache would be in each other's way: one that was given up is waited for first.
+        // Two fetches into one cache would conflict, so this waits for a fetch that exceeded its timeout
+        // first.
         let mut fetch = lingering.take().unwrap_or_else(|| {
             let origin = self.origin.clone();
             tokio::task::spawn_blocking(move || origin.refresh())
         });
         match tokio::time::timeout(FETCH_TIMEOUT, &mut fetch).await {
             Ok(Ok(fetched)) => Ok(fetched?),
-            Ok(Err(error)) => Err(HeadError::Other(format!("asking git ended unexpectedly: {error}"))),
+            Ok(Err(error)) => Err(HeadError::Other(format!("the fetch ended unexpectedly: {error}"))),
             Err(_) => {
                 *lingering = Some(fetch);
                 Err(HeadError::Other(format!("git did not answer within {} s", FETCH_TIMEOUT.as_secs())))
@@ -289,7 +290,7 @@ impl Head {
         }
     }
 
-    /// Takes a head. False where another replica took one meanwhile.
+    /// Takes a head. Returns false if another replica took one meanwhile.
     async fn take(
         &self,
         source: &Source,
@@ -312,25 +313,25 @@ impl Head {
             return Err(self.refuse(revision, &target));
         }
         let (known, moved) = self.read(source, &target, current.clone()).await.map_err(|error| {
-            // What was agreed on may no longer be in the repository: then nothing is known, and nothing done.
+            // The repository may no longer contain the agreed head: then nothing is taken.
             if rewound { self.refuse(revision, &target) } else { error }
         })?;
         crash::point("C03");
-        // What was read is what differs from the head that this replica saw last. Where the store is at another
-        // one, that says nothing about what stands there: then every tenant is compared.
+        // `moved` is the difference from the last head of this replica. If the store has another head, that
+        // difference does not apply there, so every tenant is compared.
         let in_step = current.as_ref().is_some_and(|known| agreed.as_ref() == Some(&known.revision));
         let moved = if in_step { moved } else { Moved { rows: known.all_wanted(), gone: None } };
         let valid = known.tenants.iter().filter(|tenant| tenant.digest.is_some());
         let (identity, tenants) = (self.identity(), valid.count());
         let said = RunLimits::of(&known.limits);
-        // No head lifts its own limit.
+        // A head cannot lift its own limit.
         let limits = said.and(self.store.run_limits(&identity).await?.or(known.parent.limits));
         let is_held = AtomicBool::new(false);
         let judge = |changing: usize| {
             let hold = outcome::hold_of_a_head(changing, tenants, limits, clock::now());
             if let Some(hold) = &hold {
                 is_held.store(true, Ordering::Relaxed);
-                tracing::warn!(revision = %target, "the tenants that it changes are held: {}", hold.reason);
+                tracing::warn!(revision = %target, "holding the tenants that the head changes: {}", hold.reason);
                 self.metrics.guard_refusals.inc(Guard::RunTenants);
             }
             hold
@@ -346,7 +347,7 @@ impl Head {
         let advance = self.store.advance(&head).await?;
         let Advance::Taken(due) = advance else { return Ok(false) };
         crash::point("C02");
-        // What held it goes on to judge.
+        // Limits that held the head stay in force.
         let judged_by = if is_held.load(Ordering::Relaxed) { limits } else { said };
         self.store.keep_run_limits(&identity, judged_by).await?;
         tracing::info!(revision = %target, tenants = known.tenants.count(), due, "took a head");
@@ -357,8 +358,8 @@ impl Head {
     fn refuse(&self, revision: &Revision, agreed: &Revision) -> HeadError {
         self.metrics.guard_refusals.inc(Guard::Rewind);
         HeadError::Rewound(format!(
-            "refused by guard `rewind`: {}: the branch was rewound, or this copy of it is behind; nothing is written from it. \
-             If history was meant to be rewritten, run `genesync apply --allow rewind --reason …` once",
+            "refused by guard `rewind`: {}, so nothing is written from it: the branch was rewound, or this copy is \
+             behind, and if you rewrote the history on purpose, run `genesync apply --allow rewind --reason …` once",
             rewind::refusal(revision, agreed).message
         ))
     }
@@ -377,7 +378,8 @@ impl Head {
             Some(current) => current.follow(&repository, commit.as_str(), today),
             None => Known::load(&repository, commit.as_str(), today).map(Known::all_moved),
         });
-        let ended = |error| HeadError::Other(format!("reading {} ended: {error}", self.identity()));
+        let ended =
+            |error| HeadError::Other(format!("reading {} ended unexpectedly: {error}", self.identity()));
         let (mut known, moved) = read.await.map_err(ended)??;
         known.parent = match before {
             Some((before, parent)) if before == revision => parent,
@@ -390,8 +392,8 @@ impl Head {
         Ok((known, moved))
     }
 
-    /// What the commit before says of guards, if the store does not know what was applied last of every organization: the
-    /// head before, or its first parent.
+    /// Returns the guard settings of the head before, or of the commit's first parent, if the store does not
+    /// have those of every organization.
     async fn parent(
         &self,
         source: &Source,
@@ -410,12 +412,13 @@ impl Head {
             Some(before) => fleet::said_at(&source, before.as_str(), today),
             None => fleet::parent(&source, revision.as_str(), today),
         });
-        let parent =
-            read.await.map_err(|error| HeadError::Other(format!("reading its parent ended: {error}")))?;
+        let parent = read.await.map_err(|error| {
+            HeadError::Other(format!("reading the parent commit ended unexpectedly: {error}"))
+        })?;
         Ok(parent.unwrap_or_else(|error| {
             tracing::warn!(
                 error = causes(&error),
-                "whether a guard is lifted by the commit that needs it is not known"
+                "cannot check whether this commit loosens a guard that it needs"
             );
             Parent::default()
         }))

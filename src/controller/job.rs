@@ -1,4 +1,4 @@
-//! One run of one tenant under its lease, from its claim to what is written down of it.
+//! One run of one tenant under its lease, from its claim to its record.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -28,10 +28,10 @@ use crate::model::{
 use crate::store::{Claimed, Finished, Pause, PauseKind};
 use crate::telemetry::metrics::RunResult;
 
-/// Panics of one tenant in a row after which it is held.
+/// Consecutive panics after which a tenant is held.
 const PANICS_MAX: u32 = 3;
 
-/// One run and what it needs.
+/// A run and its input.
 pub struct ClaimedRun {
     pub controller: Arc<Controller>,
     pub head: Arc<Known>,
@@ -43,16 +43,16 @@ pub struct ClaimedRun {
     pub superseded: CancellationToken,
 }
 
-/// What the store keeps for the guards of a run.
+/// The stored input of the guards of a run.
 pub struct KeptForGuards {
-    /// Guards that a person opened for it.
+    /// Guards that a person opened for the run.
     pub opened: BTreeSet<Guard>,
-    /// What was said of organizations, its own among them.
+    /// The guard settings of organizations, including those of this tenant.
     pub said: Arc<Precedents>,
 }
 
 impl ClaimedRun {
-    /// Runs it to its end, whatever happens.
+    /// Runs to the end and returns the record, also after an error or a panic.
     pub async fn run(self) -> Finished {
         let started_at = clock::now();
         let begun = clock::monotonic();
@@ -65,7 +65,7 @@ impl ClaimedRun {
         );
         let given = Given { journal, kept, superseded };
         let work = attempt(&controller, &head, &known, &claimed, &held, given);
-        // One tenant's defect is no other tenant's trouble.
+        // A panic in the run of one tenant must not stop the others.
         let ended = AssertUnwindSafe(work.instrument(span)).catch_unwind().await;
         controller.metrics.run_duration.observe(begun.elapsed().as_secs_f64());
         let intervals = controller.tunables().intervals;
@@ -91,14 +91,14 @@ impl ClaimedRun {
     }
 }
 
-/// What is a run's own.
+/// The part of the input that a run consumes.
 struct Given {
     journal: Journal,
     kept: KeptForGuards,
     superseded: CancellationToken,
 }
 
-/// Drives a run to its end; the error says why there could be none.
+/// Drives a run to its end; the error says why the run could not begin.
 async fn attempt(
     controller: &Controller,
     head: &Arc<Known>,
@@ -107,7 +107,7 @@ async fn attempt(
     held: &Held,
     Given { journal, kept, superseded }: Given,
 ) -> Result<Run, String> {
-    let Some(tenant) = known.tenant.as_ref() else { return Err("it has no settings".into()) };
+    let Some(tenant) = known.tenant.as_ref() else { return Err("the tenant has no settings".into()) };
     let primary = tenant.primary.credentials.clone();
     let watcher = Seat {
         slot: controller.slots.hold(&primary).await,
@@ -148,7 +148,7 @@ async fn attempt(
     Ok(drive::whole(run, go, controller.clients.ports(), held, &watcher).await)
 }
 
-/// Why a run may not be applied over what its tenant was last applied from.
+/// Returns why a run may not replace the commits from which its tenant was last applied.
 async fn rewound(head: &Arc<Known>, run: &Run) -> Result<Option<Refusal>, String> {
     let applied: Vec<Revision> =
         run.applied_from().into_iter().filter(|last| **last != head.revision).cloned().collect();
@@ -156,14 +156,14 @@ async fn rewound(head: &Arc<Known>, run: &Run) -> Result<Option<Refusal>, String
         return Ok(None);
     }
     let head = Arc::clone(head);
-    // It may have to read the repository.
+    // This may read the repository, which blocks.
     let asked = tokio::task::spawn_blocking(move || {
         rewind::refused(&head.revision, &applied, &head.limits.allowed, &mut |last| head.holds(last))
     });
     asked.await.map_err(|error| error.to_string())?.map_err(|error| causes(&error))
 }
 
-/// A run's place among the others, given up while it waits.
+/// A watcher that releases the run's slot while the run waits.
 struct Seat<'a> {
     controller: &'a Controller,
     slot: HeldSlot<'a>,
@@ -201,14 +201,15 @@ impl Watcher for Seat<'_> {
 }
 
 impl Controller {
-    /// What git said long ago may not be what it says: it is good enough for looking, not for writing.
+    /// Returns a hold if the last successful fetch is too old: an old head is good enough for reading, not
+    /// for writing.
     fn stale(&self) -> Option<Pause> {
         let stale_after = self.tunables().stale_after;
         self.head.age().is_none_or(|age| age > stale_after).then(|| Pause {
             kind: PauseKind::Hold,
             by: "genesync".into(),
             reason: format!(
-                "git has not been read for {} s or more, so it is only watched",
+                "git has not been read for {} s or more, so genesync only watches the tenant",
                 stale_after.as_secs()
             ),
             since: clock::now(),
@@ -216,7 +217,7 @@ impl Controller {
         })
     }
 
-    /// What a run that came to an end leaves behind.
+    /// Returns the record of a run that ended, and stores its hold.
     async fn take_in(
         &self,
         run: &Run,
@@ -226,18 +227,18 @@ impl Controller {
     ) -> Finished {
         counting::count(&self.metrics, run, setting.now);
         if let Some(pause) = outcome::hold(run) {
-            // Where it can't be written down, the next run comes to the same end.
+            // If this fails, the next run finds the same reason to hold.
             let _ = self.store.pause(&claimed.lease.tenant, &pause).await;
         }
         let denied = outcome::seen(run, None).0 == Some(Status::Degraded(FaultKind::Denied));
         if let (true, Some(tenant)) = (denied, &known.tenant) {
-            // A secret may have been rotated: it is looked up again before the next run.
+            // A secret may have been rotated, so this looks it up again before the next run.
             self.clients.relearn(tenant).await;
         }
         outcome::finished(run, claimed, known.mode(), setting)
     }
 
-    /// What a run that ended by a defect of genesync leaves behind.
+    /// Returns the record of a run that panicked.
     async fn panicked(&self, claimed: &Claimed, mode: Mode, setting: &Setting<'_>) -> Finished {
         self.metrics.runs.inc(RunResult::Panicked);
         let (reason, tenant) = (Panicked.to_string(), &claimed.lease.tenant);

@@ -1,8 +1,9 @@
-//! The controller: who is due, one run per tenant.
+//! The controller: claims due tenants and runs them, one run for each tenant at a time.
 //!
-//! In: a source that moves, a store, tunables. Out: runs under leases, one at a time for each tenant, and what is
-//! written down of them. Never: decides what to write: that is the core's; performs an effect: that is the driver's.
-//! Start reading at [`Controller::run`].
+//! In: a git repository that changes, a store, tunables. Out: runs under leases, and their records. Never:
+//! decides
+//! what to write (the core does), or performs an effect (the driver does). Start reading at
+//! [`Controller::run`].
 
 pub mod head;
 mod job;

@@ -1,7 +1,7 @@
-//! The loop: claims tenants that are due, runs each under its lease, writes down how it went.
+//! The loop: claims tenants that are due, runs each under its lease, records the results.
 //!
-//! Nothing is decided by an event: what is due stands in the store, and an event only makes the loop look
-//! sooner. Start reading at [`Controller::run`].
+//! Events decide nothing: the store says what is due, and an event only makes the loop read it sooner.
+//! Start reading at [`Controller::run`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,16 +24,16 @@ use crate::model::{Guard, Mode, Tenant, TenantName, causes};
 use crate::store::{Claim, ClaimCause, Claimed, Finished, StoreError};
 use crate::telemetry::metrics::LeaseEvent;
 
-/// How long the loop sleeps at most: other processes make tenants due too.
+/// Longest sleep of the loop, because other processes make tenants due too.
 const LOOK_UP: Duration = Duration::from_millis(500);
-/// Runs that are under way or wait for something, such as an audit entry.
+/// Largest number of runs, including those that wait for something, such as an audit entry.
 const UNDER_WAY_MAX: usize = 4_096;
-/// Runs that one claim takes on.
+/// Largest number of tenants of one claim.
 const CLAIM_MAX: usize = 128;
-/// After a store that fails, the loop waits this long.
+/// Sleep of the loop after an error of the store.
 const STORE_RETRY: Duration = Duration::from_millis(500);
 
-/// A run under way.
+/// A running run.
 struct UnderWay {
     token: i64,
     wanted: Arc<str>,
@@ -108,20 +108,21 @@ impl Controller {
             }
         }
         tasks.abort_all();
-        // Leases of runs that did not end in time run out by themselves: their writes may be under way.
+        // Leases of runs that did not end in time are not released, because their writes may still take
+        // effect.
     }
 
-    /// Ends when a controller that was told to stop has had its time.
+    /// Ends when the shutdown time after a stop has passed.
     async fn given_up(&self) {
         self.stop.cancelled().await;
         tokio::time::sleep(self.shutdown).await;
     }
 
-    /// How long there is nothing to do, as far as the store knows. Where another replica has taken a head
-    /// that is not known here, git is asked at once: until then nothing can be claimed.
+    /// Returns how long the loop may sleep until a tenant is due. If another replica has taken a head that
+    /// this one has not read, it wakes the fetch at once: until then nothing can be claimed.
     async fn nap(&self, claimed_all: bool, head: Option<&Known>) -> Duration {
         if !claimed_all {
-            // Places are taken: whoever frees one wakes the loop.
+            // All slots are taken. A run that releases one wakes the loop.
             return LOOK_UP;
         }
         let Ok(next) = self.store.next_due(&self.head.identity()).await else { return LOOK_UP };
@@ -132,16 +133,17 @@ impl Controller {
             return LOOK_UP;
         }
         match next.left {
-            // What is due and was not claimed is another's, or waits for a lower wave: asking at once again
-            // would be asking all the time.
+            // A due tenant that was not claimed belongs to another process or waits for a lower wave. Without
+            // this sleep the loop would claim in a busy loop.
             Some(left) if left.is_zero() => LOOK_UP,
             Some(left) => left.clamp(Duration::from_millis(5), LOOK_UP),
             None => LOOK_UP,
         }
     }
 
-    /// Writes ended runs down. What can't be written stays, and its lease runs out meanwhile. Where the store
-    /// takes some and not others, one tenant's row is the trouble, and it is left behind.
+    /// Records ended runs. Returns false if the store failed; then the records stay and their leases expire
+    /// meanwhile. If the store accepts only some records, the rows of the others are the cause, and they are
+    /// dropped.
     async fn write_down(&self, unwritten: &mut Vec<Finished>) -> bool {
         if unwritten.is_empty() {
             return true;
@@ -161,12 +163,12 @@ impl Controller {
                 }
             }
             taken = taken.saturating_sub(refused.len());
-            // With nothing written at all the store itself is the trouble.
+            // If no record was accepted, the store itself is the cause.
             if written.is_err() {
                 unwritten.append(&mut refused);
             } else {
                 for one in refused {
-                    tracing::error!(tenant = %one.lease.tenant, "how its run ended can't be written down");
+                    tracing::error!(tenant = %one.lease.tenant, "cannot record the result of the run");
                 }
             }
         }
@@ -180,8 +182,8 @@ impl Controller {
             }
             Err(error) => {
                 self.metrics.store_errors.inc();
-                tracing::warn!(error = %causes(&error), runs = unwritten.len(), "ended runs could not be written down");
-                // A lease that has run out in the meantime is somebody else's, and so is what is said of it.
+                tracing::warn!(error = %causes(&error), runs = unwritten.len(), "cannot record the results of ended runs");
+                // Their leases have expired meanwhile, so other processes record these tenants.
                 if unwritten.len() > UNDER_WAY_MAX {
                     unwritten.clear();
                 }
@@ -190,7 +192,7 @@ impl Controller {
         }
     }
 
-    /// Claims what is due, as far as there are places, and starts its runs. True where nothing more is due.
+    /// Claims due tenants for the free slots, and starts their runs. Returns true if nothing more is due.
     async fn claim(
         self: &Arc<Self>,
         head: &Arc<Known>,
@@ -226,7 +228,7 @@ impl Controller {
         let lose = |one: &Claimed, reason: &str, mode: Mode| {
             let now = clock::now();
             let setting = Setting { started_at: now, now, intervals: &tunables.intervals, asked: None };
-            // The loop outlives its runs, unless it has given them up.
+            // Sending fails only after the loop has ended.
             let _ = sender.send(outcome::lost(one, reason, mode, &setting));
         };
         for (one, kept) in claimed {
@@ -234,7 +236,8 @@ impl Controller {
             let tenant = one.lease.tenant.clone();
             let sound = head.tenants.get(&tenant).filter(|known| known.digest.as_ref() == Some(&one.wanted));
             let Some(known) = sound else {
-                // What this replica reads differently from the one that wrote the row is not run by it.
+                // This replica reads the tenant differently from the one that wrote the row, so it does not
+                // run it.
                 let mode = head.tenants.get(&tenant).map_or(Mode::Enforce, |known| known.mode());
                 lose(&one, "another version of genesync reads this tenant differently", mode);
                 continue;
@@ -267,7 +270,7 @@ impl Controller {
         Ok(all)
     }
 
-    /// The claimed tenants, each with what the store keeps for its guards: asked for all of them at once.
+    /// Returns the claimed tenants with the stored input of their guards. One query reads it for all of them.
     async fn with_what_is_kept(
         &self,
         claimed: Vec<Claimed>,
@@ -298,7 +301,7 @@ async fn run_and_send(job: ClaimedRun, sender: mpsc::UnboundedSender<Finished>) 
     let _ = sender.send(job.run().await);
 }
 
-/// Takes in how a run ended. A late end of an earlier lease is not the end of the tenant's run of now.
+/// Takes the result of a run. A late result of an earlier lease does not end the tenant's current run.
 fn take_in(done: Finished, under_way: &mut BTreeMap<TenantName, UnderWay>, unwritten: &mut Vec<Finished>) {
     let tenant = &done.lease.tenant;
     if under_way.get(tenant).is_some_and(|run| run.token == done.lease.token) {
@@ -307,7 +310,7 @@ fn take_in(done: Finished, under_way: &mut BTreeMap<TenantName, UnderWay>, unwri
     unwritten.push(done);
 }
 
-/// Ends runs whose tenant git says something else for.
+/// Supersedes runs whose tenant has changed in git.
 fn supersede(under_way: &BTreeMap<TenantName, UnderWay>, head: &Known) {
     for (tenant, run) in under_way {
         let current = head.tenants.get(tenant).and_then(|known| known.digest.as_ref());

@@ -1,4 +1,4 @@
-//! What the loop and its runs work with.
+//! The shared state of the loop and its runs.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,49 +14,49 @@ use crate::model::{Intervals, Timing};
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 
-/// What the controller works with.
+/// The controller's state.
 pub struct Controller {
     /// The state.
     pub store: Store,
-    /// What git says.
+    /// The last read head of git.
     pub head: Arc<Head>,
-    /// Where things are counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// Places for runs.
+    /// Slots for runs.
     pub slots: Slots,
-    /// How long a tenant is leased.
+    /// Duration of a lease.
     pub lease: Duration,
-    /// How long runs have to end once it was told to stop.
+    /// How long runs may take to end after a stop.
     pub shutdown: Duration,
-    /// Settings that may change while it runs.
+    /// Settings that may change while the controller runs.
     pub tunables: Mutex<Tunables>,
-    /// Who asks the live API.
+    /// The API's client and the credentials.
     pub clients: Clients,
     /// Wakes the loop.
     pub wake: Notify,
-    /// Whether the loop has looked since this was last cleared: what `/healthz` asks.
+    /// Whether the loop has turned since `/healthz` last cleared this.
     pub alive: AtomicBool,
-    /// Told to stop.
+    /// Cancelled when the process has to stop.
     pub stop: CancellationToken,
 }
 
 /// Settings that may change while the controller runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Tunables {
-    /// How long things wait between runs.
+    /// The intervals between runs.
     pub intervals: Intervals,
-    /// How long things may take within one.
+    /// The deadlines within a run.
     pub timing: Timing,
-    /// A repository is asked for news this often.
+    /// Interval of fetches.
     pub git_poll: Duration,
-    /// A source that has not been read for this long is not written from.
+    /// Age of the last successful fetch after which genesync writes nothing.
     pub stale_after: Duration,
-    /// How long later waves wait for a tenant that cannot be reached.
+    /// How long later waves wait for an unreachable tenant.
     pub waves_patience: Duration,
 }
 
 impl Controller {
-    /// The settings as they are now.
+    /// Returns the current settings.
     pub fn tunables(&self) -> Tunables {
         *self.tunables.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Who asks: the API's client, and the credentials of each tenant, looked up by name when a run needs them.
+//! The API's client, and the credentials of each tenant, which it looks up by name when a run needs them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,14 +9,14 @@ use crate::model::{CredentialsName, Fault, Region, Resource, Tenant};
 use crate::platform::{ClientCredentials, Heard, Options, Pace};
 use crate::telemetry;
 
-/// Looks credentials up in the settings as they are at that moment, and hands them to the API's client.
+/// Looks credentials up in the current settings and gives them to the API's client.
 #[derive(Clone)]
 pub struct Clients {
     settings: Arc<Mutex<Settings>>,
     api: Api,
 }
 
-/// The names that a tenant's clients and secrets are kept under.
+/// The names of a tenant's clients and secrets in the settings.
 struct Needed {
     clients: BTreeSet<CredentialsName>,
     secrets: BTreeSet<CredentialsName>,
@@ -32,10 +32,10 @@ impl Needed {
     }
 }
 
-/// A client of the API without credentials yet: each endpoint as the settings name it, paced as they say.
+/// Returns a client of the API without credentials, with the endpoints and the pacing of the settings.
 ///
 /// # Errors
-/// TLS can't be set up on this machine.
+/// TLS cannot be set up on this machine.
 pub fn connect(settings: &Settings, heard: Option<Heard>) -> Result<ReadApi, Fault> {
     let base_urls =
         Region::ALL.iter().filter_map(|region| Some((*region, settings.base_url(*region)?))).collect();
@@ -50,20 +50,20 @@ pub fn connect(settings: &Settings, heard: Option<Heard>) -> Result<ReadApi, Fau
 }
 
 impl Clients {
-    /// Credentials from these settings, for this client.
+    /// Takes credentials from these settings for this client.
     pub fn new(settings: Arc<Mutex<Settings>>, api: ReadApi) -> Self {
         Self { settings, api: Api::new(api) }
     }
 
-    /// What reads and writes.
+    /// Returns the client that reads and writes.
     pub fn ports(&self) -> &Api {
         &self.api
     }
 
-    /// Looks up one name and hands it to the client.
+    /// Looks up the credentials of one name and gives them to the client.
     ///
     /// # Errors
-    /// There are none under that name, or they can't be read.
+    /// There are no credentials of that name, or they cannot be read.
     pub async fn learn(&self, name: &CredentialsName) -> Result<(), ConfigError> {
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let found = settings.credentials(name).await?;
@@ -73,8 +73,9 @@ impl Clients {
         Ok(())
     }
 
-    /// Looks up what a run of a tenant needs and returns the ids of its clients. A client that is known is not looked
-    /// up again. A secret is, before every run: it goes along with each write, and an old one would be set back.
+    /// Looks up the credentials and secrets of a run and returns the ids of its clients. Known clients are
+    /// not looked up again. Secrets are, before every run, because each write contains them and an old secret
+    /// would overwrite a new one.
     ///
     /// # Errors
     /// As [`Clients::learn`], for the first name that fails.
@@ -101,7 +102,7 @@ impl Clients {
     pub async fn relearn(&self, tenant: &Tenant) {
         for name in Needed::by(tenant, &[]).clients {
             if let Err(error) = self.learn(&name).await {
-                tracing::warn!(credentials = %name, %error, "credentials can't be looked up");
+                tracing::warn!(credentials = %name, %error, "cannot look up credentials");
             }
         }
     }

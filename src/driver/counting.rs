@@ -1,4 +1,4 @@
-//! Runs as figures.
+//! Metrics of runs.
 
 use jiff::Timestamp;
 

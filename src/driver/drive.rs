@@ -1,7 +1,7 @@
-//! Drives one run: performs each effect, feeds its event back, until the run stops.
+//! Drives one run: performs each effect and returns its event to the core, until the run stops.
 //!
-//! In: a run and the ports. Out: the run at its next stop: planned, or settled. Never: decides what happens next;
-//! that is the core's. Start reading at [`whole`], then `perform` for what each effect does.
+//! In: a run and the ports. Out: the run, planned or ended. Never: decides what happens next; the core does
+//! that. Start reading at [`whole`], then `perform` for what each effect does.
 
 use std::time::Duration;
 
@@ -21,19 +21,19 @@ use crate::store::StoreError;
 
 pub use crate::reconcile::{Advance, Note, Run};
 
-/// Whoever wants to know what a run does, and may want it to end.
+/// Receives the notes of a run, and may stop it.
 pub trait Watcher: Send + Sync {
-    /// Hears a note.
+    /// Receives a note.
     fn note(&self, tenant: &TenantName, note: &Note);
-    /// Hears how far a run is, each time that it got further.
+    /// Receives the progress of a run each time that it changes.
     fn advanced(&self, _: &TenantName, _: Advance) {}
     /// Cancelled when the operator wants runs to end.
     fn stop(&self) -> &CancellationToken;
-    /// Cancelled when git says something new for the tenant, or it was paused.
+    /// Cancelled when the tenant's desired configuration changes in git, or the tenant is paused.
     fn superseded(&self) -> Option<&CancellationToken> {
         None
     }
-    /// The run waits: somebody else may have its place. The future ends when it has a place again.
+    /// Waits without a slot, so that another run may use it. The future ends when the run has a slot again.
     fn wait<'a>(&'a self, sleep: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {
         sleep
     }
@@ -44,7 +44,7 @@ pub trait Watcher: Send + Sync {
 pub enum Go {
     /// Now.
     Now,
-    /// Once this lower wave has its change: until then it is only looked at.
+    /// After this lower wave is applied: until then genesync only reads the tenant.
     After(u32),
 }
 
@@ -57,13 +57,13 @@ impl Go {
     }
 }
 
-/// Drives a run until it has a plan, with a client that can't write and without touching the journal.
+/// Drives a run until it has a plan, with a client that cannot write and without writing the journal.
 pub async fn plan(run: Run, reads: &impl Reads, watcher: &dyn Watcher) -> Run {
     drive(run, Event::Begin, &Tied(reads), watcher).await
 }
 
-/// Drives a run until it has a plan that will be applied: with a client that can't write either, but with
-/// the journal, in which what became of earlier writes is written down for good.
+/// Drives a run until it has a plan that will be applied: with a client that cannot write, but with the
+/// journal, which records the results of earlier writes.
 pub async fn prepare(run: Run, reads: &impl Reads, journal: &impl Keeps, watcher: &dyn Watcher) -> Run {
     drive(run, Event::Begin, &Preparing(reads, journal), watcher).await
 }
@@ -85,7 +85,8 @@ pub async fn whole(run: Run, go: Go, ports: &impl Ports, journal: &impl Keeps, w
     }
 }
 
-/// Ends a run that a guard of the history, or of the whole pass, refuses: before it began, or once it is planned.
+/// Ends a run that the guard `rewind` or a guard of the whole pass refuses: before it begins, or after its
+/// plan.
 pub fn refuse(run: Run, refusal: Refusal, now: Timestamp) -> Run {
     step(run, Event::Refused(vec![refusal]), now).run
 }
@@ -96,7 +97,7 @@ trait Hands: Sync {
 
     fn reads(&self) -> &Self::Reads;
 
-    /// Whether the lease is still ours; without one there is none to lose.
+    /// Whether this process still holds the lease; true without a lease.
     fn may_go_on(&self) -> bool;
 
     fn save(&self, records: &[Record]) -> impl Future<Output = Event> + Send;
@@ -114,13 +115,13 @@ trait Hands: Sync {
     }
 }
 
-/// Reads only. There is no way from here to a write: the client has none.
+/// Reads only: its client has no method that writes.
 struct Tied<'a, R>(&'a R);
 
-/// Reads, and keeps the journal.
+/// Reads, and writes the journal.
 struct Preparing<'a, R, K>(&'a R, &'a K);
 
-/// Reads, writes, and keeps the journal.
+/// Reads, writes, and writes the journal.
 struct Free<'a, P, K>(&'a P, &'a K);
 
 impl<R: Reads> Hands for Tied<'_, R> {
@@ -135,7 +136,7 @@ impl<R: Reads> Hands for Tied<'_, R> {
     }
 
     async fn save(&self, _: &[Record]) -> Event {
-        // A plan keeps nothing: what it resolved, the next apply resolves again.
+        // A plan stores nothing: the next apply resolves the same intents again.
         Event::Saved
     }
 }
@@ -196,13 +197,13 @@ impl<P: Ports, K: Keeps> Hands for Free<'_, P, K> {
 async fn drive(run: Run, first: Event, hands: &impl Hands, watcher: &dyn Watcher) -> Run {
     let tenant = run.spec().tenant.name.clone();
     let mut next = step(run, first, hands.reads().now());
-    let mut told = None;
+    let mut reported = None;
     loop {
         let Step { run, effects } = next;
         let advance = run.advance();
-        if advance != told {
+        if advance != reported {
             advance.into_iter().for_each(|advance| watcher.advanced(&tenant, advance));
-            told = advance;
+            reported = advance;
         }
         let mut asked = None;
         for effect in effects {
@@ -215,7 +216,8 @@ async fn drive(run: Run, first: Event, hands: &impl Hands, watcher: &dyn Watcher
         if !run.receipts().is_empty() && matches!(run.phase(), Phase::Intending(_)) {
             crash::point("C13");
         }
-        // Where the run may not end, nothing wakes it early either: it may be waiting out a write of unknown outcome.
+        // If the run may not be superseded, nothing wakes it early: it may be waiting for the deadline of a
+        // write of unknown outcome.
         let superseded = watcher.superseded().filter(|_| run.may_be_superseded());
         let is_superseded = || superseded.is_some_and(CancellationToken::is_cancelled);
         let event = if !hands.may_go_on() {
@@ -228,7 +230,8 @@ async fn drive(run: Run, first: Event, hands: &impl Hands, watcher: &dyn Watcher
             let span = tracing::info_span!("effect", kind = effect.name());
             let targets = run.about_to_send();
             async {
-                // A write's time runs from its intent on: where it had to queue, the intent is made anew.
+                // The deadline of a write counts from its intent. If the write had to queue, the run makes
+                // its intent again.
                 match queue(&targets, hands, watcher, superseded).await {
                     true => Event::Woke,
                     false => perform(effect, hands, watcher, superseded).await,
@@ -237,7 +240,7 @@ async fn drive(run: Run, first: Event, hands: &impl Hands, watcher: &dyn Watcher
             .instrument(span)
             .await
         };
-        // A wait ends early where the run is to end.
+        // A wait ends early if the run has to end.
         let event = match event {
             Event::Woke if !hands.may_go_on() => Event::LeaseLost,
             Event::Woke if watcher.stop().is_cancelled() => Event::Cancelled,
@@ -248,7 +251,7 @@ async fn drive(run: Run, first: Event, hands: &impl Hands, watcher: &dyn Watcher
     }
 }
 
-/// Between an intent and its end a run is not interrupted: the write is finished and its end written down.
+/// Whether a run may be interrupted: not between an intent and the record of its ending.
 fn interruptible(run: &Run) -> bool {
     !matches!(
         run.phase(),
@@ -256,8 +259,8 @@ fn interruptible(run: &Run) -> bool {
     )
 }
 
-/// Waits until writes to these targets may leave at once, and says whether that took any time. Ends early where the run
-/// is to end.
+/// Waits until the rate limits of these targets allow their writes. Returns whether it waited. Ends early if
+/// the run has to end.
 async fn queue(
     targets: &[Target],
     hands: &impl Hands,
@@ -285,7 +288,7 @@ async fn perform(
     superseded: Option<&CancellationToken>,
 ) -> Event {
     match effect {
-        // A look may wait a minute for its turn, and nothing is lost with it.
+        // A read may wait a minute for the rate limit, and cancelling it loses nothing.
         Effect::Observe(look) => tokio::select! {
             biased;
             seen = hands.reads().observe(&look) => seen.map_or_else(Event::Failed, Event::Observed),
@@ -311,7 +314,7 @@ async fn perform(
     }
 }
 
-/// The point that follows an accepted step towards a version that visitors see; none where a write is all there is.
+/// Returns the crash point after an accepted step of a write that has several; none for a write of one step.
 fn between_steps(write: &Write) -> Option<&'static str> {
     match write.act {
         Act::Store if write.target.object.kind.has_drafts() => Some("C11"),
@@ -321,10 +324,10 @@ fn between_steps(write: &Write) -> Option<&'static str> {
 }
 
 fn planner_cannot_write() -> Fault {
-    Fault::new(FaultKind::Local, "a planner can't write")
+    Fault::new(FaultKind::Local, "a planner cannot write")
 }
 
-/// Waits. Ends early where the run is to end.
+/// Waits until a time. Ends early if the run has to end.
 async fn wait(
     until: Timestamp,
     reads: &impl Reads,
@@ -340,7 +343,7 @@ async fn wait(
     };
     let sleep = async {
         tokio::select! {
-            // In this order, so that a run takes the same course whenever it is driven through the same world.
+            // In this order, so that a simulated run is deterministic.
             biased;
             () = watcher.stop().cancelled() => {}
             () = superseded => {}
@@ -364,7 +367,7 @@ async fn save(journal: &impl Keeps, records: &[Record]) -> Event {
             Event::Refused(vec![guards::run_off::refusal(&tenant, &other)])
         }
         Err(error) => {
-            let message = format!("the journal can't be written: {}", causes(&error));
+            let message = format!("cannot write the journal: {}", causes(&error));
             Event::Failed(Fault::new(FaultKind::Local, message))
         }
     }

@@ -1,43 +1,44 @@
-//! The exit code of a command that applies: one table for `apply` and `run --once`.
+//! The exit codes of `apply`, `run --once` and `plan`.
 
 use crate::model::{Exit, Mode, Status};
 
-/// What one tenant came to.
+/// The result of one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
-    /// How it is; none if its run was not run to its end.
+    /// Its status; none if its run did not end.
     pub status: Option<Status>,
     /// Whether genesync may write for it.
     pub mode: Mode,
     /// Whether this command wrote something.
     pub wrote: bool,
-    /// Whether its run ended by a defect of genesync.
+    /// Whether its run ended because of a bug in genesync.
     pub is_bug: bool,
-    /// Whether its run ended because its lease did: another process works on it, or may.
+    /// Whether its run lost its lease: another process works on the tenant, or may.
     pub is_taken: bool,
 }
 
-/// What the caller asked to see in the code.
+/// What the caller wants in the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
-    /// Whether a change that waits is worth a code: it is for `apply`, whose user wanted it applied now.
+    /// Whether a waiting change counts: it does for `apply`, whose user wants it applied now.
     pub waiting: bool,
-    /// Whether what is left to apply, and drift that is left, are.
+    /// Whether remaining changes and remaining drift count.
     pub detailed: bool,
-    /// Whether a write without an audit entry counts as trouble.
+    /// Whether a write without an audit entry counts as a failure.
     pub require_confirmed: bool,
 }
 
-/// Troubles, the worst first: what this is decides when several tenants failed differently and nothing was written.
+/// Exit codes of failures, the worst first: the first one that occurs is the code if tenants failed
+/// differently and nothing was written.
 const WORST_FIRST: [Exit; 5] = [Exit::Bug, Exit::Outside, Exit::Refused, Exit::Held, Exit::Findings];
 
 impl Outcome {
-    /// Its trouble, if it has one.
+    /// Returns the exit code of its failure, if it failed.
     fn trouble(self, asked: Asked) -> Option<Exit> {
         if self.is_bug {
             return Some(Exit::Bug);
         }
-        // A command that was to apply nothing to a tenant does not fail because of it.
+        // A watched tenant does not fail a command that applies.
         let is_watched = self.mode == Mode::Watch;
         let Some(status) = self.status else {
             return match self.is_taken {
@@ -54,7 +55,8 @@ impl Outcome {
     }
 }
 
-/// The code of a whole command. `findings` says that something is not valid that is no tenant's own.
+/// Returns the exit code of a command. `findings` says that the repository has findings that belong to no
+/// tenant.
 pub fn code(outcomes: &[Outcome], findings: bool, asked: Asked) -> Exit {
     let troubles: Vec<Exit> = outcomes
         .iter()
@@ -80,21 +82,21 @@ pub fn code(outcomes: &[Outcome], findings: bool, asked: Asked) -> Exit {
 /// What a plan found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Planned {
-    /// Something is not valid.
+    /// The repository has findings.
     pub findings: bool,
-    /// A tenant could not be planned whole.
+    /// A tenant could not be planned completely.
     pub failed: bool,
-    /// A guard refuses something.
+    /// A guard refuses a change.
     pub refused: bool,
-    /// A person decides about an object before anything is written to it.
+    /// A person must decide about an object before genesync writes it.
     pub undecided: bool,
-    /// Git has something to apply, with drift or without.
+    /// Git has changes to apply, with or without drift.
     pub to_apply: bool,
-    /// Something differs at all.
+    /// Something differs.
     pub changes: bool,
 }
 
-/// The code of a plan: the worst of what it found. Differences count if the caller asked for them.
+/// Returns the exit code of a plan: the worst of its results. Differences count only if `detailed`.
 pub fn of_plan(found: Planned, detailed: bool) -> Exit {
     match found {
         Planned { findings: true, .. } => Exit::Findings,
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn each_combination_has_its_code() {
+    fn each_combination_has_its_exit_code() {
         let outside = Status::Degraded(FaultKind::Transient);
         let interrupted = Outcome { status: None, ..of(Status::Synced) };
         let bug = Outcome { is_bug: true, ..interrupted };
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_has_the_code_of_the_worst_that_it_found() {
+    fn a_plan_has_the_exit_code_of_its_worst_result() {
         let nothing = Planned::default();
         let drift = Planned { changes: true, ..nothing };
         let to_apply = Planned { to_apply: true, ..drift };
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_valid_and_no_tenants_own_counts_once() {
+    fn findings_outside_of_tenants_set_the_exit_code() {
         assert_eq!(code(&[of(Status::Synced)], true, APPLY), Exit::Findings);
         assert_eq!(code(&[wrote(Status::Synced)], true, ONCE), Exit::Partial);
     }

@@ -1,7 +1,7 @@
-//! What the history of a tenant says of a run, and what is remembered of changes that it leaves.
+//! The history lines of a run, and the changes in unmanaged fields that it noticed.
 //!
-//! In: a run that has ended. Out: lines of kind and text, what was noticed. Never: a secret, or a name without proof. Start
-//! reading at [`history`].
+//! In: a run that has ended. Out: lines of kind and text, noticed changes. Never: a secret, or a name without
+//! proof. Start reading at [`history`].
 
 use jiff::Timestamp;
 
@@ -12,10 +12,14 @@ use crate::plan::resolve::PINNED;
 use crate::plan::unmanaged::followed;
 use crate::reconcile::Run;
 
-/// What happened in a run, in lines; `told` is how its tenant is and why, where that is news.
-pub(super) fn history(run: &Run, told: Option<(Status, &str)>, news: bool) -> Vec<(&'static str, String)> {
+/// Returns the history lines of a run; `reported` is the status and its reason, if they are new.
+pub(super) fn history(
+    run: &Run,
+    reported: Option<(Status, &str)>,
+    news: bool,
+) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
-    // What a watched tenant drifted by is told when it is seen first; what was set back, each time.
+    // The drift of a watched tenant is reported when it is first seen; reverted drift is reported each time.
     let drift = run.first_plan().into_iter().flat_map(|plan| &plan.targets).flat_map(|target| {
         let moved = target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply);
         moved.map(|change| (target.target.object_ref(), change))
@@ -34,22 +38,22 @@ pub(super) fn history(run: &Run, told: Option<(Status, &str)>, news: bool) -> Ve
         let text = format!("{} from commit {}", receipt.subject(), run.spec().revision.short());
         lines.push(("write", text));
     }
-    if let Some((status, reason)) = told {
+    if let Some((status, reason)) = reported {
         let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         lines.push(("status", format!("{}{reason}", status.word())));
     }
     lines
 }
 
-/// Who moved what, where the audit log knows somebody: `Mara Ionescu changed greetings.delayMs of … and 2 more fields`. Of each
-/// field only what is proved.
+/// Returns who changed what, if the audit log has a name: `Mara Ionescu changed greetings.delayMs of … and 2
+/// more fields`. It names a person only for fields that the log proves.
 pub(super) fn moved_by(run: &Run) -> Option<String> {
     let targets = run.plan().into_iter().flat_map(|plan| &plan.targets);
     let mut all: Vec<(ObjectRef, &Change)> = targets
         .flat_map(|target| target.changes.iter().map(|change| (target.target.object_ref(), change)))
         .filter(|(_, change)| change.kind != ChangeKind::ToApply)
         .collect();
-    // What was switched off is told before anything else.
+    // What was switched off comes first.
     all.sort_by_key(|(_, change)| change.theirs != Some(Class::Off));
     let (object, change) = all.iter().find(|(_, change)| change.by().is_some())?;
     let by = change.by()?;
@@ -61,13 +65,13 @@ pub(super) fn moved_by(run: &Run) -> Option<String> {
     };
     let others = match all.len() - theirs {
         0 => String::new(),
-        others => format!(", {} moved besides", counted(others, "field")),
+        others => format!(", {} also changed", counted(others, "other field")),
     };
     let (who, deed) = (by.actor.label(), by.deed.verb());
     Some(format!("{who} {deed} {} of {object}{more}{others}, and the tenant is in watch mode", change.path))
 }
 
-/// `greetings.delayMs: 1500 in git, 777 live`.
+/// Formats a change: `greetings.delayMs: 1500 in git, 777 live`.
 fn moved(change: &Change) -> String {
     let value = |value: &Option<serde_json::Value>| {
         let text = value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
@@ -81,16 +85,16 @@ fn moved(change: &Change) -> String {
     format!("{}: {} {wanted}, {} live", change.path, value(&git), value(&live))
 }
 
-/// `, by Mara Ionescu, 2026-11-29 10:00:00 UTC, from 192.0.2.1`.
+/// Formats the author of a change: `, by Mara Ionescu, 2026-11-29 10:00:00 UTC, from 192.0.2.1`.
 fn by(change: &Change) -> String {
     change.author.as_ref().map(|author| format!(", {author}")).unwrap_or_default()
 }
 
-/// What is known after a run of changes in fields that git does not name; none where it could not tell. Of a region that was
-/// left out stands what was known of it.
+/// Returns the changes in fields that git does not name, after a run; none if the run has no plan. For a
+/// region that the run left out, the known changes stay.
 pub(super) fn noticed(run: &Run, known: &[Noticed], now: Timestamp) -> Option<Vec<Noticed>> {
     let seen = noticed_in(run.plan()?, now);
-    // A name that was proved before this run wrote can't be proved again from what it wrote over.
+    // The first plan may prove a name that the plan after this run's writes cannot prove.
     let at_first = run.first_plan().map(|plan| noticed_in(plan, now)).unwrap_or_default();
     let is_unseen = |one: &&Noticed| {
         let is_there = |target: &Target| target.organization == one.organization;
@@ -107,7 +111,8 @@ pub(super) fn noticed(run: &Run, known: &[Noticed], now: Timestamp) -> Option<Ve
     Some(seen.chain(known.iter().filter(is_unseen).cloned()).collect())
 }
 
-/// A line for each that was not known before, or of which it is known by now who did it; what was switched off first.
+/// Returns a line for each change that is new or whose author is newly known; what was switched off comes
+/// first.
 pub(super) fn news_of(seen: Option<&[Noticed]>, known: &[Noticed]) -> Vec<(&'static str, String)> {
     let new = seen.unwrap_or_default().iter().filter(|one| one.is_new(known));
     let mut new: Vec<&Noticed> = new.collect();

@@ -1,7 +1,8 @@
-//! Keeps leases alive while runs hold them, and says when one is no longer ours.
+//! Renews leases while runs hold them, and reports when one is lost.
 //!
-//! A lease is renewed at a third of its length. Whoever has heard nothing for two thirds gives it up: the
-//! database may think it ours for longer, never shorter, because the length counts from before the question.
+//! A lease is renewed after a third of its length. Without an answer for two thirds of its length, the
+//! process gives it up: in the database it may last longer, never shorter, because its length counts from
+//! before the request.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ use crate::clock;
 use crate::model::{Record, TenantName};
 use crate::store::{Lease, Store, StoreError};
 
-/// Renews what is held until it is dropped.
+/// Renews the held leases until it is dropped.
 #[derive(Debug)]
 pub struct Leases {
     shared: Arc<Shared>,
@@ -34,18 +35,18 @@ struct State {
     lost: CancellationToken,
 }
 
-/// A lease that is being renewed, until this is dropped. Dropping does not give it back.
+/// A lease that is renewed until this is dropped. Dropping does not release it.
 #[derive(Debug)]
 pub struct Held {
     shared: Arc<Shared>,
     state: Arc<State>,
 }
 
-/// How many leases were lost in one round of renewals.
+/// Receives the number of leases that were lost in one round of renewals.
 pub type OnLoss = Box<dyn Fn(usize) + Send + Sync>;
 
 impl Leases {
-    /// Starts renewing what will be held.
+    /// Starts to renew leases that [`Leases::hold`] adds.
     pub fn start(store: &Store, length: Duration, on_loss: OnLoss) -> Self {
         let shared = Arc::new(Shared { store: store.clone(), length, held: Mutex::default() });
         let stop = CancellationToken::new();
@@ -55,7 +56,8 @@ impl Leases {
                 loop {
                     tokio::time::sleep(task.length / 3).await;
                     let lost = task.renew().await;
-                    // After that, and briefly: a lease waits for nothing else. What it finds out stays in the store's handle.
+                    // After the renewal and with a timeout, so that no renewal waits for it. The store's
+                    // handle keeps the result.
                     let _ = tokio::time::timeout(task.length / 6, task.store.count_epoch()).await;
                     if lost > 0 {
                         on_loss(lost);
@@ -67,7 +69,7 @@ impl Leases {
         Self { shared, stop }
     }
 
-    /// Holds a lease that was asked for at a moment.
+    /// Holds a lease that was requested at `asked_at`.
     pub fn hold(&self, lease: Lease, asked_at: Instant) -> Held {
         let state = Arc::new(State {
             ours_until: Mutex::new(asked_at + self.shared.trusted()),
@@ -79,7 +81,7 @@ impl Leases {
         Held { shared: Arc::clone(&self.shared), state }
     }
 
-    /// How many are held.
+    /// Returns the number of held leases.
     pub fn count(&self) -> usize {
         self.shared.held.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
@@ -92,12 +94,12 @@ impl Drop for Leases {
 }
 
 impl Shared {
-    /// How long a lease is relied on after it was last asked for.
+    /// Returns how long the process relies on a lease after its last request.
     fn trusted(&self) -> Duration {
         self.length * 2 / 3
     }
 
-    /// One round of renewals. Returns how many leases turned out to be lost.
+    /// Renews all leases once. Returns the number of lost leases.
     async fn renew(&self) -> usize {
         let states: Vec<Arc<State>> =
             self.held.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
@@ -115,12 +117,12 @@ impl Shared {
                     *state.ours_until.lock().unwrap_or_else(PoisonError::into_inner) =
                         asked_at + self.trusted();
                 }
-                // The store said that it is another's, or that it ran out.
+                // Another process holds it, or it expired.
                 Ok(Ok(_)) => {
                     state.lost.cancel();
                     lost += 1;
                 }
-                // Nothing is known: it is ours for as long as the last answer lasts.
+                // The store did not answer: the lease lasts as long as the last answer allows.
                 Ok(Err(_)) | Err(_) => {
                     if !state.is_ours(clock::monotonic()) {
                         state.lost.cancel();
@@ -145,12 +147,12 @@ impl Held {
         &self.state.lease
     }
 
-    /// Whether work may go on under it.
+    /// Whether the process may go on working under it.
     pub fn is_ours(&self) -> bool {
         self.state.is_ours(clock::monotonic())
     }
 
-    /// Makes records durable under the lease's token.
+    /// Writes records under the lease's token.
     ///
     /// # Errors
     /// As [`Store::append`].

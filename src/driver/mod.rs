@@ -1,9 +1,9 @@
-//! The only place where ports and cores meet.
+//! Connects the core with the ports. No other module does.
 //!
-//! In: what git says of tenants, and the ports. Out: runs driven to where they were to go, and what is written down
-//! of them. Never: decides what to write: that is the core's; parses a command line, or prints. Start reading at
-//! [`drive`] (one run), then [`mod@pass`] (one commit over many tenants). What both shells decide, they decide with the
-//! pure pieces: `spec` (what a run is about), `rewind`, `waves`, `outcome` (what a run leaves behind), `exit`.
+//! In: tenants with their desired configuration, and the ports. Out: driven runs, and their recorded results.
+//! Never: decides what to write (the core does), parses a command line, or prints. Start reading at [`drive`]
+//! (one run), then [`mod@pass`] (one commit for many tenants). The CLI and the controller share the pure
+//! parts: `spec` (the input of a run), `rewind`, `waves`, `outcome` (the result of a run), `exit`.
 
 pub mod clients;
 pub mod counting;

@@ -1,4 +1,4 @@
-//! Notes of runs as lines of the log, and how far long ones are.
+//! Logs the notes of runs, and the progress of long runs.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,10 +8,10 @@ use crate::clock;
 use crate::model::TenantName;
 use crate::reconcile::{Advance, Note};
 
-/// A run that takes longer tells this often how far it is.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// Interval of progress lines for a long run.
+const REPORTED_EVERY: Duration = Duration::from_secs(10);
 
-/// Logs a note at the level that it deserves.
+/// Logs a note at its level.
 pub fn log(tenant: &TenantName, note: &Note) {
     let text = note.to_string();
     match note {
@@ -32,7 +32,7 @@ pub fn log(tenant: &TenantName, note: &Note) {
     }
 }
 
-/// How far runs are, and since when.
+/// The start of each run, and the time of its last progress line.
 #[derive(Debug, Default)]
 pub struct Advances {
     runs: Mutex<BTreeMap<TenantName, Begun>>,
@@ -41,33 +41,38 @@ pub struct Advances {
 #[derive(Debug, Clone, Copy)]
 struct Begun {
     at: Instant,
-    told_at: Instant,
+    reported_at: Instant,
 }
 
 impl Advances {
-    /// Logs how far a run is, about every ten seconds.
+    /// Logs the progress of a run, about every 10 s.
     pub fn log(&self, tenant: &TenantName, advance: Advance) {
-        if let Some(told) = self.told(tenant, advance) {
-            tracing::info!(%tenant, "{told}");
+        if let Some(reported) = self.reported(tenant, advance) {
+            tracing::info!(%tenant, "{reported}");
         }
     }
 
-    /// How far a run is, and how long the rest takes at its pace until now: about every ten seconds, else none.
-    pub fn told(&self, tenant: &TenantName, advance: Advance) -> Option<String> {
-        self.told_at(tenant, advance, clock::monotonic())
+    /// Returns the progress of a run and an estimate of the remaining time, about every 10 s; else none.
+    pub fn reported(&self, tenant: &TenantName, advance: Advance) -> Option<String> {
+        self.reported_at(tenant, advance, clock::monotonic())
     }
 
-    fn told_at(&self, tenant: &TenantName, Advance { done, all }: Advance, now: Instant) -> Option<String> {
+    fn reported_at(
+        &self,
+        tenant: &TenantName,
+        Advance { done, all }: Advance,
+        now: Instant,
+    ) -> Option<String> {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         if done >= all {
             runs.remove(tenant);
             return None;
         }
-        let begun = runs.entry(tenant.clone()).or_insert(Begun { at: now, told_at: now });
-        if now.saturating_duration_since(begun.told_at) < TOLD_EVERY {
+        let begun = runs.entry(tenant.clone()).or_insert(Begun { at: now, reported_at: now });
+        if now.saturating_duration_since(begun.reported_at) < REPORTED_EVERY {
             return None;
         }
-        begun.told_at = now;
+        begun.reported_at = now;
         let took = now.saturating_duration_since(begun.at);
         let left_s = (took.as_secs_f64() / done.max(1) as f64 * (all - done) as f64).ceil();
         let left = if done == 0 { String::new() } else { format!(", about {left_s} s left") };
@@ -80,20 +85,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_run_tells_every_ten_seconds_how_far_it_is() {
+    fn a_long_run_reports_its_progress_every_ten_seconds() {
         let (advances, tenant, began) = (Advances::default(), TenantName::new("acme"), clock::monotonic());
-        let told = |done: usize, second: u64| {
+        let reported = |done: usize, second: u64| {
             let advance = Advance { done, all: 600 };
-            advances.told_at(&tenant, advance, began + Duration::from_secs(second))
+            advances.reported_at(&tenant, advance, began + Duration::from_secs(second))
         };
-        assert_eq!(told(0, 0), None);
-        assert_eq!(told(9, 9), None);
-        assert_eq!(told(100, 10).unwrap(), "100 of 600 objects are in force, about 50 s left");
-        assert_eq!(told(101, 12), None);
-        assert_eq!(told(300, 22).unwrap(), "300 of 600 objects are in force, about 22 s left");
-        assert_eq!(told(600, 40), None);
-        // The next run of the tenant begins anew.
-        assert_eq!(told(0, 50), None);
-        assert_eq!(told(0, 60).unwrap(), "0 of 600 objects are in force");
+        assert_eq!(reported(0, 0), None);
+        assert_eq!(reported(9, 9), None);
+        assert_eq!(reported(100, 10).unwrap(), "100 of 600 objects are in force, about 50 s left");
+        assert_eq!(reported(101, 12), None);
+        assert_eq!(reported(300, 22).unwrap(), "300 of 600 objects are in force, about 22 s left");
+        assert_eq!(reported(600, 40), None);
+        // The next run of the tenant starts from zero.
+        assert_eq!(reported(0, 50), None);
+        assert_eq!(reported(0, 60).unwrap(), "0 of 600 objects are in force");
     }
 }

@@ -1,4 +1,5 @@
-//! What a run that has ended leaves behind: its tenant's status, when it is due again, lines for the history.
+//! The result of a run that has ended: the status of its tenant, when the tenant is due again, lines for the
+//! history.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,22 +24,22 @@ use crate::reconcile::{End, Hold, HoldCause, Run, Wait};
 use crate::store::{Asked, ClaimCause, Claimed, Finished, Pause, PauseKind, RunRow};
 use crate::telemetry::masked;
 
-/// When, by whom and how patiently a run was run.
+/// The time, the operator and the intervals of a run.
 #[derive(Debug, Clone)]
 pub struct Setting<'a> {
-    /// When it began.
+    /// When the run began.
     pub started_at: Timestamp,
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
-    /// How long things wait.
+    /// The intervals between runs.
     pub intervals: &'a Intervals,
-    /// Who ran it by hand, and why.
+    /// Who ran it by hand, and why; none for the controller.
     pub asked: Option<&'a Asked>,
 }
 
-/// How a tenant is after a run, and why; no status if the run was not run to its end.
+/// Returns the status of a tenant after a run and its reason; no status if the run did not end.
 ///
-/// A tenant that a person paused is paused, whatever a look at it found: nothing was to become of it.
+/// A tenant that a person paused has the status `Paused`, whatever the run found.
 pub fn seen(run: &Run, pause: Option<&Pause>) -> (Option<Status>, String) {
     let status = run.end().and_then(End::status);
     let is_left = matches!(status, Some(Status::OutOfSync | Status::Drifted));
@@ -53,7 +54,7 @@ pub fn seen(run: &Run, pause: Option<&Pause>) -> (Option<Status>, String) {
     }
 }
 
-/// The status of a tenant that is only looked at because of a pause or a hold.
+/// Returns the status of a tenant that genesync only reads because of a pause or a hold.
 fn of_pause(pause: &Pause) -> Status {
     match (pause.kind, pause.guard_of()) {
         (PauseKind::Pause, _) => Status::Paused,
@@ -62,11 +63,12 @@ fn of_pause(pause: &Pause) -> Status {
     }
 }
 
-/// Whether live equals git after a run, as far as it is managed.
+/// Whether the managed part of the live configuration equals git after a run.
 pub fn in_force(run: &Run) -> bool {
     match run.end() {
         Some(End::Synced | End::Unconfirmed(_)) => true,
-        // In sync, but somebody's change is gone. What was set aside is not in the plan, and not in sync either.
+        // In sync, but a change of another user was overwritten. Regions that were left out and objects that
+        // moved since the review are not in the plan and not in sync.
         Some(End::Held(Hold { cause: HoldCause::WentOver, .. })) => {
             let nothing_left = run.plan().is_some_and(|plan| plan.is_empty());
             nothing_left && run.left_out().is_none() && run.moved_since_review().is_none()
@@ -75,7 +77,7 @@ pub fn in_force(run: &Run) -> bool {
     }
 }
 
-/// How its tenant stands towards later waves after a run.
+/// Returns what a tenant means for later waves after a run.
 pub fn standing(run: &Run, claimed: &Claimed, mode: Mode) -> Option<Standing> {
     waves::standing(run.end()?, in_force(run), place(claimed, mode))
 }
@@ -90,27 +92,28 @@ fn place(claimed: &Claimed, mode: Mode) -> Before {
     }
 }
 
-/// What is written down of a run. `mode` is what git says, whether or not the tenant is paused.
+/// Returns the record of a run. `mode` is the mode in git, also if the tenant is paused.
 pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>) -> Finished {
     let Some(end) = run.end() else {
-        return lost(claimed, "the run stopped without an end; please report this", mode, setting);
+        return lost(claimed, "the run stopped without a result: report this bug", mode, setting);
     };
     let known = run.left_out().is_none();
     let in_sync = in_force(run);
     let is_drift = |change: &Change| change.kind != ChangeKind::ToApply;
     let drifts = |plan: &Plan| plan.changes().any(is_drift);
-    // A run that could not plan does not know; nor does one that did not see every region, but where it found some.
+    // A run without a plan does not know whether the tenant drifts. A run that left out a region knows only
+    // if it found drift.
     let drifted = (in_sync || run.plan().is_some()).then(|| !in_sync && run.plan().is_some_and(drifts));
     let drifted = drifted.filter(|drifted| known || *drifted);
-    let (shown, told) = seen(run, claimed.pause.as_ref());
-    // What is written down is how it is; that it is paused stands in the pause.
+    let (shown, reported) = seen(run, claimed.pause.as_ref());
+    // The row keeps the real status; the pause has a row of its own.
     let (status, reason) = match (shown, end) {
         (Some(Status::Paused), _) => (end.status(), reason_under_a_pause(run)),
-        // Whoever applies by hand is told the command that applies.
+        // Only for runs of the controller: the CLI prints its own command.
         (status, End::Refused(refusals)) if setting.asked.is_none() => {
-            (status, format!("{told}{}", opened_by(refusals.iter().chain(run.refusals()), run)))
+            (status, format!("{reported}{}", opened_by(refusals.iter().chain(run.refusals()), run)))
         }
-        (status, _) => (status, told.clone()),
+        (status, _) => (status, reported.clone()),
     };
     let failures = match status {
         None => claimed.failures,
@@ -130,7 +133,7 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
     let touched = run.wrote() || !run.receipts().is_empty();
     let said = news_of_guards(run, in_sync);
     let unmanaged = noticed(run, &claimed.unmanaged, setting.now);
-    let mut history = history(run, shown.filter(|_| news).map(|shown| (shown, told.as_str())), news);
+    let mut history = history(run, shown.filter(|_| news).map(|shown| (shown, reported.as_str())), news);
     history.extend(news_of(unmanaged.as_deref(), &claimed.unmanaged));
     history.extend(open_while_written(run));
     let eventful = news || touched || run.tally().conflicts > 0 || setting.asked.is_some();
@@ -147,7 +150,8 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
         looked: !run.observed().is_empty(),
         failures,
         unmanaged,
-        // After an apply by hand a controller looks at the tenant next: its own settings say how often from then on.
+        // After an apply by hand the tenant is due at once, so that the controller continues with its own
+        // intervals.
         came_of: came_of(run, touched, in_sync && !said.is_empty()),
         opened: run.spec().limits.allowed.clone(),
         said,
@@ -161,7 +165,7 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
             cause: claimed.cause,
             writes: run.writes(),
             conflicts: run.tally().conflicts,
-            // A tenant that is paused was only looked at, whatever it differs by.
+            // For a paused tenant this is `Paused`, even if it differs from git.
             status: shown.or(status).map_or("Stopped", Status::word),
             asked: setting.asked.cloned(),
         }),
@@ -169,14 +173,14 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
     })
 }
 
-/// The guards that were open while something was written, for the command or for this run.
+/// Returns a history line with the guards that were open during a write.
 fn open_while_written(run: &Run) -> Option<(&'static str, String)> {
     let open: Vec<&str> = run.spec().limits.allowed.iter().map(|guard| guard.name()).collect();
     (run.wrote() && !open.is_empty())
-        .then(|| ("guards", format!("open while it was written: {}", open.join(", "))))
+        .then(|| ("guards", format!("open during the write: {}", open.join(", "))))
 }
 
-/// The wave that a change waits for.
+/// Returns the wave that a change waits for.
 fn wave_of(end: &End) -> Option<u32> {
     match end {
         End::Waiting(Wait::Wave(wave)) => Some(*wave),
@@ -184,8 +188,8 @@ fn wave_of(end: &End) -> Option<u32> {
     }
 }
 
-/// Its texts without secrets, and with what a database or a terminal would choke on shown: names and reasons
-/// come from people and servers.
+/// Masks secrets in the texts and escapes characters that would break a database or a terminal: names and
+/// reasons come from people and servers.
 fn plain(mut finished: Finished) -> Finished {
     let clean = |text: &str| escape(&masked(text)).to_string();
     finished.reason = clean(&finished.reason);
@@ -195,7 +199,7 @@ fn plain(mut finished: Finished) -> Finished {
     finished
 }
 
-/// What is written down of a tenant whose run could not begin, or ended by a defect of genesync.
+/// Returns the record of a run that could not begin, or ended because of a bug in genesync.
 pub fn lost(claimed: &Claimed, reason: &str, mode: Mode, setting: &Setting<'_>) -> Finished {
     let Setting { now, intervals, .. } = setting;
     let failures = claimed.failures.saturating_add(1);
@@ -222,16 +226,17 @@ pub fn lost(claimed: &Claimed, reason: &str, mode: Mode, setting: &Setting<'_>) 
     })
 }
 
-/// Why a tenant has to be held for a person, so that the next run does not go on with it.
+/// Returns the hold of a tenant that needs a person before its next run may write.
 pub fn hold(run: &Run) -> Option<Pause> {
     let Some(End::Held(hold)) = run.end() else { return None };
     match hold.cause {
         HoldCause::Flapping => {}
-        // What it went over is gone: before a person has heard of it, nothing that hangs together with it is written.
+        // It overwrote a change of another user: a person must see that before genesync writes related
+        // objects.
         HoldCause::WentOver if !run.receipts().is_empty() && run.differs() => {}
-        // A draft that does not keep what is stored would be stored with every run.
+        // The platform does not keep the stored draft, so every run would store it again.
         HoldCause::NotKept if run.wrote() && run.differs() => {}
-        // An object was written and is not in sync: another run would only write it again.
+        // An object was written and is still not in sync, so another run would only write it again.
         HoldCause::Undecided | HoldCause::Contended | HoldCause::NotKept | HoldCause::NotReviewed
             if run.wrote_in_vain() => {}
         HoldCause::Undecided
@@ -244,34 +249,39 @@ pub fn hold(run: &Run) -> Option<Pause> {
     Some(held_by("genesync".into(), reason, run.planned_at().unwrap_or_default()))
 }
 
-/// The hold of a guard that refused a whole run.
+/// Returns the hold of a guard that refused a whole run.
 pub fn guard_hold(refusal: &Refusal, since: Timestamp) -> Pause {
     let release = match refusal.guard {
-        Guard::RunTenants => "go on with `genesync resume --all`",
-        _ => "go on with `genesync resume`",
+        Guard::RunTenants => "to continue, run `genesync resume --all`",
+        _ => "to continue, run `genesync resume`",
     };
-    held_by(Pause::guard(refusal.guard), format!("{}; {release}", refusal.message), since)
+    held_by(Pause::guard(refusal.guard), format!("{}: {release}", refusal.message), since)
 }
 
-/// The hold of what a new head changes, if the guard of a run refuses so many of `total` tenants. A controller has no
-/// moment at which all of them are planned: it counts those for which git says something else than is in force.
+/// Returns the hold of the tenants that a new head changes, if the guard `run-tenants` refuses so many of
+/// `total` tenants. The controller never plans all tenants at once, so it counts those whose desired
+/// configuration differs from the applied one.
 pub fn hold_of_a_head(tenants: usize, total: usize, limits: RunLimits, now: Timestamp) -> Option<Pause> {
-    // Digests don't tell what visitors lose; the guard `run-off` asks again with each intent.
+    // Digests do not show what visitors lose; the guard `run-off` checks each intent.
     let changing = Changing { tenants, weighty: 0 };
     let refusal = guards::run_tenants::check(changing, total, limits, &BTreeSet::new())?;
     Some(guard_hold(&refusal, now))
 }
 
-/// The hold of a tenant whose runs keep ending by a defect of genesync.
+/// Returns the hold of a tenant whose runs repeatedly end because of a bug in genesync.
 pub fn defect_hold(tenant: &TenantName, reason: &str, since: Timestamp) -> Pause {
-    held_by("genesync".into(), format!("{reason}; it is left alone until `genesync resume {tenant}`"), since)
+    held_by(
+        "genesync".into(),
+        format!("{reason}, and genesync only watches the tenant until you run `genesync resume {tenant}`"),
+        since,
+    )
 }
 
 fn held_by(by: String, reason: String, since: Timestamp) -> Pause {
     Pause { kind: PauseKind::Hold, by, reason, since, until: None }
 }
 
-/// When to look again, and why.
+/// Returns the wait until the next run, and its cause.
 fn again(end: &End, tenant: &TenantName, failures: u32, setting: &Setting<'_>) -> (Duration, ClaimCause) {
     let Setting { now, intervals, .. } = setting;
     let resync = until_resync(tenant, intervals.resync, now.as_millisecond());
@@ -288,16 +298,16 @@ fn again(end: &End, tenant: &TenantName, failures: u32, setting: &Setting<'_>) -
     }
     match status.row().retry {
         Retry::Resync | Retry::Commit => (resync, ClaimCause::Resync),
-        // The entry may be late: it is looked for again, which costs one read and one query.
+        // The audit entry may be late: another check costs one read and one query.
         Retry::Soon => (resync.min(intervals.retry_max), ClaimCause::Retry),
         Retry::Backoff => (retry.min(resync), ClaimCause::Retry),
         Retry::Outage => (retry.max(asked), ClaimCause::Retry),
-        // What the server refuses for what it says, it will refuse again: that is the resync's to see.
+        // The server will reject the same body again, so the next attempt waits for the resync.
         Retry::Refusal => (retry.max(resync).max(asked), ClaimCause::Retry),
     }
 }
 
-/// Why it is as it is, apart from the pause: that nothing was written is no more than the pause says.
+/// Returns the reason of the status without the pause; empty if the reason is only that nothing was written.
 fn reason_under_a_pause(run: &Run) -> String {
     match run.end() {
         Some(End::OutOfSync | End::Drifted) | None => String::new(),
@@ -322,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_went_wrong_is_tried_again_sooner_and_what_will_go_wrong_again_later() {
+    fn transient_failures_are_retried_soon_and_lasting_ones_later() {
         let refused = End::Refused(vec![Refusal { guard: Guard::TenantChanges, message: "x".into() }]);
         let asked =
             End::Degraded(Fault { retry_after_ms: Some(900_000), ..Fault::new(FaultKind::Throttled, "x") });
@@ -361,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_a_persons_own_doing_and_a_hold_is_trouble() {
+    fn only_a_hold_counts_as_a_problem() {
         let pause = |kind, by: &str| Pause {
             kind,
             by: by.into(),

@@ -1,17 +1,17 @@
-//! One commit applied to many tenants, once: what `apply` and `run --once` do.
+//! Applies one commit to many tenants, once: for `apply` and `run --once`.
 //!
 //! ```text
-//!  rewound? ─> leases ─> clients ─> plan all ─> run guard ─> head ─> wave after wave ─> write down, give back
+//!  rewound? ─> leases ─> clients ─> plan all ─> run guard ─> head ─> wave after wave ─> record, release
 //! ```
 //!
-//! The commit becomes the repository's head once the guard of the run was asked, and no sooner: a controller goes by the
-//! head, and would apply what the guard never saw.
+//! The commit becomes the repository's head only after the guard `run-tenants` was checked: a controller
+//! applies the head, and would apply changes that the guard never saw.
 //!
-//! The controller does the same tenant by tenant, with the same pieces.
+//! The controller does the same for each tenant, with the same parts.
 //!
-//! In: a commit with its tenants, what the caller asks for, the ports. Out: how each tenant ended. Never: writes a
-//! tenant without its lease, or takes the head before the run guard was asked. Start reading at [`pass`];
-//! `beginning.rs` is everything before the first write, `applying.rs` the waves.
+//! In: a commit with its tenants, the order of the caller, the ports. Out: the result of each tenant. Never:
+//! writes a tenant without its lease, or takes the head before the run guard was checked. Start reading at
+//! [`pass`]; `beginning.rs` is everything before the first write, `applying.rs` the waves.
 
 mod applying;
 mod beginning;
@@ -39,91 +39,91 @@ use crate::reconcile::{End, Run};
 use crate::source::SourceError;
 use crate::store::{Asked, Claimed, Finished, Lease, Pause, Store, StoreError};
 
-/// Looks up what a run of a tenant needs, and returns the ids of its clients.
+/// Looks up the credentials of a tenant's run, and returns the ids of its clients.
 pub type Lookup =
     dyn Fn(Tenant, Vec<Resource>) -> BoxFuture<'static, Result<BTreeSet<String>, ConfigError>> + Send + Sync;
 
 /// Whether a commit has another one in its history.
 pub type Holds = dyn Fn(&Revision, &Revision) -> Result<bool, SourceError> + Send + Sync;
 
-/// One tenant, as the commit has it.
+/// One tenant in the commit.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// What the store has to know of it.
+    /// Its row for the store.
     pub wanted: Wanted,
-    /// Its settings, where they could be read.
+    /// Its settings; none if they are unreadable.
     pub tenant: Option<Tenant>,
-    /// What git says of each object; empty if it is not valid.
+    /// The desired state of each object; empty if the tenant is invalid.
     pub resources: Vec<Resource>,
 }
 
-/// What a pass is to do.
+/// The input of a pass.
 pub struct Order<R, P> {
-    /// What looks. It has no way to write.
+    /// The client that reads. It has no method that writes.
     pub reads: R,
-    /// What writes.
+    /// The client that writes.
     pub ports: P,
     /// The state.
     pub store: Store,
-    /// Who asks.
+    /// Looks up credentials.
     pub lookup: Arc<Lookup>,
     /// The history of commits.
     pub holds: Arc<Holds>,
-    /// What the commit's first parent says of guards, where no state knows what was applied last.
+    /// The guard settings of the commit's first parent, if the state has none of an applied commit.
     pub parent: Parent,
     /// The repository's name in the store.
     pub repository: String,
-    /// Whether the commit is applied to all its tenants: then it is the repository's head from now on.
+    /// Whether the commit is applied to all its tenants: then it becomes the repository's head.
     pub is_whole: bool,
     /// The tenants.
     pub members: Vec<Member>,
-    /// How many tenants of the commit have a configuration, whichever of them the pass is about.
+    /// Number of tenants of the commit that have a configuration, also those outside of this pass.
     pub managed: usize,
     /// What all runs share.
     pub terms: Terms,
-    /// What a person reviewed, tenant by tenant, where only that may be written.
+    /// The reviewed plan of each tenant, if only reviewed changes may be written.
     pub reviewed: Option<BTreeMap<TenantName, Arc<Reviewed>>>,
-    /// How long a tenant is leased.
+    /// Duration of a lease.
     pub lease: Duration,
-    /// How long tenants that another process works on are waited for.
+    /// How long the pass waits for tenants that another process works on.
     pub lease_patience: Duration,
-    /// How long later waves wait for a tenant that cannot be reached.
+    /// How long later waves wait for an unreachable tenant.
     pub waves_patience: Duration,
-    /// How long the controller waits between runs: what is written down says when a tenant is due.
+    /// The intervals of the controller: the record of a run says when the tenant is due again.
     pub intervals: Intervals,
-    /// Runs under way at once.
+    /// Largest number of concurrent runs.
     pub concurrency: usize,
-    /// Who runs it by hand, and why.
+    /// Who runs the pass by hand, and why.
     pub asked: Option<Asked>,
 }
 
-/// How one tenant came out of a pass.
+/// The result of one tenant in a pass.
 #[derive(Debug)]
 pub struct Ended {
     /// The tenant.
     pub tenant: TenantName,
-    /// What git says of it; [`Mode::Enforce`] if that can't be read and was never known.
+    /// Its mode in git; [`Mode::Enforce`] if that is unreadable and was never known.
     pub mode: Mode,
-    /// Its wave; the last known one if its settings can't be read, and 0 if there is none.
+    /// Its wave; the last known one if its settings are unreadable, and 0 if there is none.
     pub wave: u32,
     /// Its run, if there was one.
     pub run: Option<Run>,
-    /// How it is; none if its run was not run to its end.
+    /// Its status; none if its run did not end.
     pub status: Option<Status>,
-    /// How it was before.
+    /// Its status before the pass.
     pub before: Status,
-    /// Why it is so; empty if there is nothing to say.
+    /// The reason for the status; may be empty.
     pub reason: String,
-    /// How it stands towards later waves.
+    /// What it means for later waves.
     pub standing: Option<Standing>,
     /// Whether a person paused it.
     pub is_paused: bool,
-    /// Whether its run ended by a defect of genesync.
+    /// Whether its run ended because of a bug in genesync.
     pub is_bug: bool,
 }
 
 impl Ended {
-    /// A tenant without a run.
+    /// Returns the result of a tenant without a run.
     fn without_run(tenant: &TenantName, (mode, wave): (Mode, u32), status: Status, reason: String) -> Self {
         let tenant = tenant.clone();
         Self {
@@ -140,28 +140,29 @@ impl Ended {
         }
     }
 
-    /// A tenant whose run could not begin.
+    /// Returns the result of a tenant whose run could not begin.
     fn lost(tenant: &TenantName, place: (Mode, u32), reason: String) -> Self {
         Self::without_run(tenant, place, Status::Degraded(FaultKind::Local), reason)
     }
 
-    /// The same tenant where a person paused it: what is wrong with it is then no trouble, but for its manifests.
+    /// Returns the result with the pause of a person: then only an invalid manifest or a bug counts as a
+    /// failure.
     fn paused_by(self, pause: Option<&Pause>) -> Self {
         let Some(pause) = pause.filter(|pause| pause.is_a_persons()) else { return self };
-        let told = match self.status {
+        let reported = match self.status {
             Some(Status::Invalid) | None => (self.status, self.reason),
             Some(_) if self.is_bug => (self.status, self.reason),
             Some(_) => (Some(Status::Paused), pause.words()),
         };
-        Self { status: told.0, reason: told.1, is_paused: true, ..self }
+        Self { status: reported.0, reason: reported.1, is_paused: true, ..self }
     }
 
-    /// The status that people see: of a run that was not run to its end, the one before.
+    /// Returns the displayed status: of a run that did not end, the one before.
     pub fn shown(&self) -> Status {
         self.status.unwrap_or(self.before)
     }
 
-    /// What the exit code is made of.
+    /// Returns the part of the exit code.
     pub fn outcome(&self) -> exit::Outcome {
         let wrote = self.run.as_ref().is_some_and(Run::wrote);
         let is_taken = self.run.as_ref().and_then(Run::end) == Some(&End::LeaseLost);
@@ -169,30 +170,30 @@ impl Ended {
     }
 }
 
-/// How a pass ended.
+/// The result of a pass.
 #[derive(Debug)]
 pub struct Passed {
-    /// Every tenant, by name.
+    /// Every tenant, sorted by name.
     pub ended: Vec<Ended>,
-    /// Why nothing at all was applied.
+    /// Why the guard refused the whole pass; none if it did not.
     pub refusal: Option<Refusal>,
-    /// Every guard that would have to be open for all of it to be applied.
+    /// Every guard that must be open to apply the whole commit.
     pub needed: BTreeSet<Guard>,
 }
 
 impl Passed {
-    /// The exit code. `findings` says that something is not valid that is no tenant's own.
+    /// Returns the exit code. `findings` says that the repository has findings that belong to no tenant.
     pub fn exit(&self, findings: bool, asked: exit::Asked) -> crate::model::Exit {
         let outcomes: Vec<exit::Outcome> = self.ended.iter().map(Ended::outcome).collect();
         exit::code(&outcomes, findings, asked)
     }
 
-    /// Every run, with the status that people see.
+    /// Returns every run with its displayed status.
     pub fn shown(&self) -> Vec<(Status, &Run)> {
         self.ended.iter().filter_map(|ended| Some((ended.shown(), ended.run.as_ref()?))).collect()
     }
 
-    /// Every run.
+    /// Returns every run.
     pub fn runs(&self) -> impl Iterator<Item = &Run> {
         self.ended.iter().filter_map(|ended| ended.run.as_ref())
     }
@@ -201,19 +202,19 @@ impl Passed {
 /// Why a pass could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum PassError {
-    /// The commit does not hold what was applied last.
-    #[error("refused by guard `rewind`: {}; nothing is written", .0.message)]
+    /// The commit does not contain the commit that was applied last.
+    #[error("refused by guard `rewind`: {}, so nothing is written", .0.message)]
     Rewound(Refusal),
     /// Another process keeps taking other commits.
     #[error("another process took commit {0} meanwhile")]
     Overtaken(Revision),
-    /// No tenant has a client.
+    /// No tenant has usable credentials.
     #[error("{0}")]
     NoClients(Arc<ConfigError>),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The history can't be read.
+    /// The git history is unreadable.
     #[error(transparent)]
     Source(#[from] SourceError),
 }
@@ -226,42 +227,43 @@ struct Seat {
     mode: Mode,
 }
 
-/// A pass under way.
+/// A running pass.
 struct Pass<'a, R, P> {
     order: &'a Order<R, P>,
     watcher: Arc<dyn Watcher>,
-    /// Keeps the leases until the pass is over.
+    /// Renews the leases until the pass ends.
     leases: Leases,
     /// Guards that a person opened for a tenant's next run.
     opened: BTreeMap<TenantName, BTreeSet<Guard>>,
-    /// What is leased.
+    /// The leases of this pass.
     held: BTreeMap<TenantName, Arc<Held>>,
-    /// How many tenants it may change: the stricter of what its commit says and what the one that was applied last said.
+    /// How many tenants it may change: the stricter limits of this commit and the last applied one.
     run_limits: RunLimits,
     /// The head before this one.
     head: Option<Revision>,
-    /// Tenants that are done with.
+    /// Tenants that have a result.
     ended: Vec<Ended>,
-    /// What is to be written down of some of them, once the head is taken.
+    /// Results of tenants without a run, to be recorded after the head is taken.
     lost: Vec<Finished>,
-    /// How many of those have a change to come that the guard of the run has not judged.
+    /// Number of those tenants with a change that the run guard has not judged.
     unplanned: usize,
 }
 
-/// What reports how far a pass is.
+/// Receives the progress of a pass.
 pub trait Progress: Watcher {
-    /// So many tenants are to be planned, then applied.
+    /// Begins a stage, `planning` or `applying`, for a number of tenants.
     fn begin(&self, what: &'static str, tenants: usize);
-    /// One more of them is.
+    /// Reports that one more tenant is done in this stage.
     fn step(&self);
-    /// So many tenants, such as this one, are leased by another process, and waited for.
+    /// Reports that the pass waits for tenants that other processes hold: their number, the first one and its
+    /// holder.
     fn waiting(&self, tenants: usize, first: &TenantName, holder: &str);
 }
 
-/// Applies a commit. Nothing is written for a tenant before all were planned and the run's guard was asked.
+/// Applies a commit. It writes no tenant before all are planned and the run guard is checked.
 ///
 /// # Errors
-/// It could not begin. What is wrong with one tenant is in what it returns.
+/// The pass could not begin. The failure of one tenant is in the returned value.
 pub async fn pass<R, P>(order: &Order<R, P>, progress: &Arc<dyn Progress>) -> Result<Passed, PassError>
 where
     R: Reads + Clone + 'static,
@@ -276,10 +278,10 @@ where
     let mut pass = Pass { order, watcher, leases, opened, held, run_limits, head, ended, lost, unplanned: 0 };
     let passed = pass.work(progress.as_ref()).await;
     if passed.is_err() {
-        // Others may go on at once.
+        // So that other processes need not wait until the leases expire.
         let leases: Vec<Lease> = pass.held.values().map(|held| held.lease().clone()).collect();
         if let Err(error) = order.store.release(&leases).await {
-            tracing::warn!(error = causes(&error), "leases can't be given back, and run out");
+            tracing::warn!(error = causes(&error), "cannot release leases, so they expire");
         }
     }
     passed
@@ -295,7 +297,7 @@ where
         let seats = self.begin().await?;
         let mut seats = self.plan(seats, progress).await;
         let (mut refusal, mut needed) = (None, BTreeSet::new());
-        // Of a pass that ends before all were planned nothing is decided, and nobody else goes by its commit.
+        // A pass that was stopped while planning decides nothing and does not make its commit the head.
         if !self.watcher.stop().is_cancelled() {
             needed = self.needed(&seats);
             let verdict = self.guard(&mut seats);
@@ -305,13 +307,13 @@ where
             refusal = verdict.refusal;
         }
         for lost in std::mem::take(&mut self.lost) {
-            // It is lost as it is.
+            // The tenant has failed already, so another error changes nothing.
             let _ = self.write_down(&lost).await;
         }
         self.apply(seats, progress).await;
         let mut ended = std::mem::take(&mut self.ended);
         ended.sort_by(|one, other| one.tenant.cmp(&other.tenant));
-        // What the store refused shows once a run has ended.
+        // The store may refuse an intent, which only the end of a run shows.
         let refused = ended.iter().filter_map(|ended| match ended.run.as_ref()?.end()? {
             End::Refused(refusals) => Some(refusals),
             _ => None,
@@ -320,12 +322,12 @@ where
         Ok(Passed { ended, refusal, needed })
     }
 
-    /// Writes down how a run ended; where that fails, it is this tenant's trouble and nobody else's.
+    /// Records the result of a run. An error affects this tenant only.
     async fn write_down(&self, finished: &Finished) -> Result<(), StoreError> {
         let written = self.order.store.finish_in_group(finished).await;
         written.inspect_err(|error| {
             let tenant = &finished.lease.tenant;
-            tracing::warn!(%tenant, error = causes(error), "how its run ended can't be written down");
+            tracing::warn!(%tenant, error = causes(error), "cannot record the result of the run");
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Plans many tenants at once, without writing anything.
+//! Plans many tenants concurrently, without writing anything to them.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use super::leases::Held;
 use super::ports::Reads;
 use crate::reconcile::Run;
 
-/// Drives every run until it has a plan, so many at once; with the journal where a run has a lease. The result is in
-/// the order of the tenants' names.
+/// Drives every run until it has a plan, at most `concurrency` at once. A run with a lease also writes its
+/// journal. Returns the runs in the given order.
 pub async fn plan<R: Reads + Clone + 'static>(
     runs: impl IntoIterator<Item = (Run, Option<Arc<Held>>)>,
     reads: &R,
@@ -21,7 +21,7 @@ pub async fn plan<R: Reads + Clone + 'static>(
     let mut planned: Vec<(usize, Result<Run, Panicked>)> =
         futures::stream::iter(runs.into_iter().enumerate())
             .map(|(at, (run, held))| {
-                // A task each: comparing costs more than asking, and is spread over all cores.
+                // One task for each run: comparing costs more than reading, and tasks use all cores.
                 let (reads, watcher) = (reads.clone(), Arc::clone(watcher));
                 let task = tokio::spawn(async move {
                     match held {
@@ -41,7 +41,7 @@ pub async fn plan<R: Reads + Clone + 'static>(
     planned.into_iter().map(|(_, run)| run).collect()
 }
 
-/// A run that ended by a defect of genesync.
+/// The run panicked, because of a bug in genesync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a run of it ended unexpectedly: a defect of genesync; please report it with the log")]
+#[error("the run ended unexpectedly because of a bug in genesync: report the bug with the log")]
 pub struct Panicked;

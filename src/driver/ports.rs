@@ -1,5 +1,5 @@
-//! What a run meets the world through. Live, this is the API's client, the store and the clock; in a proof it is a
-//! world in memory under virtual time. The core and everything in this folder are the same in both.
+//! The ports of a run. In the program these are the API's client, the store and the clock; in a simulation
+//! they are a world in memory with virtual time. The core and this folder are the same in both.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -15,7 +15,7 @@ use crate::model::{Fault, Look, Outcome, Record, Seen, Target, Write};
 use crate::reconcile::{AuditQuery, Entries};
 use crate::store::StoreError;
 
-/// Looks at the world, and at the clock. Has no way to write.
+/// Reads the API and the clock. It has no method that writes.
 pub trait Reads: Send + Sync {
     /// Reads one organization's objects, or one of them.
     fn observe(&self, look: &Look) -> impl Future<Output = Result<Seen, Fault>> + Send;
@@ -23,30 +23,30 @@ pub trait Reads: Send + Sync {
     fn job(&self, source: &Target, id: &str) -> impl Future<Output = Result<Job, Fault>> + Send;
     /// Queries the audit log.
     fn entries(&self, query: &AuditQuery) -> impl Future<Output = Result<Entries, Fault>> + Send;
-    /// The time.
+    /// Returns the time.
     fn now(&self) -> Timestamp;
-    /// Ends after so long.
+    /// Ends after a duration.
     fn sleep(&self, wait: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// Looks at the world and writes to it.
+/// Reads and writes the API.
 pub trait Ports: Reads {
     /// Sends a write, once.
     fn write(&self, write: &Write) -> impl Future<Output = Outcome<Accepted>> + Send;
     /// Starts a replication job, once.
     fn start_job(&self, start: &StartJob) -> impl Future<Output = Outcome<Job>> + Send;
-    /// Sets aside what writes to these targets need of their rate limits, or says how long to wait before that is asked
-    /// again. A world without limits has nothing to set aside.
+    /// Reserves what writes to these targets need of their rate limits, or returns how long to wait before
+    /// the next request. Without rate limits it returns none.
     fn reserve(&self, _: &[Target]) -> Option<Duration> {
         None
     }
 }
 
-/// Keeps one tenant's journal under a lease.
+/// Writes one tenant's journal under a lease.
 pub trait Keeps: Send + Sync {
-    /// Whether the lease is still ours.
+    /// Whether this process still holds the lease.
     fn is_ours(&self) -> bool;
-    /// Makes records durable, all or none.
+    /// Writes records, all or none. Returns once they are durable.
     fn append(&self, records: &[Record]) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
@@ -62,9 +62,9 @@ impl Reads for ReadApi {
     async fn entries(&self, query: &AuditQuery) -> Result<Entries, Fault> {
         let (entries, truncated) =
             ReadApi::entries(self, &query.targets, &query.ids, query.from, query.to).await?;
-        let is_told =
+        let is_reported =
             |id: &String| entries.iter().any(|entry| entry.actor.id == *id && !entry.actor.name.is_empty());
-        let unnamed: BTreeSet<String> = query.unnamed.iter().filter(|id| !is_told(id)).cloned().collect();
+        let unnamed: BTreeSet<String> = query.unnamed.iter().filter(|id| !is_reported(id)).cloned().collect();
         let names = ReadApi::people(self, &query.targets, &unnamed).await;
         Ok(Entries { entries, truncated, names })
     }
@@ -74,7 +74,7 @@ impl Reads for ReadApi {
     }
 
     async fn sleep(&self, wait: Duration) {
-        // By the monotonic clock: a wall clock that is set back meanwhile does not stretch it.
+        // Uses the monotonic clock, so that setting back the wall clock does not prolong the sleep.
         tokio::time::sleep(wait).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The guard `rewind`: history does not go back without a person who says so.
+//! The guard `rewind`: genesync applies no older commit without a person who allows it.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use crate::plan::guards;
 
 pub use guards::rewind::refusal;
 
-/// Why a commit may not be applied over what was applied last: the repository's last head, or the commits that a
-/// tenant's objects were last applied from. `holds` says whether the commit has an earlier one in its history; its
-/// error is that of the caller.
+/// Returns why a commit may not replace the last applied ones: the repository's last head, or the commits
+/// that a tenant's objects were last applied from. `holds` says whether the commit has another one in its
+/// history.
 ///
 /// # Errors
 /// `holds` failed.
@@ -32,11 +32,12 @@ pub fn refused<'a, E>(
     Ok(None)
 }
 
-/// Why a commit may not become the head after another one. One of which nothing came, because it was not valid or was
-/// refused, may be replaced by a commit beside it, as an amended one is; never by a commit that it holds itself.
+/// Returns why a commit may not become the head after another one. A sibling commit, such as an amended one,
+/// may replace a head of which nothing was applied because it was invalid or refused. An ancestor of the head
+/// may not.
 ///
 /// # Errors
-/// `holds` failed: whether the first commit has the second one in its history.
+/// `holds` failed. It says whether the first commit has the second one in its history.
 pub fn head_refused<E>(
     revision: &Revision,
     head: &Revision,
@@ -49,7 +50,7 @@ pub fn head_refused<E>(
     }
     let follows_written = match written {
         Some(written) if written == head => false,
-        // The head may not be in this clone: then what was written tells whether this is an older copy.
+        // This clone may not contain the head. Then the written commit shows whether this is an older copy.
         Some(written) => written != revision && !holds(written, revision)? && holds(revision, written)?,
         None => true,
     };
@@ -66,10 +67,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_commit_holds_what_was_applied_last_or_is_refused() {
+    fn a_commit_contains_the_applied_commits_or_is_refused() {
         let revision = |text: &str| Revision::new(text);
         let line = ["r1", "r2"];
-        // The applied commits, what is open, the refused one.
+        // The applied commits, whether the guard is open, the refused commit.
         let table: [(&[&str], bool, Option<&str>); 6] = [
             (&[], false, None),
             (&["r3"], false, None),
@@ -91,8 +92,8 @@ mod tests {
     }
 
     #[test]
-    fn a_head_of_which_nothing_came_is_replaced_by_one_beside_it_and_by_no_ancestor() {
-        // b1 and its amended form c1 stand on a2, which stands on a1; x has nothing in common with them.
+    fn a_head_that_was_not_applied_is_replaced_by_a_sibling_but_not_by_an_ancestor() {
+        // b1 and its amended form c1 are children of a2, a child of a1; x is unrelated.
         let parents = [("a2", "a1"), ("b1", "a2"), ("c1", "a2"), ("b2", "b1")];
         let mut holds = |newer: &Revision, older: &Revision| {
             let mut at = newer.as_str();
@@ -104,21 +105,21 @@ mod tests {
             }
             Ok(true)
         };
-        // The new commit, the head, the last head of which something came, whether it is refused.
+        // The new commit, the head, the last written head, whether the commit is refused.
         let table = [
             ("b2", "b1", Some("b1"), false),
             ("c1", "b1", Some("b1"), true),
             ("c1", "b1", Some("a2"), false),
             ("c1", "b2", Some("a1"), false),
-            // Two commits, of which the first did something.
+            // Two commits, of which the first was applied.
             ("c1", "b2", Some("b1"), true),
             ("a2", "b1", Some("a2"), true),
             ("a1", "b1", None, true),
             ("c1", "b1", None, false),
-            // The first commit of all was not valid: any other may come in its place.
+            // The first commit was invalid: any other may replace it.
             ("x", "a1", None, false),
             ("x", "b1", Some("a2"), true),
-            // A copy that is behind does not know the head.
+            // A copy that is behind does not contain the head.
             ("a2", "unknown", Some("a2"), true),
             ("a1", "unknown", Some("a2"), true),
             ("b1", "unknown", Some("a2"), false),
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_that_cannot_be_read_is_an_error_and_no_consent() {
+    fn an_unreadable_history_is_an_error() {
         let applied = [Revision::new("r1")];
         let found = refused(&Revision::new("r2"), &applied, &BTreeSet::new(), &mut |_| Err("unreadable"));
         assert_eq!(found, Err("unreadable"));

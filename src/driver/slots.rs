@@ -1,4 +1,4 @@
-//! How many runs may have a request under way: overall, and for each name of credentials.
+//! Slots: how many runs may send requests at once, in total and for each name of credentials.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::model::CredentialsName;
 
-/// The places there are.
+/// All slots.
 #[derive(Debug)]
 pub struct Slots {
     all: Arc<Semaphore>,
@@ -15,7 +15,7 @@ pub struct Slots {
     each: Mutex<BTreeMap<CredentialsName, Arc<Semaphore>>>,
 }
 
-/// A place that is taken, until this is dropped.
+/// A taken slot; dropping it releases the slot.
 #[derive(Debug)]
 struct Slot {
     _each: OwnedSemaphorePermit,
@@ -23,7 +23,7 @@ struct Slot {
 }
 
 impl Slots {
-    /// So many places in all, and so many for one name of credentials.
+    /// Makes `all_max` slots in total and `each_max` for each name of credentials.
     pub fn new(all_max: usize, each_max: usize) -> Self {
         Self {
             all: Arc::new(Semaphore::new(all_max.clamp(1, Semaphore::MAX_PERMITS))),
@@ -38,26 +38,27 @@ impl Slots {
         Arc::clone(each.entry(credentials.clone()).or_insert_with(fresh))
     }
 
-    /// Waits for a place. First the rarer one, so that nobody sits on a common place while waiting for it.
+    /// Waits for a slot. It takes the slot of the credentials first, so that no run holds a common slot while
+    /// it waits.
     async fn take(&self, credentials: &CredentialsName) -> Option<Slot> {
-        // Neither is ever closed.
+        // Neither semaphore is ever closed.
         let each = self.of(credentials).acquire_owned().await.ok()?;
         let all = Arc::clone(&self.all).acquire_owned().await.ok()?;
         Some(Slot { _each: each, _all: all })
     }
 
-    /// Waits for a place for one run, which gives it back while it waits for something else.
+    /// Waits for a slot for one run, which releases it while it waits for something else.
     pub async fn hold(&self, credentials: &CredentialsName) -> HeldSlot<'_> {
         let slot = Mutex::new(self.take(credentials).await);
         HeldSlot { slots: self, credentials: credentials.clone(), slot }
     }
 
-    /// Places that are free.
+    /// Returns the number of free slots.
     pub fn free(&self) -> usize {
         self.all.available_permits()
     }
 
-    /// Credentials without a free place.
+    /// Returns the credentials without a free slot.
     pub fn saturated(&self) -> BTreeSet<CredentialsName> {
         let each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
         let full = each.iter().filter(|(_, semaphore)| semaphore.available_permits() == 0);
@@ -65,7 +66,7 @@ impl Slots {
     }
 }
 
-/// The place of one run.
+/// The slot of one run.
 #[derive(Debug)]
 pub struct HeldSlot<'a> {
     slots: &'a Slots,
@@ -74,12 +75,12 @@ pub struct HeldSlot<'a> {
 }
 
 impl HeldSlot<'_> {
-    /// Gives it back.
+    /// Releases the slot.
     pub fn give_back(&self) {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Waits until there is one again.
+    /// Waits for a slot again.
     pub async fn take_again(&self) {
         let slot = self.slots.take(&self.credentials).await;
         *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = slot;
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn any_number_of_places_can_be_asked_for() {
+    async fn any_number_of_slots_is_accepted() {
         for places in [0, 1, usize::MAX] {
             let slots = Slots::new(places, places);
             let credentials = CredentialsName::new("main");

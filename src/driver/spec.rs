@@ -1,4 +1,4 @@
-//! What a run is about: the only place where one is put together, for `plan`, `apply`, `import` and the controller.
+//! Builds the input of a run, for `plan`, `apply`, `import` and the controller. No other module does.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,47 +14,47 @@ use crate::model::{Memory, Mode, ObjectRef, Resource, Revision, Target, Tenant, 
 use crate::reconcile::Spec;
 use crate::store::{Store, StoreError};
 
-/// What the runs of one commit share.
+/// The part of the input that all runs of one commit share.
 #[derive(Debug, Clone)]
 pub struct Terms {
     /// The commit.
     pub revision: Revision,
-    /// How much may change.
+    /// The limits of the guards.
     pub limits: Limits,
-    /// Deadlines and patience.
+    /// Deadlines and waits.
     pub timing: Timing,
-    /// Where it is known from what was applied before.
+    /// Whether the store knows what was applied before.
     pub memory: Memory,
-    /// The day by which ignored fields are judged.
+    /// The day for which rules of ignored fields are evaluated.
     pub today: Date,
 }
 
-/// What is a tenant's own.
+/// The part of the input that belongs to one tenant.
 #[derive(Debug)]
 pub struct Subject<'a> {
     /// Its settings.
     pub tenant: &'a Tenant,
-    /// What git says of each object, ignored fields included.
+    /// The desired state of each object, including ignored fields.
     pub resources: Vec<Resource>,
-    /// What git said before, for a plan between two commits.
+    /// The desired state of the earlier commit, for a plan between two commits.
     pub before: &'a [Resource],
-    /// What the commit that was applied last said of its organizations.
+    /// The guard settings of the last applied commit for its organizations.
     pub precedents: JudgedBy,
-    /// What was known of changes in fields that git does not name.
+    /// Known changes in fields that git does not name.
     pub noticed: Vec<Noticed>,
-    /// Ids of our own OAuth clients.
+    /// Ids of genesync's OAuth clients.
     pub own_clients: BTreeSet<String>,
-    /// What a person reviewed, where only that may be written.
+    /// The reviewed plan, if only reviewed changes may be written.
     pub reviewed: Option<Arc<Reviewed>>,
-    /// Whether somebody reviews what is planned; where somebody did, it is so anyway.
+    /// Whether the plan is for a review; true in any case if `reviewed` is set.
     pub is_exact: bool,
-    /// Whether a person paused it, or something holds it: then it is only looked at.
+    /// Whether the tenant is paused or held: then genesync only reads it.
     pub is_paused: bool,
-    /// What tells this run's jitter from that of the one before.
+    /// The part of the jitter's seed that differs between runs of a tenant.
     pub salt: u64,
 }
 
-/// Puts a run's subject together.
+/// Returns the input of a run.
 pub fn spec(terms: &Terms, subject: Subject<'_>) -> Spec {
     let Subject {
         tenant,
@@ -68,7 +68,7 @@ pub fn spec(terms: &Terms, subject: Subject<'_>) -> Spec {
         is_paused,
         salt,
     } = subject;
-    // For every run: a rule ends on its day whenever the fleet was loaded.
+    // Evaluated for every run: a rule ends on its day, even if the fleet was loaded earlier.
     let ignored = tenant.ignored_on(terms.today);
     let resource = |resource: Resource| Resource {
         before: before
@@ -97,10 +97,11 @@ pub fn spec(terms: &Terms, subject: Subject<'_>) -> Spec {
     }
 }
 
-/// A tenant's journal as it was read, with what other tenants applied of its objects: a folder may have been renamed.
+/// Returns a tenant's journal, with the bases that other tenants applied of its objects, because a folder may
+/// have been renamed.
 ///
 /// # Errors
-/// It could not be read, or the store failed.
+/// The journal is unreadable, or the store failed.
 pub async fn journal_of(
     store: Option<&Store>,
     kept: Option<Result<Journal, StoreError>>,
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_about_what_git_says_on_its_day() {
+    fn a_run_evaluates_ignore_rules_on_its_day() {
         let table = [("2026-12-24", false, true), ("2026-12-25", false, false), ("2026-12-25", true, false)];
         for (today, is_paused, ignores) in table {
             let spec = made(today, is_paused);

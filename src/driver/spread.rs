@@ -1,34 +1,35 @@
-//! When to look again: spread evenly, so that what began together does not stay together.
+//! Waits between runs, spread evenly so that runs which began together do not stay together.
 
 use std::time::Duration;
 
 use crate::model::{TenantName, mix};
 
-/// A wait with a tenth of it more or less.
+/// Returns a wait plus or minus up to 10 %.
 pub fn jittered(wait: Duration, seed: u64) -> Duration {
     let permille = 900 + u32::try_from(mix(seed) % 201).unwrap_or_default();
     wait * permille / 1_000
 }
 
-/// How long until a tenant's next resync: every tenant has a fixed place in the interval, by its name.
+/// Returns the time until a tenant's next resync. Every tenant has a fixed place in the interval, from its
+/// name.
 pub fn until_resync(tenant: &TenantName, interval: Duration, now_ms: i64) -> Duration {
     let interval_ms = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX).max(1);
     let place = seed_of(tenant) % interval_ms;
     let now = now_ms.unsigned_abs() % interval_ms;
     let left = (place + interval_ms - now) % interval_ms;
-    // A place that has just come is the one that was just served.
+    // If the place is less than a tenth of the interval away, this run counts as its resync.
     let left = if left < interval_ms / 10 { left + interval_ms } else { left };
     Duration::from_millis(left)
 }
 
-/// How long until a tenant whose run did not end well is tried again: twice as long each time, up to a
-/// limit, with up to a quarter more so that tenants that failed together do not come back together.
+/// Returns the wait before the retry of a failed run: it doubles each time, up to `most`, plus up to 25 % so
+/// that tenants that failed together do not retry together.
 pub fn backoff(failures: u32, first: Duration, most: Duration, seed: u64) -> Duration {
     let wait = first.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(most);
     wait + wait * u32::try_from(mix(seed ^ u64::from(failures)) % 26).unwrap_or_default() / 100
 }
 
-/// A number for a name: FNV-1a, then spread over all bits.
+/// Returns the hash of a name: FNV-1a, then mixed over all bits.
 pub fn seed_of(tenant: &TenantName) -> u64 {
     let hash = tenant.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

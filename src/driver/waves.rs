@@ -1,28 +1,29 @@
 //! Waves: which changes may be applied, and which wait for a lower wave.
 //!
-//! Only changes of git wait. A tenant whose git did not change never waits for another, and its trouble holds nobody.
+//! Only changes of git wait. A tenant that git did not change never waits for another one, and its failures
+//! hold no other tenant.
 
 use crate::model::standing::Standing;
 use crate::model::{FaultKind, Mode};
 use crate::reconcile::{End, Wait};
 
-/// What is known of a tenant before its run.
+/// A tenant before its run.
 #[derive(Debug, Clone, Copy)]
 pub struct Before {
-    /// What git says of it.
+    /// Its mode in git.
     pub mode: Mode,
-    /// Whether the run only looks because a person paused it.
+    /// Whether the run only reads because a person paused the tenant.
     pub is_paused: bool,
-    /// Whether the run only looks because something waits for a person.
+    /// Whether the run only reads because of a hold.
     pub is_held: bool,
-    /// Whether this very change has failed before.
+    /// Whether this change has failed before.
     pub has_failed: bool,
 }
 
-/// How a tenant stands towards later waves after a run; none if the run says nothing about that: it was not run to
-/// its end, or the tenant was paused, which the gate knows by itself.
+/// Returns what a tenant means for later waves after a run; none if the run did not end, or the tenant is
+/// paused, which the gate checks itself.
 ///
-/// `in_force` says that live equals git.
+/// `in_force` says that the live configuration equals git.
 pub fn standing(end: &End, in_force: bool, place: Before) -> Option<Standing> {
     let Before { mode, is_paused, is_held, has_failed } = place;
     if in_force {
@@ -33,7 +34,7 @@ pub fn standing(end: &End, in_force: bool, place: Before) -> Option<Standing> {
         _ if is_paused => None,
         _ if mode == Mode::Watch => Some(Standing::Aside),
         End::Synced | End::Unconfirmed(_) => Some(Standing::HasIt),
-        // An enforced tenant that was only looked at waits for a person.
+        // An enforced tenant that genesync only read is held or waits for a run that writes.
         End::OutOfSync | End::Drifted => Some(if is_held { Standing::Failed } else { Standing::Pending }),
         End::Waiting(Wait::Wave(_) | Wait::Window(_)) => Some(Standing::Pending),
         End::Refused(_) | End::Held(_) => Some(Standing::Failed),
@@ -48,7 +49,7 @@ pub fn standing(end: &End, in_force: bool, place: Before) -> Option<Standing> {
     }
 }
 
-/// How a tenant stands that had no run, or none that came to an end.
+/// Returns what a tenant whose run could not begin, or panicked, means for later waves.
 pub fn of_lost(place: Before) -> Option<Standing> {
     match place {
         Before { is_paused: true, .. } => None,
@@ -57,7 +58,7 @@ pub fn of_lost(place: Before) -> Option<Standing> {
     }
 }
 
-/// An outage undoes no refusal, and no wait for a person.
+/// An unreachable tenant stays failed if it was refused or waits for a person.
 fn unreached(has_failed: bool) -> Standing {
     if has_failed { Standing::Failed } else { Standing::Unavailable }
 }
@@ -69,10 +70,10 @@ mod tests {
     use crate::reconcile::HoldCause;
 
     #[test]
-    fn an_end_says_how_a_tenant_stands() {
+    fn each_end_has_its_standing() {
         let degraded = |kind| End::Degraded(Fault::new(kind, "x"));
         let refused = End::Refused(vec![Refusal { guard: Guard::TenantChanges, message: "x".into() }]);
-        // The end, in force, paused, held, how it stands.
+        // The end, in force, paused, held, the expected standing.
         let table = [
             (End::Synced, true, false, false, Some(Standing::HasIt)),
             (End::Unconfirmed(None), true, false, false, Some(Standing::HasIt)),
@@ -98,12 +99,12 @@ mod tests {
             let place = place(Mode::Enforce, is_paused, is_held);
             assert_eq!(standing(&end, in_force, place), expected, "{end:?}");
         }
-        // Nobody waits for a tenant that git only watches, whatever became of it.
+        // No tenant waits for a watched one, whatever the result of its run.
         let watched = place(Mode::Watch, false, false);
         for end in [End::OutOfSync, End::Drifted, degraded(FaultKind::Denied)] {
             assert_eq!(standing(&end, false, watched), Some(Standing::Aside), "{end:?}");
         }
-        // What was refused, or waits for a person, does so through an outage, too.
+        // A refused tenant, or one that waits for a person, stays so in an outage.
         let enforced = place(Mode::Enforce, false, false);
         let lost = [
             (enforced, Some(Standing::Unavailable)),

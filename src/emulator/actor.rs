@@ -1,24 +1,24 @@
-//! Who did something: a person, or a client of the API.
+//! The actor of a change: a person or a client of the API.
 //!
 //! In: a name, or `{id, name, type}` as a world file or a control call gives it.
 //! Out: [`Actor`], as configurations and audit records carry it.
-//! Never: decides what somebody may do; that is `oauth`.
+//! Never: decides what an actor may do; `oauth` does.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Tells people from programs.
+/// The kind of an actor: a person or a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ActorKind {
-    /// A person, at the platform's own screens.
+    /// A person who uses the platform's own screens.
     User,
     /// A client of the API.
     Client,
 }
 
-/// Names who made a change.
+/// The person or the client that made a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Value")]
 pub struct Actor {
@@ -31,7 +31,7 @@ pub struct Actor {
     pub kind: ActorKind,
 }
 
-/// Where a change comes from.
+/// The origin of a change.
 #[derive(Clone, Debug)]
 pub(super) struct CallOrigin {
     pub actor: Actor,
@@ -41,12 +41,12 @@ pub(super) struct CallOrigin {
 }
 
 impl Actor {
-    /// Names a person, with an id made from the name.
+    /// Returns a person with an id made from the name.
     pub fn user(name: &str) -> Actor {
         Actor { id: format!("user-{name}"), name: name.to_owned(), kind: ActorKind::User }
     }
 
-    /// Names a client of the API.
+    /// Returns a client of the API.
     pub fn client(id: &str, name: &str) -> Actor {
         Actor { id: id.to_owned(), name: name.to_owned(), kind: ActorKind::Client }
     }

@@ -1,6 +1,6 @@
-//! One API request, with what was found out about it.
+//! One API request with its route, organization and fault.
 //!
-//! In: a request and its route. Out: what handlers ask about it. Never: changes the world.
+//! In: a request and its route. Out: the facts that handlers need. Never: changes the world.
 
 use crate::emulator::actor::CallOrigin;
 use crate::emulator::fault::FaultAction;
@@ -9,29 +9,29 @@ use crate::emulator::oauth::Grant;
 use crate::emulator::route::Route;
 use jiff::Timestamp;
 
-/// One API request on its way through.
+/// One API request during its handling.
 pub(super) struct Call<'a> {
-    /// As it arrived.
+    /// The request as it arrived.
     pub request: &'a Request,
-    /// When it arrived.
+    /// The time when it arrived.
     pub now: Timestamp,
-    /// The id its answer carries.
+    /// The id in its answer.
     pub request_id: String,
-    /// What it asks for.
+    /// Its route.
     pub route: Route,
-    /// The organization it is about, if it is one.
+    /// The organization of the request, if it concerns exactly one.
     pub organization: Option<String>,
-    /// What goes wrong with it.
+    /// The fault that applies to it.
     pub fault: Option<FaultAction>,
 }
 
 impl Call<'_> {
-    /// Says whether a fault asks for the previous version.
+    /// Returns whether a fault requires the previous version.
     pub fn wants_stale(&self) -> bool {
         matches!(self.fault, Some(FaultAction::Stale))
     }
 
-    /// Names the targets a fault has fail.
+    /// Returns the targets that fail because of a fault.
     pub fn failing_targets(&self) -> &[String] {
         match &self.fault {
             Some(FaultAction::FailTargets(ids)) => ids,
@@ -39,7 +39,7 @@ impl Call<'_> {
         }
     }
 
-    /// Describes the caller for the audit trail.
+    /// Returns the origin of a change by this call, for the audit trail.
     pub fn origin(&self, grant: &Grant) -> CallOrigin {
         let forwarded = self.request.header("x-forwarded-for").and_then(|list| list.split(',').next());
         let remote_ip = forwarded.map(str::trim).filter(|ip| !ip.is_empty()).unwrap_or("127.0.0.1");

@@ -1,7 +1,8 @@
-//! The control surface below `/_emulator`: how a test or a demonstration looks in and pulls strings.
+//! The control surface below `/_emulator`, through which a test or a demonstration reads and changes the
+//! emulator.
 //!
-//! In: requests to it. Out: the request log, the whole state, edits, faults, settings.
-//! Never: asks for a token, appears in the request log, or suffers a fault or a limit.
+//! In: requests to the control surface. Out: the request log, the whole state, edits, faults, settings.
+//! Never: requires a token, writes to the request log, or applies a fault or a limit.
 //! Start reading at [`World::control`].
 
 use crate::emulator::edit::{self, Edit, WrittenEdit};
@@ -35,7 +36,8 @@ impl World {
         self.answer_control(answer)
     }
 
-    /// Finishes an answer. Its id is of a count of its own, so that looking in does not change the API's ids.
+    /// Finishes an answer. It has a separate counter for ids, so that a control request does not change the
+    /// API's ids.
     pub(super) fn answer_control(&mut self, answer: Answer) -> Response {
         self.control_calls += 1;
         let id = format!("control-{}", self.control_calls);
@@ -80,7 +82,7 @@ impl World {
             match (name.as_str(), value.parse()) {
                 ("since", Ok(number)) => since = number,
                 ("since", Err(_)) => {
-                    return Err(ApiError::malformed("`since` is the `next` of an earlier answer"));
+                    return Err(ApiError::malformed("`since` must be the `next` of an earlier answer"));
                 }
                 _ => return Err(ApiError::malformed(format!("unknown parameter `{name}`"))),
             }

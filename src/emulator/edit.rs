@@ -1,7 +1,7 @@
-//! An edit by a person, as the control surface and faults write it.
+//! An edit by a person, in the JSON form of the control surface and of faults.
 //!
 //! In: a JSON object with `actor`, and either `patch` or parts of a [`CloudEdit`]. Out: a [`WrittenEdit`].
-//! Never: carries it out, or knows the parts.
+//! Never: performs the edit, or reads the parts.
 
 use crate::emulator::actor::Actor;
 use crate::emulator::cloud::edit::CloudEdit;
@@ -9,14 +9,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-/// Who edits, and what.
+/// An edit and its actor.
 #[derive(Clone, Debug)]
 pub(super) struct WrittenEdit {
     pub actor: Actor,
     pub edit: Edit,
 }
 
-/// What is edited.
+/// The content of an edit.
 #[derive(Clone, Debug)]
 pub(super) enum Edit {
     /// A JSON merge patch (RFC 7396) of the `webchat` API's configuration.
@@ -38,7 +38,7 @@ impl TryFrom<Map<String, Value>> for WrittenEdit {
         let edit = match patch {
             Some(patch) if parts.is_empty() => Edit::Patch(patch),
             None if !parts.is_empty() => Edit::Cloud(Box::new(parts)),
-            _ => return Err("an edit has either a `patch`, or parts of the cloud API's".to_owned()),
+            _ => return Err("an edit must have either a `patch` or parts of the cloud API".to_owned()),
         };
         Ok(WrittenEdit { actor, edit })
     }
@@ -57,7 +57,7 @@ impl From<WrittenEdit> for Map<String, Value> {
     }
 }
 
-/// Takes a field out of an object and reads it.
+/// Removes a field from an object and parses it.
 pub(super) fn take<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str) -> Result<T, String> {
     let value = fields.shift_remove(name).ok_or_else(|| format!("missing field `{name}`"))?;
     parse(value).map_err(|error| format!("{name}: {error}"))

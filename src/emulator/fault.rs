@@ -1,10 +1,10 @@
 //! Scripted failures.
 //!
 //! In: [`Fault`]s from a world file or the control surface, and each API request.
-//! Out: at most one [`FaultAction`] for a request. Never: carries an action out; `world` does.
+//! Out: at most one [`FaultAction`] for a request. Never: performs an action; `world` does.
 //! Start reading at [`strike`].
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new fault is decided about here")]
+#![warn(clippy::wildcard_enum_match_arm, reason = "this module must handle each new fault")]
 
 use crate::emulator::actor::Actor;
 use crate::emulator::cloud::edit::CloudEdit;
@@ -16,108 +16,108 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// Something that goes wrong with chosen requests.
+/// A scripted failure of chosen requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// Which requests; every one when left out.
+    /// The chosen requests; all requests by default.
     #[serde(rename = "match", default)]
     pub requests: FaultMatch,
-    /// The first matching request it hits, counted from 1 since the fault was added.
+    /// The number of the first matching request that fails, counted from 1 since the fault was added.
     #[serde(default = "one", deserialize_with = "at_least_one")]
     pub nth: u64,
-    /// How many matching requests in a row it hits; 0 is for ever.
+    /// The number of consecutive matching requests that fail; 0 is no limit.
     #[serde(default = "one")]
     pub times: u64,
-    /// What goes wrong.
+    /// The failure.
     #[serde(rename = "do")]
     pub action: FaultAction,
 }
 
-/// Chooses requests; what is `None` matches all.
+/// Chooses requests; a field that is `None` matches all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FaultMatch {
-    /// The method, in any case.
+    /// The method, in upper or lower case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// A pattern for the whole path: `*` within a segment, `**` across segments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The organization the request is about.
+    /// The organization of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub organization_id: Option<String>,
 }
 
-/// What goes wrong.
+/// The failure of a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Script", into = "Script")]
 pub enum FaultAction {
-    /// This status is answered and the request is not carried out.
+    /// The emulator answers with this status and does not perform the request.
     Status {
         /// 200 to 599.
         status: u16,
-        /// The `Retry-After` header, as it is sent.
+        /// The value of the `Retry-After` header.
         retry_after: Option<String>,
     },
-    /// As [`FaultAction::Status`], in words of one's own.
+    /// Like [`FaultAction::Status`], with the error's own code, message or location.
     Error {
         /// 200 to 599.
         status: u16,
-        /// The `Retry-After` header, as it is sent.
+        /// The value of the `Retry-After` header.
         retry_after: Option<String>,
         /// The error's code.
         code: Option<String>,
         /// The error's message.
         message: Option<String>,
-        /// The `Location` header, as it is sent.
+        /// The value of the `Location` header.
         location: Option<String>,
     },
-    /// A listing of the cloud API has nothing on it.
+    /// A listing of the cloud API is empty.
     Empty,
-    /// The answer is late by this many milliseconds.
+    /// The emulator delays the answer by this number of milliseconds.
     Delay(u64),
-    /// The connection is closed without an answer.
+    /// The emulator closes the connection without an answer.
     Drop(DropWhen),
-    /// A read of a configuration shows the version before the current one, where there is one.
+    /// A read of a configuration returns the previous version, if one exists.
     Stale,
-    /// The request is carried out, and answered with a page that is not JSON.
+    /// The emulator performs the request and answers with a page that is not JSON.
     Garbage,
-    /// Somebody edits the organization's configuration just before the request is handled.
+    /// Another user edits the organization's configuration just before the emulator handles the request.
     Edit {
-        /// Who edits.
+        /// The other user.
         actor: Actor,
         /// The JSON merge patch (RFC 7396).
         patch: Map<String, Value>,
     },
-    /// Somebody changes objects of the organization just before the request is handled.
+    /// Another user changes objects of the organization just before the emulator handles the request.
     CloudEdit {
-        /// Who edits.
+        /// The other user.
         actor: Actor,
-        /// What.
+        /// The change.
         edit: Box<CloudEdit>,
     },
-    /// These targets of the replication that is requested end FAILED.
+    /// These targets of the requested replication get the status FAILED.
     FailTargets(Vec<String>),
 }
 
-/// When a connection is dropped.
+/// The time at which the emulator drops a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DropWhen {
-    /// The request is not carried out.
+    /// Before the emulator performs the request.
     Before,
-    /// The request is carried out and its answer lost.
+    /// After the emulator performed the request; the answer is lost.
     After,
 }
 
-/// A fault in force, with what it has met.
+/// An active fault with its counters.
 #[derive(Clone, Debug)]
 pub(super) struct Armed {
     pub fault: Fault,
-    /// Requests that matched.
+    /// The number of requests that matched.
     pub seen: u64,
-    /// Requests it acted on.
+    /// The number of requests that failed.
     pub fired: u64,
 }
 
@@ -137,7 +137,7 @@ impl Armed {
     }
 
     fn matches(&self, request: &Request, route: &Route, organization: Option<&str>) -> bool {
-        // A fault that only makes sense for one kind of request neither hits nor counts any other.
+        // A fault for one kind of request neither fails nor counts other requests.
         let sensible = match self.fault.action {
             FaultAction::Stale => route.reads_state(request),
             FaultAction::FailTargets(_) => route.replicates(),
@@ -157,7 +157,7 @@ impl Armed {
     }
 }
 
-/// Lets every matching fault count the request, and returns the action of the first that is due.
+/// Counts the request in every matching fault, and returns the action of the first fault that is due.
 pub(super) fn strike(
     faults: &mut [Armed],
     request: &Request,
@@ -177,7 +177,7 @@ pub(super) fn strike(
     action
 }
 
-/// Takes everything off a listing.
+/// Removes all entities from a listing.
 pub(super) fn emptied(response: Response) -> Response {
     let Ok(Value::Object(mut body)) = serde_json::from_slice(&response.body) else { return response };
     if !body.contains_key("entities") {
@@ -193,7 +193,7 @@ pub(super) fn emptied(response: Response) -> Response {
     Response::json(response.status, &body)
 }
 
-/// Answers with what a proxy in the way might send.
+/// Returns an HTML page such as a proxy sends.
 pub(super) fn garbage() -> Response {
     let page: &[u8] = b"<!doctype html><html><body><h1>Please sign in</h1></body></html>\n";
     Response { status: 200, headers: vec![("content-type", "text/html".to_owned())], body: Arc::from(page) }
@@ -205,13 +205,13 @@ fn one() -> u64 {
 
 fn at_least_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     match u64::deserialize(deserializer)? {
-        0 => Err(serde::de::Error::custom("`nth` counts from 1")),
+        0 => Err(serde::de::Error::custom("`nth` must be at least 1")),
         nth => Ok(nth),
     }
 }
 
-/// A [`FaultAction`] as it is written: exactly one of the fields, and `retryAfter`, `code`, `message` and
-/// `location` beside `status`.
+/// The JSON form of a [`FaultAction`]: exactly one of the fields, and with `status` also `retryAfter`,
+/// `code`, `message` and `location`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Script {
@@ -261,20 +261,20 @@ impl TryFrom<Script> for FaultAction {
             None => None,
             Some(Value::Number(seconds)) => Some(seconds.to_string()),
             Some(Value::String(text)) if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => Some(text),
-            Some(_) => return Err("`retryAfter` is a number or a line of ASCII text".to_owned()),
+            Some(_) => return Err("`retryAfter` must be a number or one line of ASCII text".to_owned()),
         };
         if retry_after.is_some() && script.status.is_none() {
-            return Err("`retryAfter` goes with `status`".to_owned());
+            return Err("`retryAfter` requires `status`".to_owned());
         }
         let words = [&script.code, &script.message, &script.location];
         if words.iter().any(|word| word.is_some()) && script.status.is_none() {
-            return Err("`code`, `message` and `location` go with `status`".to_owned());
+            return Err("`code`, `message` and `location` require `status`".to_owned());
         }
         if script.status.is_some_and(|status| !(200..=599).contains(&status)) {
-            return Err("`status` is from 200 to 599".to_owned());
+            return Err("`status` must be from 200 to 599".to_owned());
         }
         if [script.stale, script.garbage, script.empty].contains(&Some(false)) {
-            return Err("`stale`, `garbage` and `empty` are true or left out".to_owned());
+            return Err("`stale`, `garbage` and `empty` must be true or absent".to_owned());
         }
         let edit = script.edit.map(FaultAction::try_from).transpose()?;
         let (code, message, location) = (script.code, script.message, script.location);
@@ -297,9 +297,11 @@ impl TryFrom<Script> for FaultAction {
         .collect();
         match (actions.pop(), actions.is_empty()) {
             (Some(action), true) => Ok(action),
-            _ => Err("`do` has exactly one of `status`, `delayMs`, `drop`, `stale`, `garbage`, `edit`, \
-                      `failTargets`"
-                .to_owned()),
+            _ => Err(
+                "`do` must have exactly one of `status`, `delayMs`, `drop`, `empty`, `stale`, `garbage`, \
+                      `edit`, `failTargets`"
+                    .to_owned(),
+            ),
         }
     }
 }

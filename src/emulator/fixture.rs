@@ -1,5 +1,4 @@
-//! What the emulator's own tests share: a world with a client that has a token, and a clock they turn by
-//! hand.
+//! Shared parts of the emulator's tests: a world, a client with a token, and a clock that the test sets.
 
 use crate::emulator::{Handled, Request, Response, World, seed_from_json};
 use jiff::{SignedDuration, Timestamp};
@@ -22,7 +21,7 @@ pub(super) struct Rig {
 }
 
 impl Rig {
-    /// Starts from a world file to which the client `c`, secret `s`, is added when it has none.
+    /// Starts from a world file. If the file has no client, it adds the client `c` with the secret `s`.
     pub fn new(seed: &Value) -> Rig {
         let seed = seed_from_json(seed.to_string().as_bytes()).unwrap().or_client("c", "s");
         let now: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
@@ -32,7 +31,7 @@ impl Rig {
         rig
     }
 
-    /// Asks for a token; returns the status and the token.
+    /// Requests a token; returns the status and the token.
     pub fn token_for(&mut self, id: &str, secret: &str, scope: &str) -> (u16, String) {
         let form =
             format!("grant_type=client_credentials&client_id={id}&client_secret={secret}&scope={scope}");
@@ -57,7 +56,7 @@ impl Rig {
         self.send(request)
     }
 
-    /// Sends an authorised request that is answered.
+    /// Sends an authorised request and returns its answer.
     pub fn call(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &Value) -> Response {
         self.outcome(method, target, headers, body).response.unwrap()
     }
@@ -75,7 +74,7 @@ impl Rig {
         self.call("PUT", &path(id), &headers, body)
     }
 
-    /// Puts one scripted fault in force.
+    /// Adds one scripted fault.
     pub fn fault(&mut self, fault: Value) {
         assert_eq!(self.post("/_emulator/faults", &json!({ "faults": [fault] })).status, 200);
     }
@@ -85,12 +84,12 @@ impl Rig {
     }
 }
 
-/// Starts with three organizations, the first of which has a configuration.
+/// Starts with three organizations; the first one has a configuration.
 pub(super) fn configured() -> Rig {
     Rig::new(&json!({"organizations": [{"id": "o", "configuration": {"n": 1}}, {"id": "p"}, {"id": "q"}]}))
 }
 
-/// Reads a body as JSON; null when it is not.
+/// Parses a body as JSON; null if it is not JSON.
 pub(super) fn body(response: &Response) -> Value {
     serde_json::from_slice(&response.body).unwrap_or_default()
 }

@@ -1,11 +1,12 @@
-//! Path patterns: `*` stays within a segment, `**` crosses segments, `**/` may also be nothing.
+//! Path patterns: `*` matches within a segment, `**` matches across segments, `**/` also matches nothing.
 //!
-//! In: a pattern and a path. Out: whether they match. Never: backtracks; time is pattern × path.
+//! In: a pattern and a path. Out: whether they match. Never: backtracks; the time is
+//! proportional to pattern × path.
 
-/// Says whether the whole path matches the pattern.
+/// Returns whether the whole path matches the pattern.
 pub(super) fn matches(pattern: &str, path: &str) -> bool {
     let path = path.as_bytes();
-    // reached[i]: what was read of the pattern so far can stand for the first i bytes of the path.
+    // reached[i]: the part of the pattern that was read so far matches the first i bytes of the path.
     let mut reached = vec![false; path.len() + 1];
     if let Some(start) = reached.first_mut() {
         *start = true;
@@ -44,8 +45,8 @@ pub(super) fn matches(pattern: &str, path: &str) -> bool {
     }
 }
 
-/// Rewrites `reached` from the left; `step` sees the old value at a place, the new one before it, and the
-/// byte between the two (`None` at the very start).
+/// Updates `reached` from left to right. `step` gets the old value at a position, the new value before it,
+/// and the byte between them (`None` at the start).
 fn advance(reached: &mut [bool], path: &[u8], mut step: impl FnMut(bool, bool, Option<u8>) -> bool) {
     let mut previous = false;
     let bytes = std::iter::once(None).chain(path.iter().copied().map(Some));

@@ -1,8 +1,8 @@
-//! The world behind a socket.
+//! Serves the world over a socket.
 //!
-//! In: TCP connections. Out: the answers of [`World::handle`], late where it says so, and closed connections
-//! where it gives none. Never: decides anything about a request but that its body is too large. Start reading
-//! at [`serve`].
+//! In: TCP connections. Out: the answers of [`World::handle`] after their delay, and a closed connection if
+//! there is no answer. Never: refuses a request, except one whose body is too large. Start reading at
+//! [`serve`].
 
 use crate::emulator::message::{Handled, Request, Response};
 use crate::emulator::world::World;
@@ -26,10 +26,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Serves the world over HTTP/1.1 and HTTP/2 until `shutdown` is done and open requests are answered.
+/// Serves the world over HTTP/1.1 and HTTP/2 until `shutdown` completes and all open requests have an answer.
 ///
 /// # Errors
-/// What the listener reports when it cannot go on.
+/// The listener failed.
 pub async fn serve(
     listener: TcpListener,
     world: Arc<Mutex<World>>,
@@ -65,9 +65,9 @@ async fn answer(
     };
     let body = to_bytes(body, BODY_BYTES_MAX).await;
     let handled = {
-        // A world is consistent between calls, and no call panics; poison says nothing worth stopping for.
+        // A world is consistent between calls and no call panics, so a poisoned lock is safe to use.
         let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
-        // Read under the lock, so that the world sees times in order.
+        // Reads the clock under the lock, so that the world gets times in order.
         let now = crate::clock::now();
         match body {
             Ok(body) => {
@@ -84,7 +84,7 @@ async fn answer(
     match response {
         Some(response) => to_http(response),
         None => {
-            // The empty answer wakes the connection, which then cannot write it and closes.
+            // The empty answer wakes the connection. The connection cannot write the answer, so it closes.
             peer.cut.store(true, Ordering::Release);
             axum::response::Response::new(Body::empty())
         }
@@ -102,7 +102,7 @@ fn to_http(response: Response) -> axum::response::Response {
     answer
 }
 
-/// What a handler knows of its connection.
+/// The connection of a handler.
 #[derive(Clone, Debug)]
 struct Peer {
     address: SocketAddr,
@@ -124,7 +124,7 @@ impl Listener for CuttableListener {
 
     async fn accept(&mut self) -> (CuttableStream, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        // Only slower without it.
+        // Without this option the connection is only slower.
         let _ = stream.set_nodelay(true);
         (CuttableStream { stream, cut: Arc::new(AtomicBool::new(false)) }, address)
     }
@@ -134,7 +134,7 @@ impl Listener for CuttableListener {
     }
 }
 
-/// A connection that fails from when it was cut, so that the server closes it.
+/// A connection that fails after it was cut, so that the server closes it.
 struct CuttableStream {
     stream: TcpStream,
     cut: Arc<AtomicBool>,
@@ -196,14 +196,14 @@ mod tests {
     /// Sends bytes and reads until the server closes.
     fn exchange(address: SocketAddr, sent: &str) -> String {
         let mut stream = TcpStream::connect(address).unwrap();
-        // A server that keeps the connection by mistake fails the test instead of holding it up.
+        // If the server wrongly keeps the connection, the test fails instead of waiting for ever.
         stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
-        // It may close before it has read everything.
+        // The server can close before it has read everything.
         let _ = stream.write_all(sent.as_bytes());
         let mut received = Vec::new();
         match stream.read_to_end(&mut received) {
             Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => panic!("{error}"),
-            // A reset is a closed connection as well.
+            // A reset also closes the connection.
             _ => {}
         }
         String::from_utf8_lossy(&received).into_owned()
@@ -237,7 +237,7 @@ mod tests {
         let answer = exchange(address, &request("POST", "/_emulator/faults", close, faults));
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 
-        // Both ask to keep the connection, and get nothing but its end.
+        // Both requests ask to keep the connection, and the server closes it without an answer.
         let path = "/api/v2/webchat/organizations/o/configurations";
         let bearer = "authorization: Bearer emulator-token-1\r\n";
         for expected in [None, Some(1)] {
@@ -245,7 +245,7 @@ mod tests {
             let world = world.lock().unwrap();
             assert_eq!(world.configuration("o").map(|known| known.version), expected);
         }
-        // A request that was sent ahead goes down with the first.
+        // A pipelined request also gets no answer.
         let pipelined = request("GET", path, bearer, "").repeat(2);
         assert_eq!(exchange(address, &pipelined), "");
 
@@ -256,7 +256,7 @@ mod tests {
 
         let large = "x".repeat(1024 * 1024 + 1);
         let refused = exchange(address, &request("PUT", path, &format!("{bearer}{close}"), &large));
-        // The server may close before everything was sent; what counts is that nothing was stored.
+        // The server can close before the client has sent everything; it must not store the body.
         assert!(refused.is_empty() || refused.starts_with("HTTP/1.1 413"), "{refused}");
         assert_eq!(world.lock().unwrap().configuration("o").map(|known| known.version), Some(1));
 

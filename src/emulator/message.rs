@@ -1,6 +1,6 @@
-//! Requests and answers as plain values, free of any HTTP library.
+//! Requests and answers as plain values, independent of any HTTP library.
 //!
-//! In: whatever arrived, however odd. Out: what to send back, or that nothing is sent.
+//! In: any request. Out: an answer, or none.
 //! Never: interprets a path or a body. Start reading at [`Request`].
 
 use serde::Serialize;
@@ -12,18 +12,18 @@ use std::sync::Arc;
 pub struct Request {
     /// The method, in upper case as HTTP sends it.
     pub method: String,
-    /// The path as it was sent, percent signs included, without the query.
+    /// The path as it was sent, with percent escapes and without the query.
     pub path: String,
-    /// What follows the question mark; empty when there is none.
+    /// The part after the question mark; empty if there is none.
     pub query: String,
     /// Headers by lower-case name.
     pub headers: BTreeMap<String, String>,
-    /// The body; empty when there is none.
+    /// The body; empty if there is none.
     pub body: Vec<u8>,
 }
 
 impl Request {
-    /// Makes a request without headers and body from a method and a path, which may carry a `?query`.
+    /// Returns a request without headers and body, from a method and a path that can have a `?query`.
     pub fn new(method: &str, target: &str) -> Request {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         Request {
@@ -34,7 +34,7 @@ impl Request {
         }
     }
 
-    /// Adds a header; the name is put in lower case.
+    /// Adds a header and converts its name to lower case.
     pub fn with_header(mut self, name: &str, value: &str) -> Request {
         self.headers.insert(name.to_ascii_lowercase(), value.to_owned());
         self
@@ -59,22 +59,22 @@ pub struct Response {
     pub status: u16,
     /// Headers in the order they are sent, names in lower case.
     pub headers: Vec<(&'static str, String)>,
-    /// The body, shared with the stored configuration where it is one.
+    /// The body; if it is a stored configuration, the two share the bytes.
     pub body: Arc<[u8]>,
 }
 
 impl Response {
-    /// Makes an answer without a body.
+    /// Returns an answer without a body.
     pub fn empty(status: u16) -> Response {
         Response { status, headers: Vec::new(), body: Arc::from([].as_slice()) }
     }
 
-    /// Makes a JSON answer from bytes that are JSON already.
+    /// Returns a JSON answer from bytes that are already JSON.
     pub fn json_bytes(status: u16, body: Arc<[u8]>) -> Response {
         Response { status, headers: vec![("content-type", "application/json".to_owned())], body }
     }
 
-    /// Makes a JSON answer.
+    /// Returns a JSON answer.
     pub fn json(status: u16, value: &impl Serialize) -> Response {
         Response::json_bytes(status, to_bytes(value))
     }
@@ -85,22 +85,22 @@ impl Response {
         self
     }
 
-    /// Returns the first header of that lower-case name.
+    /// Returns the first header with this lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// What becomes of a request.
+/// The result of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handled {
     /// The answer; `None` closes the connection without one.
     pub response: Option<Response>,
-    /// How long to wait before answering or closing, in milliseconds.
+    /// The delay before the answer or the close, in milliseconds.
     pub delay_ms: u64,
 }
 
-/// Writes a value as JSON; nothing here has a key that is not text, so the fallback is never seen.
+/// Serializes a value as JSON. It cannot fail, because all keys in the emulator are text.
 pub(super) fn to_bytes(value: &impl Serialize) -> Arc<[u8]> {
     Arc::from(serde_json::to_vec(value).unwrap_or_default())
 }

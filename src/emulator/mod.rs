@@ -1,16 +1,16 @@
-//! The emulated platform: an embedded, deterministic stand-in for the `webchat` API and for the cloud API.
+//! The emulated platform: an embedded, deterministic emulator of the `webchat` API and of the cloud API.
 //!
 //! In: HTTP requests (as [`Request`] values, or over a socket through [`serve`]), the time, a world file
 //! ([`seed_from_json`]) and, over the control surface below `/_emulator`, scripted faults and people's edits.
 //!
-//! Out: the answers the contract describes, an audit trail, and a log of what was asked.
+//! Out: the answers that the contract describes, an audit trail, and a log of the requests.
 //!
 //! Never: reads a clock, draws a random number or touches the network outside [`serve`]; shares a type with
-//! the client of the API, so that a field misread on one side shows as a failing test; panics on any input.
+//! the client of the API, so that a test fails if one of them misreads a field; panics on any input.
 //!
-//! Start reading at [`World::handle`], which every request goes through. From there: `route` says which API is
-//! asked, `fault` what goes wrong with it, and `oauth` who asks. `webchat` and `cloud` are the two APIs; they share
-//! tokens, faults, settings and the log, and neither imports the other.
+//! Start reading at [`World::handle`], which handles every request. It uses `route` to find the API, `fault`
+//! to find a scripted failure, and `oauth` to find the caller. `webchat` and `cloud` are the two APIs. They
+//! share tokens, faults, settings and the log, and neither imports the other.
 
 mod actor;
 mod call;

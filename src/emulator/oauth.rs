@@ -1,6 +1,6 @@
-//! Who may do what: client credentials, tokens, scopes.
+//! Authorization: client credentials, tokens, scopes.
 //!
-//! In: token requests and `Authorization` headers. Out: tokens, and [`Grant`]s that handlers ask.
+//! In: token requests and `Authorization` headers. Out: tokens, and [`Grant`]s that handlers check.
 //! Never: shows a secret in its `Debug` form. Start reading at [`World::issue_token`].
 
 use crate::emulator::actor::Actor;
@@ -15,16 +15,16 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A token that was given out.
+/// A token that the emulator issued.
 #[derive(Clone, Debug)]
 pub(super) struct Token {
     client: Arc<SeedClient>,
-    /// `None` is every scope.
+    /// The scopes; `None` is all scopes.
     scopes: Option<Arc<BTreeSet<String>>>,
     expires_at: Timestamp,
 }
 
-/// What the caller may do.
+/// The permissions of the caller.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
     client: Arc<SeedClient>,
@@ -37,12 +37,12 @@ impl Grant {
         &self.client
     }
 
-    /// Names the caller.
+    /// Returns the caller as an actor.
     pub fn actor(&self) -> Actor {
         Actor::client(&self.client.id, &self.client.name)
     }
 
-    /// Refuses without the scope.
+    /// Returns an error if the token does not have the scope.
     pub fn require(&self, scope: &str) -> Result<(), ApiError> {
         if self.scopes.as_ref().is_none_or(|scopes| scopes.contains(scope)) {
             return Ok(());
@@ -51,12 +51,12 @@ impl Grant {
         Err(ApiError::new(403, "missing.scope", message).with("details", json!([{ "scope": scope }])))
     }
 
-    /// Says whether the client may touch an organization.
+    /// Returns whether the client has access to an organization.
     pub fn may_enter(&self, organization_id: &str) -> bool {
         self.client.organizations.as_ref().is_none_or(|ids| ids.iter().any(|id| id == organization_id))
     }
 
-    /// Refuses an organization that is not the client's.
+    /// Returns an error if the client has no access to the organization.
     pub fn enter(&self, organization_id: &str) -> Result<(), ApiError> {
         if self.may_enter(organization_id) {
             return Ok(());
@@ -112,7 +112,7 @@ impl World {
         Ok(Response::json(200, &body).with_header("cache-control", "no-store"))
     }
 
-    /// Finds out who calls.
+    /// Returns the grant of the caller, from the bearer token.
     pub(super) fn authenticate(&self, request: &Request, now: Timestamp) -> Result<Grant, ApiError> {
         let refuse = |code: &str, message: &str| {
             Err(ApiError::new(401, code, message).with_header("www-authenticate", "Bearer"))
@@ -129,7 +129,8 @@ impl World {
         }
     }
 
-    /// Names the client of any request, for the log: the token's, or the one that asks for a token.
+    /// Returns the client id of a request, for the log: the token's client, or the client that requests a
+    /// token.
     pub(super) fn client_of(&self, request: &Request, asks_for_token: bool) -> Option<String> {
         if asks_for_token {
             return self.credentials(request).map(|(id, _)| id);
@@ -137,12 +138,12 @@ impl World {
         self.tokens.get(bearer(request)?).map(|token| token.client.id.clone())
     }
 
-    /// Finds the client whose token a request carries, expired or not.
+    /// Returns the client of the request's token, even if the token has expired.
     pub(super) fn client_by_token(&self, request: &Request) -> Option<&Arc<SeedClient>> {
         self.tokens.get(bearer(request)?).map(|token| &token.client)
     }
 
-    /// Forgets the token of a request.
+    /// Removes the token of a request.
     pub(super) fn revoke(&mut self, request: &Request) {
         if let Some(token) = bearer(request) {
             self.tokens.remove(token);
@@ -155,7 +156,7 @@ impl World {
             let bytes = base64_decode(encoded)?;
             let text = String::from_utf8(bytes).ok()?;
             let (id, secret) = text.split_once(':')?;
-            // RFC 6749 section 2.3.1 has both form-encoded first, which most clients leave out.
+            // RFC 6749 section 2.3.1 requires form encoding of both parts, which most clients omit.
             if self.clients.contains_key(id) {
                 let raw = self.clients.get(id).is_some_and(|client| client.secret == secret);
                 let secret = if raw { secret.to_owned() } else { percent_decode(&secret.replace('+', " ")) };
@@ -179,7 +180,7 @@ fn scheme<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     scheme.eq_ignore_ascii_case(name).then(|| rest.trim())
 }
 
-/// Refuses in the contract's shape, with the `error` of RFC 6749 section 5.2 besides.
+/// Returns an error in the contract's format, and adds the `error` of RFC 6749 section 5.2.
 fn refusal(status: u16, error: &str, message: &str) -> ApiError {
     ApiError::new(status, error, message).with("error", error.into())
 }
@@ -212,7 +213,7 @@ mod tests {
             ("Basic aWQ6d3Jvbmc=", grant.to_owned(), 401, Some("invalid_client")),
             ("Basic !", grant.to_owned(), 401, Some("invalid_client")),
             ("", format!("{grant}&client_id=id&client_secret=no"), 401, Some("invalid_client")),
-            ("", format!("{grant}&client_id=nobody&client_secret=s"), 401, Some("invalid_client")),
+            ("", format!("{grant}&client_id=unknown&client_secret=s"), 401, Some("invalid_client")),
             ("", grant.to_owned(), 401, Some("invalid_client")),
             ("", format!("{grant}&client_id=id&client_secret=sec+ret&scope=x"), 400, Some("invalid_scope")),
             ("", "client_id=id&client_secret=sec+ret".to_owned(), 400, Some("invalid_request")),
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_and_organizations_bound_what_a_token_may_do() {
+    fn scopes_and_organizations_limit_a_token() {
         let replication = json!({"sourceOrganizationId": "mine", "targetOrganizationIds": ["b"]});
         for (scope, method, target, sent, status, code) in [
             ("", "GET", path("mine"), Value::Null, 404, "webchat.configuration.not.found"),

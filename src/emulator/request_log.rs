@@ -1,13 +1,13 @@
-//! What was asked of the emulated API, for tests and demonstrations to look at.
+//! The log of requests to the emulated API, for tests and demonstrations.
 //!
-//! In: one [`Entry`] a request. Out: the entries after a number. Never: keeps more than the newest
-//! [`ENTRIES_MAX`], nor a body.
+//! In: one [`Entry`] for each request. Out: the entries after a number. Never: keeps more than the newest
+//! [`ENTRIES_MAX`] entries, or a body.
 
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::VecDeque;
 
-/// How many entries are kept.
+/// The maximum number of entries in the log.
 pub(super) const ENTRIES_MAX: usize = 100_000;
 
 /// One request.
@@ -18,18 +18,18 @@ pub(super) struct Entry {
     pub time: Timestamp,
     pub method: String,
     pub path: String,
-    /// `None` when the connection was closed without an answer.
+    /// The status; `None` if the emulator closed the connection without an answer.
     pub status: Option<u16>,
     pub organization_id: Option<String>,
     pub client_id: Option<String>,
     pub if_match: Option<String>,
     pub body_sha256: Option<String>,
-    /// What is odd about it.
+    /// A remark about an unusual request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<&'static str>,
 }
 
-/// The newest entries; numbers go on from 1 whatever is forgotten.
+/// The newest entries. Numbers start at 1 and continue when the log drops old entries.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RequestLog {
     entries: VecDeque<Entry>,
@@ -37,7 +37,7 @@ pub(super) struct RequestLog {
 }
 
 impl RequestLog {
-    /// Adds an entry, giving it the next number.
+    /// Adds an entry with the next number.
     pub fn push(&mut self, entry: Entry) {
         self.newest += 1;
         if self.entries.len() >= ENTRIES_MAX {
@@ -46,12 +46,12 @@ impl RequestLog {
         self.entries.push_back(Entry { n: self.newest, ..entry });
     }
 
-    /// Returns the number of the newest entry; 0 when there was none.
+    /// Returns the number of the newest entry; 0 if there is none.
     pub fn newest(&self) -> u64 {
         self.newest
     }
 
-    /// Returns the entries after a number that are still kept.
+    /// Returns the entries after a number that are still in the log.
     pub fn since(&self, n: u64) -> impl Iterator<Item = &Entry> {
         let wanted = usize::try_from(self.newest.saturating_sub(n)).unwrap_or(usize::MAX);
         self.entries.iter().skip(self.entries.len().saturating_sub(wanted))

@@ -1,28 +1,28 @@
-//! Which API a method and a path belong to, and what they ask of it.
+//! Maps a method and a path to an API and an operation.
 //!
-//! In: method and path. Out: a [`Route`]. Never: looks at who asks or whether the object exists.
+//! In: method and path. Out: a [`Route`]. Never: checks the caller or whether the object exists.
 
 use crate::emulator::cloud::route::CloudRoute;
 use crate::emulator::message::Request;
 use crate::emulator::webchat::route::WebchatRoute;
 
-/// What a request asks for.
+/// The operation of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
-    /// A token is wanted.
+    /// A token request.
     Token,
-    /// A token is wanted, but not with this method; the allowed one.
+    /// A token request with a wrong method; the value is the allowed method.
     WrongMethod(&'static str),
     /// An operation of the `webchat` API.
     Webchat(WebchatRoute),
     /// An operation of the cloud API.
     Cloud(CloudRoute),
-    /// There is nothing there.
+    /// An unknown path.
     Unknown,
 }
 
 impl Route {
-    /// Finds the route of a request.
+    /// Returns the route of a request.
     pub fn of(method: &str, path: &str) -> Route {
         if path == "/oauth/token" {
             return if method == "POST" { Route::Token } else { Route::WrongMethod("POST") };
@@ -33,8 +33,8 @@ impl Route {
         CloudRoute::of(method, path).map_or(Route::Unknown, Route::Cloud)
     }
 
-    /// Names the organization that a request of the `webchat` API is about, if it is one. The cloud API's is that
-    /// of the token.
+    /// Returns the organization of a request to the `webchat` API, if the request concerns exactly one. In
+    /// the cloud API, the token determines the organization.
     pub fn organization(&self, request: &Request) -> Option<String> {
         match self {
             Route::Webchat(route) => route.organization(request),
@@ -42,17 +42,17 @@ impl Route {
         }
     }
 
-    /// Says whether the answer shows a state that can be an older one.
+    /// Returns whether the answer can show an older state.
     pub fn reads_state(&self, request: &Request) -> bool {
         matches!(self, Route::Webchat(WebchatRoute::Read(_))) || self.reads_cloud(request)
     }
 
-    /// Says whether it is a GET of the cloud API.
+    /// Returns whether it is a GET of the cloud API.
     pub fn reads_cloud(&self, request: &Request) -> bool {
         matches!(self, Route::Cloud(_)) && request.method == "GET"
     }
 
-    /// Says whether it starts a replication.
+    /// Returns whether it starts a replication.
     pub fn replicates(&self) -> bool {
         matches!(self, Route::Webchat(WebchatRoute::Replicate))
     }
@@ -63,7 +63,7 @@ mod tests {
     use crate::emulator::route::Route;
 
     #[test]
-    fn tells_the_apis_apart() {
+    fn distinguishes_the_apis() {
         for (method, path, expected) in [
             ("POST", "/oauth/token", "Token"),
             ("GET", "/oauth/token", "WrongMethod"),

@@ -1,7 +1,7 @@
-//! The world file: what exists when the emulator starts.
+//! The world file, which describes the state of the emulator at its start.
 //!
-//! In: JSON. Out: a [`Seed`]. Never: checks a configuration against the payload's rules; a platform may hold
-//! what it would not accept today. Start reading at [`seed_from_json`].
+//! In: JSON. Out: a [`Seed`]. Never: checks a configuration against the payload's rules, because a platform
+//! can store a configuration that it does not accept any more. Start reading at [`seed_from_json`].
 
 use crate::emulator::actor::Actor;
 use crate::emulator::cloud::seed::{SeedClientCloud, SeedCloud};
@@ -12,22 +12,23 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// What exists when a world starts.
+/// The initial state of a world.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Seed {
     /// The clients of the API.
     #[serde(default)]
     pub clients: Vec<SeedClient>,
-    /// Settings that differ from the usual ones.
+    /// The settings that differ from their defaults.
     #[serde(default)]
     pub settings: SettingsPatch,
-    /// The only organizations there are; `None` serves every organization id, unconfigured.
+    /// The organizations that exist. If it is `None`, every organization id exists, without a configuration.
     pub organizations: Option<Vec<SeedOrganization>>,
-    /// The faults in force from the start.
+    /// The faults that are active from the start.
     #[serde(default)]
     pub faults: Vec<Fault>,
-    /// The world file lists no clients: every UUID names one, with the secret of the only listed one.
+    /// Whether the world file lists neither clients nor organizations. Then every UUID is a client id, with
+    /// the secret of the default client.
     #[serde(skip)]
     pub any_client: bool,
 }
@@ -42,13 +43,13 @@ pub struct SeedClient {
     pub secret: String,
     /// Its name, as audit records show it.
     pub name: String,
-    /// The scopes it may have; `None` is all.
+    /// The scopes that it can request; `None` is all.
     pub scopes: Option<Vec<String>>,
-    /// The organizations it may touch; `None` is all.
+    /// The organizations that it has access to; `None` is all.
     pub organizations: Option<Vec<String>>,
-    /// Whose tokens it gets, where it is a client of the cloud API.
+    /// The organization of its tokens, if it is a client of the cloud API.
     pub cloud: Option<SeedClientCloud>,
-    /// What it may do with the cloud API; `None` is everything.
+    /// Its permissions in the cloud API; `None` is all.
     pub permissions: Option<Vec<String>>,
 }
 
@@ -71,28 +72,28 @@ impl fmt::Debug for SeedClient {
 pub struct SeedOrganization {
     /// Its id.
     pub id: String,
-    /// Its configuration; `None` for none.
+    /// Its configuration, if it has one.
     pub configuration: Option<Map<String, Value>>,
-    /// The configuration's version; 1 when left out.
+    /// The configuration's version; 1 by default.
     pub version: Option<u64>,
-    /// Who made it; the person `seed` when left out.
+    /// The actor who made it; the person `seed` by default.
     pub modified_by: Option<Actor>,
-    /// What it has that the cloud API manages.
+    /// The objects that the cloud API manages.
     pub cloud: Option<SeedCloud>,
 }
 
-/// Why a world file cannot be used.
+/// The reason why the emulator cannot use a world file.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
-    /// It is not JSON, or not of a world file's shape.
+    /// It is not JSON, or does not have the structure of a world file.
     #[error("{place}: {problem}")]
     Shape {
         /// The field, such as `organizations[0].cloud`, or `the world file`.
         place: String,
-        /// What is wrong there, with its line and column.
+        /// The error, with its line and column.
         problem: serde_json::Error,
     },
-    /// Two of a kind have the same id.
+    /// Two clients or two organizations have the same id.
     #[error("the world file has two {kind} with the id `{id}`")]
     Twice {
         /// `clients` or `organizations`.
@@ -100,7 +101,7 @@ pub enum SeedError {
         /// The id.
         id: String,
     },
-    /// A version is 0, or stands without a configuration.
+    /// A version is 0 or has no configuration.
     #[error("in the world file, organization `{id}` needs a configuration and a version of at least 1")]
     Version {
         /// The organization.
@@ -111,13 +112,11 @@ pub enum SeedError {
     Cloud {
         /// The organization.
         id: String,
-        /// What is wrong with it.
+        /// The contradiction.
         problem: String,
     },
-    /// A client belongs to an organization that is not there.
-    #[error(
-        "in the world file, client `{id}` belongs to `{organization}`, which is not among its organizations"
-    )]
+    /// A client belongs to an organization that the world file does not list.
+    #[error("in the world file, client `{id}` belongs to the unlisted organization `{organization}`")]
     Homeless {
         /// The client.
         id: String,
@@ -127,12 +126,13 @@ pub enum SeedError {
 }
 
 impl Seed {
-    /// Describes a world without a world file: one client, every organization served, none configured.
+    /// Returns a seed without a world file: one client, and every organization exists without a
+    /// configuration.
     pub fn unconfigured(client_id: &str, client_secret: &str) -> Seed {
         Seed::default().or_client(client_id, client_secret)
     }
 
-    /// Adds a client that may do everything, unless there is one already.
+    /// Adds a client with all permissions if the seed has no client.
     pub fn or_client(mut self, client_id: &str, client_secret: &str) -> Seed {
         if self.clients.is_empty() {
             self.clients.push(SeedClient {
@@ -144,7 +144,7 @@ impl Seed {
                 cloud: None,
                 permissions: None,
             });
-            // A world file that lists organizations but no clients still says which organizations there are.
+            // If a world file lists organizations but no clients, only the listed organizations exist.
             self.any_client = self.organizations.is_none();
         }
         self
@@ -166,7 +166,7 @@ fn parse(bytes: &[u8]) -> Result<Seed, SeedError> {
 /// Reads a world file.
 ///
 /// # Errors
-/// [`SeedError`] when it is not JSON, has an unknown field, or contradicts itself.
+/// The file is not JSON, has an unknown field, or contradicts itself.
 pub fn seed_from_json(bytes: &[u8]) -> Result<Seed, SeedError> {
     let seed = parse(bytes)?;
     unique("clients", seed.clients.iter().map(|client| &client.id))?;

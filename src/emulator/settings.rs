@@ -1,13 +1,13 @@
-//! What can be tuned while the emulator runs.
+//! The settings that a user can change while the emulator runs.
 //!
-//! In: a [`SettingsPatch`] from a world file or the control surface. Out: [`Settings`] in force.
+//! In: a [`SettingsPatch`] from a world file or the control surface. Out: the current [`Settings`].
 
 use serde::{Deserialize, Serialize};
 
-/// Defines both structs from one list, so that no setting can be in one and not in the other.
+/// Defines both structs from one list, so that both have the same settings.
 macro_rules! settings {
     ($($(#[$doc:meta])* $name:ident: $kind:ty = $usual:expr,)*) => {
-        /// How slow and how strict the emulated platform is.
+        /// The delays and limits of the emulated platform.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[serde(rename_all = "camelCase")]
         pub struct Settings {
@@ -20,7 +20,7 @@ macro_rules! settings {
             }
         }
 
-        /// Changes to [`Settings`]; what is `None` stays as it is.
+        /// Changes to [`Settings`]; a field that is `None` does not change.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct SettingsPatch {
@@ -28,7 +28,7 @@ macro_rules! settings {
         }
 
         impl SettingsPatch {
-            /// Returns the settings with the given ones changed.
+            /// Returns the settings with the changes of this patch.
             pub fn apply(&self, settings: &Settings) -> Settings {
                 let Settings { $($name,)* } = settings.clone();
                 Settings { $($name: self.$name.clone().unwrap_or($name),)* }
@@ -38,44 +38,47 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Added to every answer, in milliseconds.
+    /// The delay of every answer, in milliseconds.
     latency_ms: u64 = 0,
-    /// How long an audit record stays invisible, in milliseconds.
+    /// The time for which an audit record is invisible, in milliseconds.
     audit_delay_ms: u64 = 300,
-    /// From the request of a replication to its end, in milliseconds.
+    /// The duration of a replication, in milliseconds.
     replication_delay_ms: u64 = 300,
-    /// Requests a minute for each organization; 0 is no limit.
+    /// The maximum number of requests per minute for each organization; 0 is no limit.
     rate_limit_per_minute: u64 = 0,
-    /// How long a new token is good for, in seconds.
+    /// The lifetime of a new token, in seconds.
     token_lifetime_s: u64 = 3600,
-    /// Cloud: how long a draft, a version or a deployment is Pending after it was written, in milliseconds.
+    /// Cloud: the time for which a draft, a version or a deployment is Pending after a write, in
+    /// milliseconds.
     active_delay_ms: u64 = 300,
-    /// Cloud: how long a new object stays unknown to reads, in milliseconds.
+    /// Cloud: the time for which reads do not find a new object, in milliseconds.
     visible_delay_ms: u64 = 0,
-    /// Cloud: how long reads show the state before a write, in milliseconds.
+    /// Cloud: the time for which reads show the state before a write, in milliseconds.
     stale_delay_ms: u64 = 0,
-    /// Cloud: how long the delivery network shows the state before a change of a deployment, in milliseconds.
+    /// Cloud: the time for which the delivery network shows the state before a change of a deployment, in
+    /// milliseconds.
     cdn_delay_ms: u64 = 300,
-    /// Cloud: how long the creation of an open messaging integration takes, in milliseconds.
+    /// Cloud: the duration of the creation of an open messaging integration, in milliseconds.
     integration_delay_ms: u64 = 300,
-    /// Cloud: requests a minute for each token; 0 is no limit.
+    /// Cloud: the maximum number of requests per minute for each token; 0 is no limit.
     token_rate_limit_per_minute: u64 = 0,
-    /// Cloud: token requests a minute for each client; 0 is no limit.
+    /// Cloud: the maximum number of token requests per minute for each client; 0 is no limit.
     token_requests_per_minute: u64 = 0,
-    /// Cloud: no page has more entities than this, whatever was asked for; 0 leaves the API's own maximum.
+    /// Cloud: the maximum number of entities in a page, even if the client asks for more; 0 is the API's own
+    /// maximum.
     page_size_max: u64 = 0,
-    /// Cloud: from the request of an audit query to its end, in milliseconds.
+    /// Cloud: the duration of an audit query, in milliseconds.
     audit_query_delay_ms: u64 = 300,
-    /// Cloud: audit queries that are requested now end Failed.
+    /// Cloud: whether new audit queries get the status Failed.
     audit_query_fails: bool = false,
-    /// Cloud: how many records each thing that is done leaves in the audit trail.
+    /// Cloud: the number of records in the audit trail for each change.
     audit_copies: u64 = 1,
-    /// Cloud: by how much the audit trail's clock is fast, in milliseconds; negative is slow.
+    /// Cloud: the time by which the audit trail's clock is ahead, in milliseconds; negative is behind.
     audit_clock_skew_ms: i64 = 0,
-    /// Cloud: the service WebDeployments is among those of realtime audits.
+    /// Cloud: whether realtime audits include the service WebDeployments.
     audit_realtime: bool = true,
-    /// Cloud: results of an audit query are redirected to a download where the caller allows it.
+    /// Cloud: whether the results of an audit query redirect to a download if the caller allows it.
     audit_redirect: bool = false,
-    /// Cloud: entity types, such as `SupportedContent`, of which the audit trail gets no records.
+    /// Cloud: the entity types without audit records, such as `SupportedContent`.
     unaudited: Vec<String> = Vec::new(),
 }

@@ -1,4 +1,4 @@
-//! Tests of the world as a whole: faults, limits, the control surface, and what holds for any input.
+//! Tests of the whole world: faults, limits, the control surface, and properties for any input.
 
 use crate::emulator::fixture::{AUDIT, Rig, body, configured, path};
 use crate::emulator::seed_from_json;
@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 
 mod any_input;
 
-/// Lists the status of each logged request after the first, which asked for the token.
+/// Lists the status of each logged request after the first, which requested the token.
 fn logged(rig: &mut Rig) -> Vec<Value> {
     let log = body(&rig.get("/_emulator/requests?since=1"));
     log["requests"].as_array().unwrap().iter().map(|entry| entry["status"].clone()).collect()
 }
 
 #[test]
-fn each_fault_does_what_it_says() {
-    // (do, answer of a PUT or None when dropped, delay, version afterwards)
+fn each_fault_has_its_documented_effect() {
+    // (do, status of a PUT or None if dropped, delay in milliseconds, version afterwards)
     for (script, status, delay_ms, after) in [
         (json!({"status": 503, "retryAfter": 7}), Some(503), 0, 1),
         (json!({"status": 204}), Some(204), 0, 1),
@@ -47,7 +47,7 @@ fn each_fault_does_what_it_says() {
             }
             _ => {}
         }
-        // Spent: the next one goes through.
+        // The fault is used up, so the next request succeeds.
         let version = after.to_string();
         assert_eq!(rig.put("o", Some(&version), &json!({})).status, 200);
     }
@@ -66,7 +66,7 @@ fn nth_and_times_count_matching_requests() {
         rig.post(AUDIT, &json!({}));
         assert_eq!([0; 5].map(|_| rig.get(&path("o")).status), expected, "{nth} {times}");
     }
-    // One acts, all count: the second one's turn passes unused.
+    // Only one fault acts on a request, but all count it: the second fault misses its request.
     let mut rig = configured();
     rig.fault(json!({"do": {"status": 500}}));
     rig.fault(json!({"do": {"status": 502}}));
@@ -81,7 +81,7 @@ fn nth_and_times_count_matching_requests() {
 }
 
 #[test]
-fn the_control_surface_looks_in_and_pulls_strings() {
+fn the_control_surface_reads_and_changes_the_world() {
     let mut rig = configured();
     rig.fault(json!({"times": 0, "do": {"drop": "before"}}));
     let edited =
@@ -121,7 +121,7 @@ fn the_control_surface_looks_in_and_pulls_strings() {
 }
 
 #[test]
-fn the_control_surface_refuses_what_it_does_not_know() {
+fn the_control_surface_refuses_unknown_input() {
     let fault = |script: Value| json!({"faults": [{ "do": script }]});
     for (method, target, sent, status, named) in [
         ("POST", "edit", json!({"organizationId": "o", "actor": "a", "patch": {}, "extra": 1}), 400, "extra"),
@@ -151,7 +151,7 @@ fn the_control_surface_refuses_what_it_does_not_know() {
 }
 
 #[test]
-fn world_files_are_read_strictly() {
+fn world_files_have_a_strict_grammar() {
     for (file, named) in [
         (json!({"client": []}), "unknown field `client`"),
         (

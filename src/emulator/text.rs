@@ -1,11 +1,10 @@
 //! Small encodings that URLs and headers need.
 //!
-//! In: text or bytes from outside. Out: decoded text; what cannot be decoded is replaced or refused, never
-//! fatal.
+//! In: text or bytes from outside. Out: decoded text; parts that cannot be decoded are replaced or refused.
 
 use std::fmt::Write as _;
 
-/// Decodes percent escapes; broken ones stay as they are, bytes that are not UTF-8 become U+FFFD.
+/// Decodes percent escapes. Invalid escapes stay unchanged, and bytes that are not UTF-8 become U+FFFD.
 pub(super) fn percent_decode(text: &str) -> String {
     if !text.contains('%') {
         return text.to_owned();
@@ -31,7 +30,7 @@ pub(super) fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Splits `a=b&c=d`, decoding plus signs and percent escapes.
+/// Splits `a=b&c=d` and decodes plus signs and percent escapes.
 pub(super) fn form_pairs(text: &str) -> Vec<(String, String)> {
     let decode = |part: &str| percent_decode(&part.replace('+', " "));
     let parts = text.split('&').filter(|part| !part.is_empty());
@@ -41,7 +40,7 @@ pub(super) fn form_pairs(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Decodes standard base64 (RFC 4648, section 4), padded or not.
+/// Decodes standard base64 (RFC 4648, section 4), with or without padding.
 pub(super) fn base64_decode(text: &str) -> Option<Vec<u8>> {
     let (mut bytes, mut bits, mut held) = (Vec::new(), 0u32, 0u32);
     for byte in text.trim_end_matches('=').bytes() {

@@ -1,19 +1,19 @@
-//! What is done to JSON documents: merging a patch in, and telling two apart property by property.
+//! Merges a patch into a JSON document, and compares two documents property by property.
 //!
-//! In: documents. Out: a new document, or a list of [`Change`]s. Never: knows what a property means.
+//! In: documents. Out: a new document, or a list of [`Change`]s. Never: interprets a property.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// One property that changed; `null` stands for absent.
+/// One property that changed; `null` means that the property is absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
-    /// Dotted path.
+    /// The dotted path of the property.
     pub property: String,
-    /// What it was.
+    /// The old value.
     pub old_value: Value,
-    /// What it became.
+    /// The new value.
     pub new_value: Value,
 }
 
@@ -40,8 +40,9 @@ pub(super) fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>)
     }
 }
 
-/// Lists what differs, by dotted path: properties of the old document first, in its order, then new ones. A
-/// list is one property; so is an object that replaces something else, or has no members.
+/// Lists the changes by dotted path: first the properties of the old document, in its order, then new
+/// properties. A list is one property. An object is also one property if it has no members or replaces a
+/// value that is not an object.
 pub(super) fn changes(old: Option<&Map<String, Value>>, new: Option<&Map<String, Value>>) -> Vec<Change> {
     let mut found = Vec::new();
     compare_members("", old, new, &mut found);

@@ -33,9 +33,9 @@ pub struct World {
     pub(super) settings: Settings,
     pub(super) clients: BTreeMap<String, Arc<SeedClient>>,
     pub(super) tokens: BTreeMap<String, Token>,
-    /// The only organizations there are; `None` where every id is one.
+    /// The organizations that exist; if it is `None`, every id exists.
     pub(super) listed: Option<BTreeSet<String>>,
-    /// Every UUID names a client.
+    /// Whether every UUID is a client id.
     pub(super) any_client: bool,
     pub(super) faults: Vec<Armed>,
     pub(super) log: RequestLog,
@@ -45,15 +45,15 @@ pub struct World {
     edits: u64,
     pub(super) webchat: Webchat,
     pub(super) cloud: Cloud,
-    /// Whole exchanges for tests to look at; `None` keeps none.
+    /// Whole exchanges for tests; `None` if the world does not keep them.
     exchanges: Option<VecDeque<(Request, Response)>>,
 }
 
-/// How many exchanges are kept.
+/// The maximum number of exchanges in memory.
 const EXCHANGES_MAX: usize = 100_000;
 
 impl World {
-    /// Makes a world from what exists at the start.
+    /// Returns a world with the initial state of a seed.
     pub fn new(seed: &Seed) -> World {
         let mut cloud = Cloud::default();
         let described = || {
@@ -84,7 +84,7 @@ impl World {
         }
     }
 
-    /// Handles one request at a time that does not lie before that of the last call.
+    /// Handles one request. `now` must not be before the time of the last call.
     pub fn handle(&mut self, request: &Request, now: Timestamp) -> Handled {
         self.settle(now);
         if is_control(&request.path) {
@@ -92,7 +92,7 @@ impl World {
         }
         let mut call = self.open(request, now);
         call.fault = fault::strike(&mut self.faults, request, &call.route, call.organization.as_deref());
-        // Looked up before the call is carried out, which may forget tokens that have expired.
+        // Reads the client id first, because the call can remove expired tokens.
         let client_id = self.client_of(request, call.route == Route::Token);
         let mut delay_ms = self.settings.latency_ms;
         let response = match call.fault.clone() {
@@ -125,7 +125,7 @@ impl World {
             }
             Some(FaultAction::CloudEdit { actor, edit }) => {
                 if let Some(id) = &call.organization {
-                    // What is not there to be edited any more is not edited.
+                    // The edit fails if its object does not exist any more, and the emulator ignores that.
                     let _ = self.try_cloud_edit(id, &actor, &edit, now);
                 }
                 Some(self.execute(&call))
@@ -146,7 +146,7 @@ impl World {
         Handled { response, delay_ms }
     }
 
-    /// Refuses a request whose body is too large to be read; `request` has everything but the body.
+    /// Refuses a request whose body is too large; `request` has no body.
     pub fn refuse_body(&mut self, request: &Request, now: Timestamp) -> Handled {
         self.settle(now);
         let error = ApiError::new(413, "payload.too.large", "the body has more than 1 MiB");
@@ -161,38 +161,38 @@ impl World {
         Handled { response: self.close(&call, client_id, Some(response)), delay_ms: self.settings.latency_ms }
     }
 
-    /// Keeps each request with its answer from now on; the oldest are forgotten when there are too many.
+    /// Keeps each request with its answer from now on, and drops the oldest above `EXCHANGES_MAX`.
     pub fn keep_exchanges(&mut self) {
         self.exchanges.get_or_insert_default();
     }
 
-    /// Returns the requests that were answered since they are kept, oldest first. Those to the control surface
-    /// are not among them.
+    /// Returns the kept requests with their answers, oldest first. Requests to the control surface are not
+    /// included.
     pub fn exchanges(&self) -> Vec<(Request, Response)> {
         self.exchanges.iter().flatten().cloned().collect()
     }
 
-    /// Renders an organization as the control surface shows it, where the cloud API manages it.
+    /// Renders an organization as the control surface shows it, if the cloud API manages it.
     pub fn cloud_state(&self, organization_id: &str, now: Timestamp) -> Option<serde_json::Value> {
         self.cloud.state(now).get(organization_id).cloned()
     }
 
-    /// Adds faults behind those in force.
+    /// Adds faults after the active faults.
     pub fn add_faults(&mut self, faults: Vec<Fault>) {
         self.faults.extend(faults.into_iter().map(Armed::new));
     }
 
-    /// Takes all faults out of force.
+    /// Removes all faults.
     pub fn clear_faults(&mut self) {
         self.faults.clear();
     }
 
-    /// Returns the settings in force.
+    /// Returns the current settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Changes settings for what happens from now on; a changed rate limit starts with full buckets.
+    /// Changes settings from now on. If the rate limit changes, all buckets are full again.
     pub fn set_settings(&mut self, patch: SettingsPatch) {
         let settings = patch.apply(&self.settings);
         if settings.rate_limit_per_minute != self.settings.rate_limit_per_minute {
@@ -201,17 +201,17 @@ impl World {
         self.settings = settings;
     }
 
-    /// Returns every audit record, oldest first, whether clients can see it yet or not.
+    /// Returns every audit record, oldest first, including records that clients cannot see yet.
     pub fn audit(&self) -> &[AuditRecord] {
         &self.webchat.audit
     }
 
-    /// Counts the PUTs, DELETEs and replications of clients that were accepted so far.
+    /// Returns the number of accepted PUTs, DELETEs and replications of clients.
     pub fn writes(&self) -> u64 {
         self.writes
     }
 
-    /// Says whether there is such an organization.
+    /// Returns whether an organization exists.
     pub(super) fn exists(&self, organization_id: &str) -> bool {
         self.listed.as_ref().is_none_or(|ids| ids.contains(organization_id))
     }
@@ -222,18 +222,19 @@ impl World {
         self.exists(id).then_some(()).ok_or_else(missing)
     }
 
-    /// Refuses an organization that is not the caller's, or does not exist.
+    /// Returns an error if the caller has no access to the organization, or it does not exist.
     pub(super) fn enter(&self, organization_id: &str, grant: &Grant) -> Result<(), ApiError> {
         grant.enter(organization_id)?;
         self.must_exist(organization_id)
     }
 
-    /// Describes somebody at the platform's own screens, who sends no API request.
+    /// Returns the origin of a change by a person who uses the platform's own screens and sends no API
+    /// request.
     pub(super) fn at_the_screen(&mut self, actor: &Actor, now: Timestamp) -> CallOrigin {
         self.edits += 1;
         CallOrigin {
             actor: actor.clone(),
-            // An address of the block for documentation, RFC 5737.
+            // An address from the block for documentation (RFC 5737).
             remote_ip: "192.0.2.10".to_owned(),
             request_id: format!("edit-{}", self.edits),
             at: now,
@@ -269,7 +270,7 @@ impl World {
         }
     }
 
-    /// Answers a scripted status in the words of the API that is asked.
+    /// Returns a scripted status in the error format of the requested API.
     fn scripted(
         &self,
         call: &Call,
@@ -285,7 +286,7 @@ impl World {
         }
     }
 
-    /// Finishes an answer and writes the request down.
+    /// Finishes an answer and logs the request.
     fn close(
         &mut self,
         call: &Call,
@@ -318,9 +319,9 @@ impl World {
     }
 }
 
-/// Notes what a log should not be silent about.
+/// Returns the remark of the log about an unusual request.
 fn odd(call: &Call) -> Option<&'static str> {
     let Route::Cloud(route) = &call.route else { return None };
     let leaked = route.operation == Operation::Download && call.request.header("authorization").is_some();
-    leaked.then_some("a download was asked for with an Authorization header")
+    leaked.then_some("a request for a download has an Authorization header")
 }

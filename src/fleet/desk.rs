@@ -1,4 +1,4 @@
-//! Manifests while somebody writes them: a folder's files, with texts in front of them that are not saved yet.
+//! Manifests in an editor: the files of a folder, with unsaved texts in place of some of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,21 +13,21 @@ use crate::model::{Finding, TenantName};
 use crate::source::{Reader, Source, SourceError};
 use crate::validate;
 
-/// Texts that are not saved yet, by their path from the repository's root.
+/// Unsaved texts, by their path from the repository's root.
 pub type Unsaved = BTreeMap<String, Arc<[u8]>>;
 
-/// What there is to say of a folder, or of some of its tenants.
+/// The tenants and findings of a folder, or of some of its tenants.
 pub struct Desk {
-    /// The tenants, as they were read.
+    /// The tenants, as parsed.
     pub tenants: Vec<TenantManifest>,
-    /// Everything that was found.
+    /// All findings.
     pub findings: Vec<Finding>,
 }
 
-/// Reads and checks a folder's tenants, or only some of them, and what all share.
+/// Parses and checks a folder's tenants, or only some of them, and the files that all tenants share.
 ///
 /// # Errors
-/// The folder can't be read.
+/// The folder cannot be read.
 pub fn look(
     source: &Source,
     only: Option<&BTreeSet<TenantName>>,

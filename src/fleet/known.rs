@@ -1,10 +1,11 @@
-//! What git says, as a replica holds it: every tenant rendered, small enough for tens of thousands.
+//! The desired state as a replica of the controller keeps it: every tenant rendered, for tens of thousands
+//! of tenants.
 //!
-//! A new commit is compared by object ids; only tenants whose own folder moved are read again, or all where
-//! something moved that they share.
+//! For a new commit it compares object ids. It reads only tenants whose own folder changed, or all tenants
+//! if a shared file changed.
 //!
-//! In: a source and a commit, what was known before. Out: every tenant with its digest, and which moved. Never:
-//! keeps a document or a place in a file. Start reading at [`Known`].
+//! In: a source and a commit, and the state of an earlier commit. Out: every tenant with its digest, and
+//! the changed tenants. Never: keeps a document or a location in a file. Start reading at [`Known`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,44 +28,44 @@ use crate::source::{Source, SourceError};
 pub struct KnownTenant {
     /// Its name.
     pub name: TenantName,
-    /// Digest of all that a run of it depends on; none where it may not be written.
+    /// Digest of everything that a run of it depends on; none if genesync must not write it.
     pub digest: Option<Arc<str>>,
-    /// Why it may not be written.
+    /// Why genesync must not write it.
     pub invalid: Option<String>,
-    /// Its settings, where they could be read.
+    /// Its settings, if they could be parsed.
     pub tenant: Option<Tenant>,
-    /// What git says, object by object.
+    /// The desired objects, packed.
     resources: Box<[Packed]>,
 }
 
-/// Everything at one revision.
+/// All tenants at one revision.
 #[derive(Debug)]
 pub struct Known {
     /// The revision.
     pub revision: Revision,
-    /// The limits that the project sets.
+    /// The limits of the project.
     pub limits: Limits,
-    /// Tenants with a configuration, or that are not valid.
+    /// Tenants that have a configuration or an error.
     pub tenants: Tenants,
-    /// What the parent of the first commit that was read said of guards, for what no state knows.
+    /// The guard limits of the first loaded commit's parent, for organizations that no state knows.
     pub parent: Arc<Parent>,
     outline: Outline,
-    /// Where its history is.
+    /// The source with its history.
     source: Source,
     /// Commits that are known to be in its history.
     history: Mutex<BTreeSet<Revision>>,
-    /// The day on which it was judged: waivers end on a day.
+    /// The day of the checks, because waivers end on a day.
     day: Date,
-    /// Whether two tenants claim one organization: then who is valid depends on others.
+    /// Whether two tenants claim one organization. Whether a tenant is valid then depends on others.
     rivalry: bool,
 }
 
-/// What changed with a new revision.
+/// The changes of a new revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
-    /// Tenants that are new or say something else.
+    /// New or changed tenants.
     pub rows: Vec<Wanted>,
-    /// Tenants that are gone; none where `rows` is everything there is.
+    /// Removed tenants; none if `rows` contains all tenants.
     pub gone: Option<Vec<TenantName>>,
 }
 
@@ -72,7 +73,7 @@ impl Known {
     /// Reads a whole repository.
     ///
     /// # Errors
-    /// It can't be read, or the project itself is not valid: no limit in it can be trusted then.
+    /// It cannot be read, or `genesync.yaml` is not valid, so that its limits cannot be used.
     pub fn load(source: &Source, revision: &str, today: Date) -> Result<Self, LoadError> {
         let (outline, snapshot) = source.survey(revision, &|_| None)?;
         Self::of(source, outline, snapshot, today)
@@ -96,7 +97,7 @@ impl Known {
         })
     }
 
-    /// Reads what another revision changes, and says what that is.
+    /// Reads the changes of another revision and returns them.
     ///
     /// # Errors
     /// As [`Known::load`].
@@ -128,7 +129,7 @@ impl Known {
             (limits, fresh) = (fleet.limits, read);
         }
         let rows = fresh.iter().map(|known| known.wanted()).collect();
-        // A folder that no longer holds a configuration is as good as gone.
+        // A folder without a configuration counts as removed.
         let emptied = touched.into_iter().filter(|name| fresh.get(name).is_none());
         let gone = Some(gone.into_iter().chain(emptied).collect());
         let revision = outline.revision.clone();
@@ -140,16 +141,16 @@ impl Known {
         Ok((known, Moved { rows, gone }))
     }
 
-    /// With everything read anew, each tenant may have moved.
+    /// Returns the state with every tenant as changed, after a complete load.
     pub fn all_moved(self) -> (Self, Moved) {
         let rows = self.all_wanted();
         (self, Moved { rows, gone: None })
     }
 
-    /// Whether it has an earlier commit in its history. Reads the repository the first time.
+    /// Whether an earlier commit is in its history. The first call for a commit reads the repository.
     ///
     /// # Errors
-    /// The repository can't be read.
+    /// The repository cannot be read.
     pub fn holds(&self, earlier: &Revision) -> Result<bool, SourceError> {
         let is_known = |history: &Mutex<BTreeSet<Revision>>| {
             history.lock().unwrap_or_else(PoisonError::into_inner).contains(earlier)
@@ -164,45 +165,45 @@ impl Known {
         Ok(holds)
     }
 
-    /// Whether it says on this day what it said when it was read.
+    /// Whether it was loaded for this day.
     pub fn is_of(&self, day: Date) -> bool {
         self.day == day
     }
 
-    /// What the store has to know of every tenant.
+    /// Returns the rows of all tenants for the store.
     pub fn all_wanted(&self) -> Vec<Wanted> {
         self.tenants.iter().map(KnownTenant::wanted).collect()
     }
 
-    /// Every organization that its tenants name.
+    /// Returns every organization that its tenants name.
     pub fn organizations(&self) -> BTreeSet<OrganizationId> {
         self.tenants.targets().map(|target| target.organization.clone()).collect()
     }
 
-    /// The names of all credentials that its tenants use.
+    /// Returns the names of all credentials that its tenants use.
     pub fn credentials(&self) -> BTreeSet<CredentialsName> {
         self.tenants.targets().map(|target| target.credentials.clone()).collect()
     }
 }
 
-/// Tenants in the order of their names. A commit makes new ones of the old, and a vector of pointers is copied
-/// in a fraction of what it takes to build a tree of them.
+/// Tenants in order of name. Each commit makes a new value of it, and copying a vector of pointers takes a
+/// fraction of the time of building a tree.
 #[derive(Debug, Default)]
 pub struct Tenants(Vec<Arc<KnownTenant>>);
 
 impl Tenants {
-    /// The tenant of this name.
+    /// Returns the tenant with this name.
     pub fn get(&self, name: &TenantName) -> Option<&Arc<KnownTenant>> {
         let at = self.0.binary_search_by(|known| known.name.cmp(name)).ok()?;
         self.0.get(at)
     }
 
-    /// Every one of them.
+    /// Iterates over all tenants.
     pub fn iter(&self) -> impl Iterator<Item = &KnownTenant> {
         self.0.iter().map(|known| &**known)
     }
 
-    /// How many they are.
+    /// Returns the number of tenants.
     pub fn count(&self) -> usize {
         self.0.len()
     }
@@ -215,16 +216,16 @@ impl Tenants {
         Self(self.0.iter().filter(|known| !left_out(&known.name)).cloned().collect())
     }
 
-    /// With others, none of which may be here already.
+    /// Merges two sets of tenants, which must not have a tenant in common.
     fn and(mut self, others: Tenants) -> Self {
         self.0.extend(others.0);
-        // Two sorted stretches: this finds and merges them.
+        // The sort finds and merges two sorted parts.
         self.0.sort_by(|one, other| one.name.cmp(&other.name));
         self
     }
 }
 
-/// What git says of an object, as compact JSON: a tree of values takes several times the room.
+/// The desired state of an object as compact JSON, because a tree of values needs several times the memory.
 #[derive(Debug)]
 struct Packed {
     object: Object,
@@ -245,7 +246,7 @@ impl Packed {
 }
 
 impl KnownTenant {
-    /// Whether it may be written, as far as its settings can be read.
+    /// Returns its mode; `enforce` if its settings could not be parsed.
     pub fn mode(&self) -> Mode {
         self.tenant.as_ref().map_or(Mode::Enforce, |tenant| tenant.mode)
     }
@@ -253,9 +254,9 @@ impl KnownTenant {
     fn of(loaded: &Loaded, packed: Option<Vec<Packed>>, invalid: Option<String>) -> Option<Self> {
         let name = loaded.name.clone();
         let Some(resources) = packed.filter(|_| !loaded.blocked) else {
-            // Without a configuration and without an error there is nothing to manage.
+            // Without a configuration and without an error genesync has nothing to manage.
             loaded.blocked.then_some(())?;
-            let reason = invalid.unwrap_or_else(|| "its manifests are not valid".into());
+            let reason = invalid.unwrap_or_else(|| "the manifests are not valid".into());
             return Some(Self {
                 name,
                 digest: None,
@@ -278,7 +279,7 @@ impl KnownTenant {
         Some(Self { name, digest, invalid: None, tenant: loaded.tenant.clone(), resources })
     }
 
-    /// What the store has to know of it.
+    /// Returns its row for the store.
     pub fn wanted(&self) -> Wanted {
         let settings = |tenant: &Tenant| WantedSettings {
             enforced: tenant.mode == Mode::Enforce,
@@ -293,7 +294,7 @@ impl KnownTenant {
         }
     }
 
-    /// What git says, ignored fields included.
+    /// Returns the desired objects, including ignored fields.
     pub fn resources(&self) -> Vec<Resource> {
         let unpack = |packed: &Packed| {
             let body: Map<String, Value> = serde_json::from_slice(&packed.body).unwrap_or_default();
@@ -306,14 +307,14 @@ impl KnownTenant {
     }
 }
 
-/// Why a revision can't be taken.
+/// Why a revision cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// It can't be read.
+    /// It cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// `genesync.yaml` is not valid.
-    #[error("`genesync.yaml` is not valid at {revision}, so no limit in it can be trusted: {message}")]
+    #[error("`genesync.yaml` is not valid at {revision}, so genesync cannot use its limits: {message}")]
     Project {
         /// The revision.
         revision: Revision,
@@ -332,7 +333,7 @@ fn refuse_broken_project(fleet: &Fleet) -> Result<(), LoadError> {
     Err(LoadError::Project { revision: fleet.revision.clone(), message })
 }
 
-/// Reads tenants, each packed as soon as it was read.
+/// Reads tenants and packs each one at once.
 fn read(source: &Source, snapshot: Snapshot, today: Date) -> Result<(Fleet, Tenants), SourceError> {
     let packed: Mutex<BTreeMap<TenantName, Vec<Packed>>> = Mutex::default();
     let pack = |_: usize, loaded: &mut Loaded| {
@@ -349,12 +350,12 @@ fn read(source: &Source, snapshot: Snapshot, today: Date) -> Result<(Fleet, Tena
         let invalid = first_errors.get(&loaded.name).cloned();
         KnownTenant::of(loaded, packed.remove(&loaded.name), invalid).map(Arc::new)
     };
-    // A fleet is in the order of names.
+    // The tenants of a fleet are ordered by name.
     let tenants = Tenants(fleet.tenants.iter().filter_map(known).collect());
     Ok((fleet, tenants))
 }
 
-/// The first error of each tenant that has one, in words.
+/// Returns the first error of each tenant that has one, as text.
 fn first_errors(fleet: &Fleet) -> BTreeMap<&TenantName, String> {
     let mut first_errors: BTreeMap<&TenantName, String> = BTreeMap::new();
     for finding in fleet.findings.iter().filter(|finding| finding.severity == Severity::Error) {
@@ -366,7 +367,7 @@ fn first_errors(fleet: &Fleet) -> BTreeMap<&TenantName, String> {
     first_errors
 }
 
-/// What the store has to know of every tenant of a fleet that is managed, or not valid, by name.
+/// Returns the rows for the store: all tenants of a fleet that are managed or not valid, by name.
 pub fn wanted(fleet: &Fleet) -> Vec<Wanted> {
     let first_errors = first_errors(fleet);
     let of = |loaded: &Loaded| {
@@ -378,7 +379,7 @@ pub fn wanted(fleet: &Fleet) -> Vec<Wanted> {
     fleet.tenants.iter().filter_map(of).collect()
 }
 
-/// Whether a tenant that was read anew names an organization of another one.
+/// Whether a newly read tenant names an organization of another tenant.
 fn claims_of_others(others: &Tenants, fresh: &Tenants) -> bool {
     let named: BTreeSet<&OrganizationId> = fresh.targets().map(|target| &target.organization).collect();
     others.targets().any(|target| named.contains(&target.organization))

@@ -1,4 +1,4 @@
-//! Loads a whole configuration repository: every tenant read, checked and lowered, on all cores.
+//! Loads a whole configuration repository: parses, checks and lowers every tenant, on all cores.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -17,22 +17,22 @@ use crate::source::{Reader, Source, SourceError};
 use crate::validate::{self, fleet::Claim};
 use jiff::civil::Date;
 
-/// One tenant as it was loaded.
+/// One loaded tenant.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// Its folder's name.
+    /// The name of its folder.
     pub name: TenantName,
-    /// The tenant, where `tenant.yaml` could be read.
+    /// The tenant, if `tenant.yaml` could be parsed.
     pub tenant: Option<Tenant>,
-    /// What it asks for, object by object; empty where it has no document that says so.
+    /// The desired objects; empty if it has no document for one.
     pub resources: Vec<Resource>,
-    /// The time zone that its opening hours are meant in, where it names one.
+    /// The time zone of its opening hours, if it names one.
     pub time_zone: Option<Box<str>>,
-    /// The shared files whose layers it extends, in their order: each as often as documents of it do.
+    /// The shared files whose layers it extends, in order, once for each document that extends one.
     pub layers: Vec<Arc<str>>,
-    /// Whether an error keeps it from being written.
+    /// Whether an error stops every write of it.
     pub blocked: bool,
-    /// Whether its documents could be read whole: rules say nothing of what could not.
+    /// Whether all its documents could be parsed; rules do not check the others.
     pub is_read: bool,
 }
 
@@ -43,33 +43,33 @@ pub struct Fleet {
     pub revision: Revision,
     /// Its tenants, by name.
     pub tenants: Vec<Loaded>,
-    /// Every finding, in file order.
+    /// All findings, ordered by file.
     pub findings: Vec<Finding>,
-    /// Texts of the files that findings speak of.
+    /// The texts of the files that findings name.
     pub files: BTreeMap<Arc<str>, Arc<str>>,
-    /// How many tenants of the revision have a configuration, whichever of them are loaded or looked at.
+    /// The number of tenants with a configuration in the revision, including tenants that were not loaded.
     pub managed: usize,
     /// The limits that the project sets.
     pub limits: Limits,
-    /// Files that were passed over.
+    /// Files that were skipped.
     pub ignored: Vec<Arc<str>>,
-    /// How many files were read.
+    /// The number of files that were read.
     pub files_read: usize,
-    /// How many bytes they have.
+    /// Their total bytes.
     pub bytes_read: usize,
 }
 
-/// Why nothing is written while [`Fleet::project_is_broken`].
+/// The reason why genesync writes nothing while [`Fleet::project_is_broken`].
 pub const PROJECT_IS_BROKEN: &str =
-    "`genesync.yaml` is not valid, so no limit in it can be trusted: nothing is written";
+    "`genesync.yaml` is not valid, so genesync cannot use its limits and writes nothing";
 
 impl Fleet {
-    /// Whether something is not valid that is no tenant's own, such as a layer.
+    /// Whether a shared file, such as a layer, has an error.
     pub fn has_shared_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error && finding.tenant.is_none())
     }
 
-    /// Whether the project itself is broken: then nothing of it can be trusted, and nothing is written.
+    /// Whether `genesync.yaml` has an error. Its limits cannot be used then, and genesync writes nothing.
     pub fn project_is_broken(&self) -> bool {
         self.findings.iter().any(|finding| {
             finding.severity == Severity::Error
@@ -79,21 +79,21 @@ impl Fleet {
     }
 }
 
-/// How a repository is loaded.
+/// Options for loading a repository.
 pub struct Options<'a> {
-    /// The day by which waivers and ignored fields are judged.
+    /// The day for waivers and ignored fields.
     pub today: Date,
-    /// Only these tenants; all when none are named.
+    /// The tenants to load; all if none.
     pub only: Option<&'a BTreeSet<TenantName>>,
-    /// Receives each tenant right after it was read, with the number of tenants. A caller that takes the resources
-    /// out and keeps them in a smaller form saves the memory of ten thousand trees.
+    /// Receives each tenant right after it was parsed, and the number of tenants. The caller may take the
+    /// resources and store them in a smaller form, which saves the memory of ten thousand trees.
     pub on_tenant: &'a (dyn Fn(usize, &mut Loaded) + Sync),
-    /// Changes the settings of the rules before anything is judged.
+    /// Changes the settings of the rules before they run.
     pub weigh: &'a dyn Fn(&mut Rules),
 }
 
 impl Options<'_> {
-    /// Every tenant, judged by the project's own settings.
+    /// Returns options for all tenants with the project's own settings.
     pub fn on(today: Date) -> Self {
         Self { today, only: None, on_tenant: &|_, _| {}, weigh: &|_| {} }
     }
@@ -102,14 +102,14 @@ impl Options<'_> {
 /// Loads a revision.
 ///
 /// # Errors
-/// The source can't be read. What is wrong with manifests is in the findings instead.
+/// The source cannot be read. Errors in manifests become findings instead.
 pub fn load(source: &Source, revision: &str, options: &Options<'_>) -> Result<Fleet, SourceError> {
     let mut snapshot = source.snapshot_of(revision, options.only)?;
     snapshot.tenants.retain(|name, _| options.only.is_none_or(|only| only.contains(name)));
     load_snapshot(source, snapshot, options)
 }
 
-/// Loads what was listed already; every tenant of it.
+/// Loads all tenants of a snapshot.
 ///
 /// # Errors
 /// As [`load`].
@@ -165,7 +165,7 @@ fn read_one(
                 continue;
             }
         }
-        // One file past the limit is enough for the reader to refuse them all.
+        // One file beyond the limit is enough for the parser to refuse all of them.
         if bytes_read <= TENANT_BYTES_MAX {
             let input = input(reader, entry)?;
             bytes_read += input.bytes.len();
@@ -206,13 +206,13 @@ fn mode_finding(tenant: &TenantName, entry: &FileEntry, severity: Severity) -> F
     Finding {
         rule: "repository",
         severity,
-        message: format!("this is {}; only regular files are read", entry.mode.name()),
+        message: format!("this is {}, but genesync reads only regular files", entry.mode.name()),
         location: Location::file(Arc::clone(&entry.path)),
         pointer: String::new(),
         tenant: Some(tenant.clone()),
         related: Vec::new(),
         help: match entry.mode {
-            FileMode::Executable => Some(format!("git update-index --chmod=-x {}", entry.path)),
+            FileMode::Executable => Some(format!("run `git update-index --chmod=-x {}`", entry.path)),
             FileMode::Symlink => Some("put a copy here, or share the fields as a layer under bases/".into()),
             FileMode::Regular | FileMode::Submodule | FileMode::Other => None,
         },
@@ -221,7 +221,7 @@ fn mode_finding(tenant: &TenantName, entry: &FileEntry, severity: Severity) -> F
     }
 }
 
-/// The texts of the files that findings speak of, and of no other: they are kept for showing them.
+/// Returns the texts of the files that findings name, which are needed to show the findings.
 fn texts(manifest: &TenantManifest, findings: &[Finding]) -> Vec<SourceFile> {
     let related =
         findings.iter().flat_map(|finding| finding.related.iter().map(|(location, _)| &location.file));
@@ -231,7 +231,7 @@ fn texts(manifest: &TenantManifest, findings: &[Finding]) -> Vec<SourceFile> {
 }
 
 fn assemble(snapshot: Snapshot, shared: &Shared, mut parts: Vec<Part>, today: Date) -> Fleet {
-    // Which thread was first is nobody's matter: what stands at one place is told in the tenants' order.
+    // The order of threads must not matter, so findings at one location follow the order of tenants.
     parts.sort_by(|a, b| a.loaded.name.cmp(&b.loaded.name));
     let mut findings = shared.findings(today);
     let project_texts = snapshot.project.iter().filter_map(|entry| shared.project.files.by_path(&entry.path));
@@ -281,7 +281,8 @@ fn assemble(snapshot: Snapshot, shared: &Shared, mut parts: Vec<Part>, today: Da
     }
 }
 
-/// Something wrong with the repository's own layout. Below a tenant's name it is that tenant's alone.
+/// Creates a finding about the repository layout. A path below a tenant's folder belongs to that tenant
+/// only.
 fn irregular(path: &Arc<str>, message: &str) -> Finding {
     Finding {
         rule: "repository",
@@ -299,7 +300,7 @@ fn irregular(path: &Arc<str>, message: &str) -> Finding {
     }
 }
 
-/// Reads tenants on all cores; each thread has its own handle on the repository.
+/// Loads tenants on all cores; each thread has its own handle to the repository.
 fn in_parallel(
     source: &Source,
     names: &[&TenantName],
@@ -320,9 +321,10 @@ fn in_parallel(
     std::thread::scope(|scope| {
         let handles: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mine = work();
-        // A thread that panicked has left tenants unread: that must not pass for a smaller fleet.
-        let panicked =
-            || SourceError::Limit { what: "a reader of manifests ended early; please report this".into() };
+        // A thread that panicked has skipped tenants, and the result must not look like a smaller fleet.
+        let panicked = || SourceError::Limit {
+            what: "a thread that reads manifests ended early, please report it".into(),
+        };
         let theirs =
             handles.into_iter().try_for_each(|handle| handle.join().unwrap_or_else(|_| Err(panicked())));
         mine.and(theirs)
@@ -330,10 +332,11 @@ fn in_parallel(
     Ok(parts.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Reads tenants without judging them, for looking at where their values come from. All where none is named.
+/// Parses tenants without checking them, to show where their values come from. All tenants if `names` is
+/// empty.
 ///
 /// # Errors
-/// The source can't be read.
+/// The source cannot be read.
 pub fn manifests(
     source: &Source,
     revision: &str,

@@ -1,8 +1,9 @@
-//! What git says, for many tenants.
+//! The desired state of many tenants, from git.
 //!
-//! In: a source and a revision, or a folder and the texts an editor has not saved. Out: every tenant read, checked
-//! and lowered, with the findings. Never: asks the live API, opens the store, or writes. Start reading at
-//! [`load()`]; `known.rs` keeps a whole fleet small enough for the controller, `desk.rs` serves an editor.
+//! In: a source and a revision, or a folder with the unsaved texts of an editor. Out: every tenant parsed,
+//! checked and lowered, with the findings. Never: calls the live API, opens the store, or writes. Start
+//! reading at [`load()`]; `known.rs` keeps a whole fleet in little memory for the controller, `desk.rs`
+//! serves an editor.
 
 pub mod desk;
 pub mod known;

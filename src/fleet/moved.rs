@@ -1,4 +1,4 @@
-//! What differs between two revisions of a repository.
+//! The differences between two revisions of a repository.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,36 +14,37 @@ use crate::model::TenantName;
 use crate::model::snapshot::{FileEntry, Snapshot};
 use crate::source::{Source, SourceError};
 
-/// What differs between two revisions.
+/// The differences between two revisions.
 #[derive(Debug)]
 pub struct Moved {
-    /// The tenants whose rendered configuration, or whose own settings, differ.
+    /// The tenants whose rendered configuration or settings differ.
     pub tenants: BTreeSet<TenantName>,
-    /// The tenants whose files differ, or everybody where a shared file does: as they were before.
+    /// The tenants whose files differ, or all tenants if a shared file differs, in the earlier revision.
     pub before: Vec<Loaded>,
-    /// The same tenants as they are now.
+    /// The same tenants in the later revision.
     pub after: Vec<Loaded>,
-    /// The tenants that are not there any more.
+    /// The tenants that no longer exist.
     pub gone: Vec<TenantName>,
-    /// What becomes of the project's document.
+    /// The change of the project's document.
     pub project: ProjectMoved,
 }
 
-/// What becomes of the project's document between two revisions.
+/// The change of the project's document between two revisions.
 #[derive(Debug)]
 pub enum ProjectMoved {
-    /// It is the same, or can't be read now, which is a finding.
+    /// It is the same, or cannot be parsed in the later revision, which is a finding.
     Not,
-    /// It could not be read before.
+    /// It could not be parsed in the earlier revision.
     Unread,
-    /// It was one thing, and is another; none where there was, or is, no such file.
+    /// The earlier and the later document; none if the file does not exist.
     Read(Option<Value>, Option<Value>),
 }
 
-/// What differs between two revisions. A tenant is rendered only where its own files or any shared file moved.
+/// Returns the differences between two revisions. It renders a tenant only if its own files or a shared
+/// file differ.
 ///
 /// # Errors
-/// The source can't be read.
+/// The source cannot be read.
 pub fn moved(source: &Source, since: &str, revision: &str, today: Date) -> Result<Moved, SourceError> {
     let now = source.snapshot(revision)?;
     let earlier = source.snapshot(since)?;
@@ -56,7 +57,7 @@ pub fn moved(source: &Source, since: &str, revision: &str, today: Date) -> Resul
         .collect();
     let gone: Vec<TenantName> =
         earlier.tenants.keys().filter(|name| !now.tenants.contains_key(*name)).cloned().collect();
-    // Of who is gone it has to be known what belongs to whom now.
+    // The earlier tenants show which organizations a removed tenant had.
     let known = touched.iter().chain(&gone).cloned().collect();
     let part = |revision: &str, only: &BTreeSet<TenantName>| {
         load(source, revision, &Options { only: Some(only), ..Options::on(today) })
@@ -71,7 +72,7 @@ pub fn moved(source: &Source, since: &str, revision: &str, today: Date) -> Resul
     };
     let tenants =
         new.tenants.iter().filter(|loaded| !same(loaded)).map(|loaded| loaded.name.clone()).collect();
-    // None where there is a file that can't be read.
+    // None if the file exists but cannot be parsed.
     let project = |snapshot: &Snapshot| -> Result<Option<Option<Value>>, SourceError> {
         let document = Shared::of(source, snapshot)?.project.document.map(|document| document.to_json());
         Ok((document.is_some() || snapshot.project.is_none()).then_some(document))
@@ -87,11 +88,11 @@ pub fn moved(source: &Source, since: &str, revision: &str, today: Date) -> Resul
     Ok(Moved { tenants, before: old.tenants, after: new.tenants, gone, project })
 }
 
-/// The files under `bases/` that say something else than at an earlier revision. A comment, or another way to write the same
-/// value, is nothing else.
+/// Returns the files under `bases/` whose content differs from an earlier revision. Comments and other
+/// notations of the same value do not count.
 ///
 /// # Errors
-/// The source can't be read.
+/// The source cannot be read.
 pub fn changed_layers(source: &Source, since: &str, revision: &str) -> Result<Vec<Arc<str>>, SourceError> {
     let (before, now) = (source.snapshot(since)?.bases, source.snapshot(revision)?.bases);
     let reader = source.reader()?;
@@ -111,7 +112,7 @@ pub fn changed_layers(source: &Source, since: &str, revision: &str) -> Result<Ve
     Ok(changed)
 }
 
-/// What a file says, without its comments; none where it can't be read.
+/// Parses a file, without its comments; returns none if it is not valid.
 fn documents(input: &Input) -> Option<Vec<Value>> {
     let composed = compose(std::str::from_utf8(&input.bytes).ok()?, 0);
     let is_read = composed.problems.iter().all(|problem| problem.warning);

@@ -1,4 +1,4 @@
-//! What all tenants of a repository share, read once: the project's document and the layers.
+//! The files that all tenants of a repository share, read once: the project's document and the layers.
 
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use crate::model::{Finding, TenantName};
 use crate::source::{Source, SourceError};
 use crate::validate;
 
-/// Most bytes of all layers together: every thread holds them.
+/// Most bytes of all layers together, because every thread holds them.
 const BASES_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Where the text of a file comes from: the source, or an editor that has not saved it yet.
+/// Reads a file from the source, or from an editor's unsaved texts.
 pub(super) type Read<'a> = dyn Fn(&FileEntry) -> Result<Input, SourceError> + 'a;
 
-/// What every tenant shares.
+/// The shared project and layers.
 pub(super) struct Shared {
     pub(super) project: ProjectManifest,
     pub(super) bases: Bases,
 }
 
 impl Shared {
-    /// As a source has it.
+    /// Reads them from a source.
     pub(super) fn of(source: &Source, snapshot: &Snapshot) -> Result<Self, SourceError> {
         let reader = source.reader()?;
         Self::read(snapshot, &|entry| load::input(&reader, entry))
@@ -42,7 +42,7 @@ impl Shared {
             let input = read(entry)?;
             bytes += input.bytes.len();
             if bytes > BASES_BYTES_MAX {
-                let what = format!("the files under bases/ have over {BASES_BYTES_MAX} bytes together");
+                let what = format!("the files under bases/ together have more than {BASES_BYTES_MAX} bytes");
                 return Err(SourceError::Limit { what });
             }
             inputs.push(input);
@@ -50,7 +50,7 @@ impl Shared {
         Ok(Self { project, bases: manifest::read_bases(&inputs) })
     }
 
-    /// Everything that is wrong with it, whoever extends it.
+    /// Returns the findings in the shared files, which do not depend on a tenant.
     pub(super) fn findings(&self, today: Date) -> Vec<Finding> {
         let mut findings = self.project.findings.clone();
         findings.extend(validate::waiver::check(&self.project, today));
@@ -63,7 +63,7 @@ impl Shared {
         findings
     }
 
-    /// A tenant on these layers, not judged yet.
+    /// Parses a tenant with these layers, without checking it.
     pub(super) fn manifest(
         &self,
         name: &TenantName,

@@ -1,4 +1,4 @@
-//! Asks a forge: deadlines, waits that it asks for, and what an answer means.
+//! The HTTP client of a forge: deadlines, requested waits, and the meaning of an answer.
 
 use std::time::Duration;
 
@@ -15,28 +15,29 @@ use crate::model::address::travels_safely;
 use crate::model::proxies::Proxies;
 use crate::model::text::escape;
 
-/// How long one call may take.
+/// Time limit of one request.
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// How often one call is tried.
+/// Most attempts of one call.
 const TRIES_MAX: u32 = 5;
-/// The wait after the first try that failed; it doubles.
+/// The wait after the first failed attempt; it doubles.
 const BACKOFF: Duration = Duration::from_millis(500);
-/// Most bytes of an answer: a hundred comments of the greatest length, each character of four bytes or more.
+/// Most bytes of an answer: a hundred comments of the greatest length, with four or more bytes per
+/// character.
 const ANSWER_BYTES_MAX: usize = 48 * 1024 * 1024;
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Debug)]
 pub enum Answer {
-    /// It was done; what was answered.
+    /// It was executed; the answer.
     Done(Value),
-    /// The forge said no.
+    /// The forge refused it.
     Refused {
-        /// The status.
+        /// The HTTP status.
         status: u16,
-        /// Its own words, in a line.
+        /// The forge's message, in one line.
         reason: String,
     },
-    /// It may have been done.
+    /// It may have been executed.
     Lost,
 }
 
@@ -47,23 +48,23 @@ pub struct Client<'a> {
     provider: Provider,
     token: Secret,
     waits: &'a Waits<'a>,
-    /// What an error adds about a proxy.
+    /// The text that an error adds about a proxy.
     way: String,
 }
 
-/// Is called with each wait of a second or more, before it.
+/// A callback before each wait of a second or more.
 pub type Waits<'a> = dyn Fn(Duration) + Sync + 'a;
 
-/// What to do about an answer that is no result.
+/// The next step after an answer.
 enum Next {
     Again(Duration),
-    /// The same, because of a limit.
+    /// The same, because of a rate limit.
     Limited(Duration),
     Done(Answer),
 }
 
 impl<'a> Client<'a> {
-    /// A client for an API's URL.
+    /// Creates a client for an API's URL.
     pub fn new(
         api: &str,
         provider: Provider,
@@ -71,7 +72,7 @@ impl<'a> Client<'a> {
         (proxies, waits): (&Proxies, &'a Waits<'a>),
     ) -> Result<Self, ForgeError> {
         let url = Url::parse(api)
-            .map_err(|error| ForgeError::new(format!("`{}` is no URL: {error}", escape(api))))?;
+            .map_err(|error| ForgeError::new(format!("`{}` is not a URL: {error}", escape(api))))?;
         travels_safely(&url)
             .map_err(|why| ForgeError::new(format!("cannot use `{}`: {why}", escape(api))))?;
         let (way, proxies) = (proxies.way(&url), proxies.clone());
@@ -88,7 +89,8 @@ impl<'a> Client<'a> {
         Ok(Self { http, api: api.trim_end_matches('/').to_owned(), provider, token, waits, way })
     }
 
-    /// Makes a call. One that only reads is tried again; one that writes only where the forge said that it did nothing.
+    /// Makes a call. It repeats a call that only reads, and a call that writes only if the forge did not
+    /// execute it.
     pub async fn send(&self, call: Call) -> Result<Answer, ForgeError> {
         let reads = call.method == Method::GET;
         let mut backoff = BACKOFF;
@@ -96,7 +98,7 @@ impl<'a> Client<'a> {
         for attempt in 1.. {
             let next = match self.once(&call).await {
                 Ok(response) => self.judge(response, reads).await,
-                // Without a connection nothing was sent.
+                // Without a connection the request was not sent.
                 Err(error) if error.is_connect() || reads => Next::Again(backoff),
                 Err(_) => Next::Done(Answer::Lost),
             };
@@ -116,8 +118,8 @@ impl<'a> Client<'a> {
         }
         let api = format!("{}{}", escape(&self.api), self.way);
         let message = match is_limited {
-            true => format!("the forge at {api} limits requests, also after {TRIES_MAX} tries"),
-            false => format!("the forge at {api} did not answer {TRIES_MAX} times"),
+            true => format!("the forge at {api} still limits requests after {TRIES_MAX} tries"),
+            false => format!("the forge at {api} did not answer {TRIES_MAX} requests"),
         };
         Err(ForgeError::new(message).hint("try again later"))
     }
@@ -140,14 +142,14 @@ impl<'a> Client<'a> {
     }
 }
 
-/// What an answer's headers say of a limit.
+/// The rate limit in an answer's headers.
 #[derive(Debug, Clone, Copy, Default)]
 struct Limit {
-    /// Nothing is left of it.
+    /// Whether the limit is used up.
     is_used_up: bool,
-    /// How long to wait: in seconds, or until the limit starts anew.
+    /// How long to wait: in seconds, or until the limit resets.
     wait: Option<Duration>,
-    /// `Retry-After` is there.
+    /// Whether the answer has `Retry-After`.
     is_asked: bool,
 }
 
@@ -161,8 +163,8 @@ impl Limit {
     }
 }
 
-/// What to do about an answer. GitHub's secondary limits show in the message alone: it asks for a minute then
-/// (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>).
+/// Returns the next step after an answer. Only the message shows GitHub's secondary limits, which ask for a
+/// minute (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>).
 fn verdict(status: StatusCode, limit: Limit, body: Option<Value>, reads: bool) -> Next {
     let said = reason(body.as_ref());
     let lower = said.to_ascii_lowercase();
@@ -176,7 +178,7 @@ fn verdict(status: StatusCode, limit: Limit, body: Option<Value>, reads: bool) -
     if limited {
         return Next::Limited(limit.wait.unwrap_or(BACKOFF).min(WAIT_MAX));
     }
-    // A gateway in between may answer for a forge that goes on with what it was asked.
+    // A gateway may report an error although the forge still executes the request.
     if status.is_server_error() {
         return if reads { Next::Again(BACKOFF) } else { Next::Done(Answer::Lost) };
     }
@@ -192,7 +194,7 @@ fn header<'a>(response: &'a reqwest::Response, name: &str) -> Option<&'a str> {
     response.headers().get(name)?.to_str().ok()
 }
 
-/// How long the forge asks to wait: in seconds, or until its limit starts anew.
+/// Returns the wait that the forge asks for: in seconds, or until its limit resets.
 fn asked(response: &reqwest::Response) -> Option<Duration> {
     if let Some(seconds) = header(response, RETRY_AFTER.as_str()).and_then(|text| text.trim().parse().ok()) {
         return Some(Duration::from_secs(seconds));
@@ -202,7 +204,7 @@ fn asked(response: &reqwest::Response) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(wait).unwrap_or(0)))
 }
 
-/// An answer as JSON; none where it breaks off, is too long, or is none.
+/// Parses an answer as JSON; returns none if it breaks off, is too long, or is not JSON.
 async fn read(mut response: reqwest::Response) -> Option<Value> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.ok()? {
@@ -214,13 +216,14 @@ async fn read(mut response: reqwest::Response) -> Option<Value> {
     serde_json::from_slice(&bytes).ok()
 }
 
-/// What the forge has to say, in a line without surprises: its message, and what it says of single fields.
+/// Returns the forge's message in one line without hidden characters, with its messages about single
+/// fields.
 fn reason(body: Option<&Value>) -> String {
     let field = |name: &str| body.and_then(|body| body.get(name));
     let message = match field("message").or_else(|| field("error")) {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
-        None => "it did not say why".into(),
+        None => "it gave no reason".into(),
     };
     let errors = field("errors").and_then(Value::as_array).into_iter().flatten();
     let details = errors.filter_map(|error| error.as_str().or_else(|| error.get("message")?.as_str()));
@@ -235,12 +238,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_waited_for_however_it_shows_and_a_refusal_is_none() {
+    fn every_form_of_a_limit_is_waited_for_and_a_refusal_is_not() {
         let secondary = "You have exceeded a secondary rate limit and have been temporarily blocked.";
         let after = |seconds| Limit { wait: Some(Duration::from_secs(seconds)), ..Limit::default() };
         let asked = |seconds| Limit { is_asked: true, ..after(seconds) };
         let used_up = |seconds| Limit { is_used_up: true, ..after(seconds) };
-        // The status, the headers, the message, and the seconds that are waited for.
+        // The status, the headers, the message, and the wait in seconds.
         let table = [
             (403, after(1800), secondary, Some(60)),
             (403, Limit::default(), secondary, Some(60)),
@@ -266,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_single_fields_is_part_of_the_reason() {
+    fn messages_about_single_fields_are_part_of_the_reason() {
         let table = [
             (
                 json!({"message": "Validation Failed", "errors": [{"field": "body", "message": "Body is too long (maximum is 65536 characters)"}]}),
@@ -281,7 +284,7 @@ mod tests {
                 "{\"note\":[\"is too long (maximum is 1000000 characters)\"]}",
             ),
             (json!({"error": "insufficient_scope"}), "insufficient_scope"),
-            (json!([]), "it did not say why"),
+            (json!([]), "it gave no reason"),
         ];
         for (body, expected) in table {
             assert_eq!(reason(Some(&body)), expected);

@@ -1,11 +1,11 @@
-//! What GitHub and GitLab call things.
+//! The API calls of GitHub and GitLab.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{PullRequest, State};
 
-/// Comments that are asked for at once.
+/// Comments per request.
 pub const PER_PAGE: usize = 100;
 
 /// A forge.
@@ -24,7 +24,7 @@ pub struct Call {
     pub method: Method,
     /// Below the API's own URL.
     pub path: String,
-    /// What is sent.
+    /// The request body.
     pub body: Option<Value>,
 }
 
@@ -33,23 +33,23 @@ pub struct Call {
 pub struct Comment {
     /// Its id.
     pub id: u64,
-    /// What it says.
+    /// Its text.
     pub body: String,
     author: u64,
     is_bot: bool,
 }
 
-/// Whose comments are ours.
+/// The author of genesync's comments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Author {
-    /// Those of this user.
+    /// The user with this id.
     User(u64),
-    /// Those of bots: nobody can write as one by hand.
+    /// A bot: a person cannot write comments as a bot.
     Bot,
 }
 
 impl Author {
-    /// Whether a comment is ours.
+    /// Whether genesync wrote a comment.
     pub fn wrote(&self, comment: &Comment) -> bool {
         match self {
             Author::User(id) => comment.author == *id,
@@ -62,13 +62,13 @@ fn get(path: String) -> Call {
     Call { method: Method::GET, path, body: None }
 }
 
-/// A part of a path: nothing in it leads elsewhere.
+/// Encodes a part of a path, so that it cannot lead to another path.
 fn part(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 impl Provider {
-    /// The header that carries the token, and what stands before it.
+    /// Returns the header for the token, and the prefix of its value.
     pub fn authorization(self) -> (&'static str, &'static str) {
         match self {
             Provider::Github => ("authorization", "Bearer "),
@@ -78,7 +78,7 @@ impl Provider {
 
     fn repository(self, place: &PullRequest) -> String {
         match self {
-            // Its owner and its name are parts of their own.
+            // The owner and the name are separate parts.
             Provider::Github => {
                 let parts: Vec<String> = place.repository.split('/').map(part).collect();
                 format!("/repos/{}", parts.join("/"))
@@ -95,23 +95,23 @@ impl Provider {
         }
     }
 
-    /// Asks who the token is.
+    /// Requests the user of the token.
     pub fn who(self) -> Call {
         get("/user".into())
     }
 
-    /// Reads who the token is.
+    /// Parses the user of the token.
     pub fn author(self, body: &Value) -> Author {
         body.get("id").and_then(Value::as_u64).map_or(Author::Bot, Author::User)
     }
 
-    /// Asks for a page of comments, the oldest first.
+    /// Requests a page of comments, oldest first.
     pub fn list(self, place: &PullRequest, page: u32) -> Call {
         let order = if self == Provider::Gitlab { "&order_by=created_at&sort=asc" } else { "" };
         get(format!("{}?per_page={PER_PAGE}&page={page}{order}", self.thread(place)))
     }
 
-    /// Reads a page of comments; none where it is none.
+    /// Parses a page of comments; returns none if it is not valid.
     pub fn comments(self, body: &Value) -> Option<Vec<Comment>> {
         let who = if self == Provider::Github { "user" } else { "author" };
         let read = |comment: &Value| {
@@ -126,12 +126,12 @@ impl Provider {
         body.as_array()?.iter().map(read).collect()
     }
 
-    /// Makes a comment.
+    /// Creates a comment.
     pub fn make(self, place: &PullRequest, body: &str) -> Call {
         Call { method: Method::POST, path: self.thread(place), body: Some(json!({"body": body})) }
     }
 
-    /// Makes a comment say something else.
+    /// Replaces the text of a comment.
     pub fn update(self, place: &PullRequest, id: u64, body: &str) -> Call {
         let body = Some(json!({"body": body}));
         match self {
@@ -145,7 +145,7 @@ impl Provider {
         }
     }
 
-    /// Sets a commit's status: the ways to do it, the best first.
+    /// Returns the calls that set a commit's status, best first.
     pub fn statuses(
         self,
         place: &PullRequest,
@@ -158,7 +158,7 @@ impl Provider {
         let repository = self.repository(place);
         let commit = part(commit);
         let post = |path: String, body: Value| Call { method: Method::POST, path, body: Some(body) };
-        // A status holds a line of 140 characters.
+        // A status has at most 140 characters.
         let short: String = title.chars().take(139).collect();
         let with_link = |mut body: Value, key: &str| {
             if let (Some(link), Value::Object(fields)) = (link, &mut body) {
@@ -180,7 +180,7 @@ impl Provider {
                 let word = match state {
                     State::Success => "success",
                     State::Failure => "failure",
-                    // There is no neutral one: what a person has to decide is not done.
+                    // There is no neutral state. Until a person decides, the status is pending.
                     State::Neutral => "pending",
                 };
                 let status = json!({"state": word, "context": name, "description": short});
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_name_leads_elsewhere() {
+    fn a_repository_name_cannot_lead_to_another_path() {
         let place = |repository: &str| PullRequest {
             api: "https://x".into(),
             repository: repository.into(),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_of_somebody_else_is_not_ours() {
+    fn a_comment_of_another_user_is_not_from_genesync() {
         let page = json!([
             {"id": 1, "body": "a", "user": {"id": 5, "type": "User"}},
             {"id": 2, "body": null, "user": {"id": 9, "type": "Bot"}},

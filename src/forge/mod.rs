@@ -1,8 +1,9 @@
-//! The comment on a pull request, and its commit's status: one comment, found again and updated in place.
+//! The comment on a pull request and the status of its commit. genesync keeps one comment and updates it in
+//! place.
 //!
-//! In: a [`PullRequest`], a comment's text, a status. Out: what was done. Never: writes twice what may have been written
-//! once, goes over a comment that is somebody else's, or shows its token. Start reading at [`Forge::comment`]; what the
-//! forges' APIs look like is in `dialect.rs`, how they are asked in `client.rs`.
+//! In: a [`PullRequest`], a comment's text, a status. Out: the result. Never: repeats a write of unknown
+//! outcome without a check, overwrites a comment of another user, or shows its token. Start reading at
+//! [`Forge::comment`]; `dialect.rs` has the forges' APIs, `client.rs` the HTTP client.
 
 mod client;
 mod dialect;
@@ -16,13 +17,13 @@ use client::{Answer, Client, Waits};
 pub use dialect::Provider;
 use dialect::{Author, Comment};
 
-/// Most bytes of a comment: forges take 65,536 characters.
+/// Most bytes of a comment; forges accept 65,536 characters.
 pub const COMMENT_BYTES_MAX: usize = 65_536;
-/// Most pages of a hundred comments that are looked through.
+/// Most pages of a hundred comments that are searched.
 const PAGES_MAX: u32 = 50;
-/// The first wait before a comment whose fate is unknown is looked for again.
+/// The first wait before another search for a comment whose write has an unknown outcome.
 const LOOK_AFTER: Duration = Duration::from_millis(700);
-/// How often a comment whose fate is unknown is looked for before it is written again.
+/// How often genesync searches for such a comment before it writes it again.
 const LOOKS_MAX: u32 = 3;
 
 /// A pull request of a repository.
@@ -34,27 +35,27 @@ pub struct PullRequest {
     pub repository: String,
     /// The number of the pull request.
     pub number: u64,
-    /// The commit that a status is set on, where one is.
+    /// The commit whose status is set, if any.
     pub commit: Option<String>,
 }
 
-/// What became of a comment.
+/// The result of posting a comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Posted {
-    /// There was none: it was made.
+    /// There was no comment, and genesync created it.
     Made,
-    /// It says something else now.
+    /// genesync replaced the text.
     Updated,
-    /// It said so already.
+    /// The comment already had the text.
     Unchanged,
 }
 
-/// How a plan stands, for the status of its commit.
+/// The state of a plan, for the status of its commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// All is well.
+    /// No errors and no decisions.
     Success,
-    /// Something is not valid, or could not be planned.
+    /// A manifest is not valid, or a tenant could not be planned.
     Failure,
     /// A person has to decide.
     Neutral,
@@ -66,7 +67,7 @@ pub enum State {
 pub struct ForgeError {
     /// One sentence; never holds the token.
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub hint: Option<&'static str>,
 }
 
@@ -81,20 +82,20 @@ impl ForgeError {
     }
 }
 
-/// A forge, seen from one pull request.
+/// The forge, for one pull request.
 pub struct Forge<'a> {
     client: Client<'a>,
     provider: Provider,
     place: PullRequest,
-    /// Tells comments of several plans on one pull request apart.
+    /// Separates the comments of several plans on one pull request.
     key: String,
 }
 
 impl<'a> Forge<'a> {
-    /// A forge that is asked with a token. `waits` is called before each wait for one of its limits.
+    /// Creates a forge with a token. It calls `waits` before each wait for a rate limit.
     ///
     /// # Errors
-    /// The HTTP client can't be set up, or the token would travel in the open.
+    /// The HTTP client cannot be set up, or the token would be sent without TLS.
     pub fn new(
         provider: Provider,
         place: PullRequest,
@@ -102,31 +103,32 @@ impl<'a> Forge<'a> {
         token: Secret,
         (proxies, waits): (&Proxies, &'a Waits<'a>),
     ) -> Result<Self, ForgeError> {
-        // A path of a URL is tidied up before it is sent: `..` would lead elsewhere.
+        // An HTTP client normalizes a path before it sends it: `..` would lead to another path.
         if place.repository.split('/').any(|part| part.is_empty() || part.chars().all(|c| c == '.')) {
-            return Err(ForgeError::new(format!("`{}` is no repository", escape(&place.repository))));
+            return Err(ForgeError::new(format!("`{}` is not a repository", escape(&place.repository))));
         }
         let client = Client::new(&place.api, provider, token, (proxies, waits))?;
         Ok(Self { client, provider, place, key: key.to_owned() })
     }
 
-    /// Makes the comment say a text: makes it, updates it, or leaves it as it is.
+    /// Creates the comment, updates it, or leaves it unchanged, so that it has this text.
     ///
     /// # Errors
-    /// The forge said no, or could not be reached.
+    /// The forge refused it, or could not be reached.
     pub async fn comment(&self, text: &str) -> Result<Posted, ForgeError> {
         let digest = json::digest_bytes(text.as_bytes());
         let body = format!("{}\n<!-- {digest} -->\n{text}", self.marker());
         if body.len() > COMMENT_BYTES_MAX {
-            let message = format!("the comment has {} bytes, {COMMENT_BYTES_MAX} are the most", body.len());
-            return Err(ForgeError::new(message).hint("`genesync plan --format markdown` keeps within it"));
+            let message =
+                format!("the comment has {} bytes, but the limit is {COMMENT_BYTES_MAX} bytes", body.len());
+            return Err(ForgeError::new(message).hint("post the output of `genesync plan --format markdown`"));
         }
         let author = self.author().await?;
         let mut made = false;
         for _ in 0..LOOKS_MAX {
             let found = self.find(&author).await?;
             let answer = match &found {
-                // Whoever may edit comments may have edited this one: all of it is compared.
+                // Other users may have edited the comment, so all of it is compared.
                 Some(comment) if says(&comment.body, &body) => {
                     return Ok(if made { Posted::Made } else { Posted::Unchanged });
                 }
@@ -136,7 +138,7 @@ impl<'a> Forge<'a> {
             match self.client.send(answer).await? {
                 Answer::Done(_) if found.is_some() => return Ok(Posted::Updated),
                 Answer::Done(_) => return Ok(Posted::Made),
-                // It may be there by now: that is looked for before anything is sent again.
+                // It may have been written, so search for it before sending it again.
                 Answer::Lost => {
                     made = found.is_none();
                     if self.appears(&author, &body).await? {
@@ -146,33 +148,33 @@ impl<'a> Forge<'a> {
                 Answer::Refused { status, reason } => return Err(refused(status, &reason)),
             }
         }
-        Err(ForgeError::new("the forge took the comment several times and never answered"))
+        Err(ForgeError::new("the forge did not confirm the comment after several tries"))
     }
 
-    /// Sets the status of the commit, as a check run where the forge has such and the token may make them.
+    /// Sets the status of the commit, as a check run if the forge has check runs and the token may create
+    /// them.
     ///
     /// # Errors
-    /// The forge said no, or could not be reached.
+    /// The forge refused it, or could not be reached.
     pub async fn status(&self, state: State, title: &str, link: Option<&str>) -> Result<(), ForgeError> {
         let Some(commit) = &self.place.commit else {
-            return Err(
-                ForgeError::new("no commit is known to set the status of").hint("name it with --commit")
-            );
+            return Err(ForgeError::new("no commit is known to set the status of").hint("set --commit"));
         };
         let name = format!("genesync/{}", self.key);
-        let mut last = ForgeError::new("this forge has no statuses");
+        let mut last = ForgeError::new("this forge does not support commit statuses");
         for call in self.provider.statuses(&self.place, commit, &name, state, title, link) {
             match self.client.send(call).await? {
-                // Setting a status twice sets it once.
+                // A repeated call sets the same status.
                 Answer::Done(_) => return Ok(()),
-                Answer::Lost => last = ForgeError::new("the forge did not say whether it took the status"),
+                Answer::Lost => last = ForgeError::new("the forge did not confirm the status"),
                 Answer::Refused { status, reason } => last = refused(status, &reason),
             }
         }
         Err(last)
     }
 
-    /// Whether a comment whose fate is unknown appears: a forge may go on with what a gateway has given up on.
+    /// Whether a comment with an unknown outcome appears: a forge may still execute a request after a
+    /// gateway gave up.
     async fn appears(&self, author: &Author, body: &str) -> Result<bool, ForgeError> {
         for look in 0..LOOKS_MAX {
             tokio::time::sleep(LOOK_AFTER * look).await;
@@ -187,18 +189,19 @@ impl<'a> Forge<'a> {
         format!("<!-- genesync:{} -->", self.key)
     }
 
-    /// Whose comments are ours.
+    /// Returns the author of genesync's comments.
     async fn author(&self) -> Result<Author, ForgeError> {
         match self.client.send(self.provider.who()).await? {
             Answer::Done(body) => Ok(self.provider.author(&body)),
-            // The token of a workflow is no user's; what it writes, a bot has written.
+            // A workflow's token belongs to no user; its comments are from a bot.
             Answer::Refused { status: 401 | 403 | 404, .. } => Ok(Author::Bot),
             Answer::Refused { status, reason } => Err(refused(status, &reason)),
-            Answer::Lost => Err(ForgeError::new("the forge did not say who the token is")),
+            Answer::Lost => Err(ForgeError::new("the forge did not return the user of the token")),
         }
     }
 
-    /// The comment that is ours: it begins with the marker, and its author is who we are. Anybody can write a marker.
+    /// Finds genesync's comment: it begins with the marker and has genesync's author, because any user can
+    /// write a marker.
     async fn find(&self, author: &Author) -> Result<Option<Comment>, ForgeError> {
         let marker = self.marker();
         for page in 1..=PAGES_MAX {
@@ -210,7 +213,7 @@ impl<'a> Forge<'a> {
             let comments = self
                 .provider
                 .comments(&body)
-                .ok_or_else(|| ForgeError::new("the forge's answer can't be read"))?;
+                .ok_or_else(|| ForgeError::new("the answer of the forge cannot be read"))?;
             let is_last = comments.len() < dialect::PER_PAGE;
             let ours = |comment: &Comment| comment.body.starts_with(&marker) && author.wrote(comment);
             if let Some(found) = comments.into_iter().find(ours) {
@@ -227,7 +230,7 @@ impl<'a> Forge<'a> {
     }
 }
 
-/// Whether a comment says a text, however its forge writes the ends of lines.
+/// Whether a comment has a text, independent of the forge's line ends.
 fn says(comment: &str, text: &str) -> bool {
     let lines = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
     lines(comment.trim_end()) == lines(text.trim_end())
@@ -237,14 +240,14 @@ fn refused(status: u16, reason: &str) -> ForgeError {
     let error = ForgeError::new(format!("the forge answered {status}: {reason}"));
     let says = |text: &str| reason.to_ascii_lowercase().contains(text);
     match status {
-        401 => error.hint("the token is not valid, or has expired"),
+        401 => error.hint("set a valid token, because this one is not valid or has expired"),
         403 | 422 if says("locked") => error.hint("unlock the conversation of the pull request, and run this again"),
         _ if says("too long") => error.hint("plan fewer tenants with --tenant, or attach the plan as a file and link to it"),
-        403 => error.hint("the token may not do this: on GitHub it needs `pull-requests: write` and `checks: write`, and a pull request from a fork gets no such token"),
-        404 => error.hint("there is no such repository or pull request, or the token may not see it"),
+        403 => error.hint("use a token with more permissions: on GitHub it needs `pull-requests: write` and `checks: write`, and a pull request from a fork gets no such token"),
+        404 => error.hint("check the repository and the pull request, and that the token may read them"),
         _ => error,
     }
 }
 
-/// How long the longest wait that a forge can ask for is.
+/// Longest wait for a rate limit.
 const WAIT_MAX: Duration = Duration::from_secs(60);

@@ -1,6 +1,7 @@
-//! What can stand at a place: the fields of the section, or the words of the field.
+//! Completion: lists the fields of a section, or the values of a field.
 //!
-//! A text under way can seldom be parsed, so the section is found by its indentation, and within a line by its braces.
+//! A text that the user is still writing is often not valid YAML. So the section is found by indentation, and
+//! within a line by braces.
 
 use tower_lsp_server::ls_types::{
     CompletionItem, CompletionItemKind, Documentation, MarkupContent, MarkupKind,
@@ -11,10 +12,10 @@ use serde_json::Value;
 use crate::manifest::kinds::Kind;
 use crate::manifest::schema;
 
-/// Most lines above a place that are looked at.
+/// The maximum number of lines to read above a place.
 const LINES_MAX: usize = 2_000;
 
-/// What can stand at a byte of a text.
+/// Returns the completion items at a byte of a text.
 pub fn items(text: &str, byte: usize) -> Vec<CompletionItem> {
     let Some(before) = text.get(..byte) else { return Vec::new() };
     let start = before.rfind("\n---").map_or(0, |at| at + 4);
@@ -40,7 +41,7 @@ pub fn items(text: &str, byte: usize) -> Vec<CompletionItem> {
     properties.into_iter().flatten().map(item).collect()
 }
 
-/// The kind that a document says it is.
+/// Returns the kind of a document.
 fn kind(document: &str) -> Option<Kind> {
     let word = document.lines().find_map(|line| line.strip_prefix("kind:"))?;
     Kind::from_name(word.split('#').next().unwrap_or_default().trim().trim_matches(['"', '\'']))
@@ -53,7 +54,7 @@ fn words<'a>(key: &str, before: &str, words: impl Iterator<Item = &'a str>) -> V
 }
 
 fn word(text: &str) -> CompletionItem {
-    // Words that older readers of YAML take for truth values stand in quotes.
+    // Values that older YAML parsers read as booleans need quotes.
     let quoted = matches!(
         text.to_ascii_lowercase().as_str(),
         "on" | "off" | "yes" | "no" | "y" | "n" | "true" | "false"
@@ -67,7 +68,7 @@ fn word(text: &str) -> CompletionItem {
     }
 }
 
-/// The words of a field, or its examples.
+/// Returns the possible values of a field, or its examples.
 fn values(field: &Value) -> Vec<CompletionItem> {
     let list = |key: &str| field.get(key).and_then(Value::as_array).into_iter().flatten();
     let chosen: Vec<CompletionItem> = list("enum").filter_map(Value::as_str).map(word).collect();
@@ -90,7 +91,7 @@ fn documentation(field: &Value) -> Option<Documentation> {
     Some(Documentation::MarkupContent(MarkupContent { kind: MarkupKind::Markdown, value }))
 }
 
-/// The keys of the sections that the end of a text stands in, and the key whose value it stands at.
+/// Returns the keys of the sections around the end of a text, and the key whose value is at the end.
 fn path(before: &str) -> (Vec<String>, Option<String>) {
     let mut lines = before.rsplit('\n');
     let current = lines.next().unwrap_or_default();
@@ -120,7 +121,7 @@ fn path(before: &str) -> (Vec<String>, Option<String>) {
     (keys, named)
 }
 
-/// How far a line is indented, the dash of a list's item counted, and what stands behind that.
+/// Returns the indentation of a line, including the dash of a list item, and the rest of the line.
 fn item(line: &str) -> (usize, &str) {
     let mut rest = line.trim_start();
     while let Some(inner) = rest.strip_prefix("- ") {
@@ -129,7 +130,7 @@ fn item(line: &str) -> (usize, &str) {
     (line.len() - rest.len(), rest)
 }
 
-/// The sections that a line opens and leaves open, and the key whose value its end stands at.
+/// Returns the sections that a line opens and does not close, and the key whose value is at its end.
 fn within(line: &str) -> (Vec<String>, Option<String>) {
     let mut keys: Vec<String> = Vec::new();
     let mut named: Option<String> = None;
@@ -191,7 +192,7 @@ spec:
     }
 
     #[test]
-    fn fields_and_words_are_those_of_the_place() {
+    fn completion_lists_the_fields_and_values_of_a_place() {
         assert_eq!(at("wcagLevel: "), ["AA", "AAA"]);
         assert_eq!(at("wcagLevel: \n      @"), ["wcagLevel: ", "contrastRatio: ", "ariaLiveRegion: "]);
         assert_eq!(at("theme: {colors: {@"), ["primary: ", "background: "]);
@@ -206,7 +207,7 @@ spec:
     }
 
     #[test]
-    fn no_text_is_too_odd() {
+    fn no_text_causes_a_panic() {
         for text in [
             "",
             "kind:",

@@ -1,39 +1,41 @@
-//! The frames of the protocol: headers as lenient as HTTP's in case and as strict in size, handed on in the one form that
-//! the protocol's library reads.
+//! Reads the frames of the protocol and writes them in the one form that the protocol's library accepts.
+//!
+//! Header names may have any case, as in HTTP. The size of headers and messages is limited.
 
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy,
 };
 
-/// Most bytes of one message's headers.
+/// The maximum size of the headers of one message, in bytes.
 const HEADER_BYTES_MAX: u64 = 4 * 1024;
-/// Most bytes of one message: a file of the greatest length many times over.
+/// The maximum size of one message, in bytes: many times the maximum size of a file.
 const BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Why an editor can't be understood any further. Without its frames nothing tells where the next message begins.
+/// The reason why the server cannot read more messages. Without a valid frame, the start of the next message
+/// is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum FramingError {
-    /// A header that does not end.
+    /// The headers do not end.
     #[error("the editor sent over {HEADER_BYTES_MAX} bytes of headers before a message")]
     Header,
-    /// No length, or none that can be.
+    /// The length is missing or not valid.
     #[error("the editor sent a message without a usable `Content-Length`")]
     Length,
-    /// A text that is not UTF-8.
-    #[error("the editor sent a message in `{charset}`, genesync reads UTF-8")]
+    /// The charset is not UTF-8.
+    #[error("the editor sent a message in `{charset}`, but genesync reads only UTF-8")]
     Charset {
-        /// What its header says, shortened.
+        /// The charset of the header, shortened.
         charset: String,
     },
-    /// The message breaks off, or a stream failed.
-    #[error("the editor's message broke off")]
+    /// The message is incomplete, or a stream failed.
+    #[error("the message of the editor broke off")]
     Stream(#[from] std::io::Error),
 }
 
-/// Passes messages on until the editor closes its end.
+/// Forwards messages until the editor closes the stream.
 ///
 /// # Errors
-/// A message has no frame that can be read.
+/// A message has no readable frame.
 pub async fn pass(
     mut from: impl AsyncBufRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
@@ -49,7 +51,7 @@ pub async fn pass(
     Ok(())
 }
 
-/// The length of the next message; none where there is no more.
+/// Reads the length of the next message, in bytes; none at the end of the stream.
 async fn header(from: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<u64>, FramingError> {
     let mut left = from.take(HEADER_BYTES_MAX);
     let (mut length, mut is_begun) = (None, false);
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_read_in_any_case_and_written_in_one() {
+    fn headers_of_any_case_are_written_in_one_form() {
         let one = "Content-Length: 2\r\n\r\n{}";
         for input in [
             "Content-Length: 2\r\n\r\n{}",
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_frame_is_an_error_and_no_endless_wait() {
+    fn a_message_without_a_valid_frame_is_an_error() {
         let long = format!("X: {}\r\nContent-Length: 2\r\n\r\n{{}}", "x".repeat(5_000));
         for (input, said) in [
             ("\r\n{}", "without a usable"),

@@ -1,4 +1,4 @@
-//! What stands at a place: the field, its value, the line that won, and what its colours come to.
+//! Hover: describes the field at a place, its value, the layer that won, and the contrast of its colours.
 
 use std::fmt::Write as _;
 
@@ -14,17 +14,17 @@ use crate::render::picture::look::looks;
 use crate::render::value::value;
 use crate::validate::rules::secrets;
 
-/// What is told of a byte of a file, as Markdown; none where no field stands there.
-pub fn told(desk: &Desk, path: &str, byte: usize) -> Option<String> {
-    desk.tenants.iter().find_map(|manifest| told_by(manifest, path, byte))
+/// Returns the Markdown text for a byte of a file; none if there is no field.
+pub fn reported(desk: &Desk, path: &str, byte: usize) -> Option<String> {
+    desk.tenants.iter().find_map(|manifest| attributed_to(manifest, path, byte))
 }
 
-fn told_by(manifest: &TenantManifest, path: &str, byte: usize) -> Option<String> {
+fn attributed_to(manifest: &TenantManifest, path: &str, byte: usize) -> Option<String> {
     let is_here = |span: Span| {
         let file = manifest.files.file(span.file).map(|file| &*file.path);
         file == Some(path) && (span.start as usize..=span.end as usize).contains(&byte)
     };
-    // In a document of the tenant, or in a layer that it extends.
+    // The place is in a document of the tenant, or in a layer that it extends.
     for managed in manifest.managed() {
         for layer in managed.layers() {
             let mut keys = Vec::new();
@@ -42,7 +42,7 @@ fn told_by(manifest: &TenantManifest, path: &str, byte: usize) -> Option<String>
     })
 }
 
-/// The keys that lead to a byte; false where no key or value stands there.
+/// Collects the keys that lead to a byte; returns false if there is no key or value at it.
 fn descend(node: &Node, byte: usize, keys: &mut Vec<String>) -> bool {
     for (key, below) in node.entries() {
         let on_key = (key.span.start as usize..=key.span.end as usize).contains(&byte);
@@ -69,7 +69,7 @@ fn of_field(manifest: &TenantManifest, managed: &Managed<'_>, field: &str) -> St
         format!("{}:{}:{}", location.file, location.line, location.column)
     };
     let mut out = code(field);
-    // Writing to a String can't fail; the results are dropped throughout.
+    // Writing to a String cannot fail, so the results are ignored.
     if let Some(merged) = managed.spec.path(field) {
         let _ = write!(out, " = {}", code(&shown(merged)));
     }
@@ -78,8 +78,8 @@ fn of_field(manifest: &TenantManifest, managed: &Managed<'_>, field: &str) -> St
         let word = if index == 0 { "won" } else { "beat" };
         let _ = write!(out, "\n\n{word} {} {}", code(&place(node)), code(&shown(node)));
     }
-    if let Some(told) = contrast(managed, field) {
-        let _ = write!(out, "\n\n{told}");
+    if let Some(reported) = contrast(managed, field) {
+        let _ = write!(out, "\n\n{reported}");
     }
     let kind = Kind::Object(managed.object.kind);
     if let Some(text) = description(kind, &format!("spec.{field}")) {
@@ -88,7 +88,7 @@ fn of_field(manifest: &TenantManifest, managed: &Managed<'_>, field: &str) -> St
     out
 }
 
-/// The contrast of the widget's colours, at one of them.
+/// Returns the contrast of the widget's colours if the field is one of them.
 fn contrast(managed: &Managed<'_>, field: &str) -> Option<String> {
     managed.spec.path(field)?.text().and_then(Colour::parse)?;
     let body = managed.spec.to_json();
@@ -101,14 +101,14 @@ fn contrast(managed: &Managed<'_>, field: &str) -> Option<String> {
     let is_drawn = field.starts_with("widget.theme.colors.") || field == "messenger.styles.primaryColor";
     is_drawn.then(|| {
         format!(
-            "Contrast of text {}; of the launcher {}",
+            "Contrast of the text {}, and of the launcher {}",
             of(look.on_accent, look.accent, look.needed),
             of(look.accent, look.panel, NON_TEXT_RATIO)
         )
     })
 }
 
-/// What the schema of a kind says of a field.
+/// Returns the description of a field in the schema of a kind.
 pub fn description(kind: Kind, field: &str) -> Option<String> {
     schema::section(kind, field.split('.'))?.get("description")?.as_str().map(str::to_owned)
 }

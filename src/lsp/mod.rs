@@ -1,8 +1,9 @@
-//! The language server: diagnostics, hover, completion and fixes for whoever writes manifests in an editor.
+//! The language server: diagnostics, hover, completion and fixes for users who write manifests in an editor.
 //!
-//! In: what an editor says over the language server protocol. Out: what it shows. Never: asks the network, writes a
-//! file, or says anything that `validate` would not. Start reading at [`serve`]; `framing.rs` cuts messages, `place.rs` turns places
-//! of editors into bytes, `hover.rs` and `completion.rs` say what stands at one.
+//! In: messages of an editor in the language server protocol. Out: the responses that it shows. Never:
+//! uses the network; writes a file; reports a finding that `validate` does not report. Start reading
+//! at [`serve`]. `framing.rs` splits messages, `place.rs` converts editor positions to bytes, and `hover.rs`
+//! and `completion.rs` handle the field at a position.
 
 mod completion;
 mod framing;
@@ -41,12 +42,12 @@ struct Place {
     root: PathBuf,
     /// The path from there, with slashes.
     path: String,
-    /// The tenant whose file it is; none for what all share.
+    /// The tenant of the file; none if all tenants share the file.
     tenant: Option<TenantName>,
 }
 
 impl Place {
-    /// The repository that a file belongs to, by the folders above it; none where it is no manifest.
+    /// Returns the place of a file in its repository, by the folders above it; none if it is not a manifest.
     fn of(file: &Path) -> Option<Self> {
         let name = file.file_name()?.to_str()?;
         if name == "genesync.yaml" {
@@ -72,31 +73,31 @@ struct Open {
     findings: Vec<Finding>,
 }
 
-/// Why a session ended otherwise than the protocol says.
+/// The reason why a session ended in another way than the protocol requires.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// A message has no frame that can be read.
+    /// A message has no readable frame.
     #[error(transparent)]
     Framing(#[from] FramingError),
     /// `exit`, or the end of the stream, without `shutdown` before it.
-    #[error("the editor left without the request `shutdown`")]
+    #[error("the editor closed the session without the request `shutdown`")]
     NoShutdown,
 }
 
-/// Serves one editor on the standard streams until it leaves.
+/// Serves one editor on the standard streams until it closes the session.
 ///
 /// # Errors
-/// The editor can't be understood, or left without `shutdown`.
+/// A message has no readable frame, or the editor closed the session without `shutdown`.
 pub async fn serve() -> std::result::Result<(), SessionError> {
     let is_shut_down = Arc::new(AtomicBool::new(false));
     let shut_down = Arc::clone(&is_shut_down);
     let (service, socket) =
         LspService::new(|client| Backend { client, open: Mutex::default(), is_shut_down: shut_down });
     let (frames, messages) = tokio::io::duplex(PIPE_BYTES);
-    // Its end is dropped with the last message, and the server reads the rest and ends.
+    // After the last message, this task drops the pipe; the server then reads the rest and ends.
     let passing = async move { framing::pass(BufReader::new(tokio::io::stdin()), frames).await };
     let server = Server::new(messages, tokio::io::stdout(), socket);
-    // One thing after another: a text must not be overtaken by an older one.
+    // One message at a time, so that an older text never replaces a newer one.
     let serving = pin!(server.concurrency_level(1).serve(service));
     if let Either::Left((passed, serving)) = select(pin!(passing), serving).await {
         passed?;
@@ -105,7 +106,7 @@ pub async fn serve() -> std::result::Result<(), SessionError> {
     is_shut_down.load(Ordering::Relaxed).then_some(()).ok_or(SessionError::NoShutdown)
 }
 
-/// How much of an editor's messages waits to be read.
+/// The capacity of the pipe for messages of the editor, in bytes.
 const PIPE_BYTES: usize = 64 * 1024;
 
 struct Backend {
@@ -123,14 +124,14 @@ impl Backend {
         self.open().get(uri).cloned()
     }
 
-    /// Takes a text in, checks what it touches, and shows what was found.
+    /// Stores the text of a file, checks the tenants that it affects, and shows the findings.
     async fn take(&self, uri: Uri, text: String) {
         let Some(place) = uri.to_file_path().and_then(|path| Place::of(&path)) else { return };
         self.open().insert(uri, Open { place: place.clone(), text: text.into(), findings: Vec::new() });
         self.check(&place).await;
     }
 
-    /// Checks a tenant, or for what all share every tenant, and shows what was found in files that are open.
+    /// Checks the tenant of a file, or every tenant for a shared file, and shows the findings in open files.
     async fn check(&self, place: &Place) {
         let Some(desk) = self.look(place) else { return };
         let mut shown = Vec::new();
@@ -142,7 +143,7 @@ impl Backend {
             }
             let own = desk.findings.iter().filter(|finding| *finding.location.file == *open.place.path);
             open.findings = own.cloned().collect();
-            // A layer's finding is found once for each tenant that extends it.
+            // A finding in a layer occurs once for each tenant that extends the layer.
             let mut seen = BTreeSet::new();
             open.findings.retain(|finding| {
                 seen.insert((finding.rule, finding.location.bytes.start, finding.message.clone()))
@@ -156,7 +157,7 @@ impl Backend {
         }
     }
 
-    /// What there is to say of a place; none where its folder can't be read.
+    /// Loads the tenants of a place and their findings; none if the folder cannot be read.
     fn look(&self, place: &Place) -> Option<Desk> {
         let mut unsaved = Unsaved::new();
         for open in self.open().values().filter(|open| open.place.root == place.root) {
@@ -187,7 +188,7 @@ fn diagnostic(open: &Open, finding: &Finding) -> Diagnostic {
     }
 }
 
-/// Whether two ranges share a place.
+/// Returns whether two ranges overlap.
 fn overlaps(one: &(Position, Position), other: &(Position, Position)) -> bool {
     one.0 <= other.1 && other.0 <= one.1
 }
@@ -223,7 +224,7 @@ impl LanguageServer for Backend {
     }
 
     async fn did_change(&self, params: DidChangeTextDocumentParams) {
-        // Each change carries the whole text: it was asked for so.
+        // Each change contains the whole text, because the server requested full synchronization.
         if let Some(change) = params.content_changes.into_iter().next_back() {
             self.take(params.text_document.uri, change.text).await;
         }
@@ -245,8 +246,8 @@ impl LanguageServer for Backend {
         let Some(open) = self.at(&at.text_document.uri) else { return Ok(None) };
         let Some(byte) = place::byte(&open.text, at.position) else { return Ok(None) };
         let Some(desk) = self.look(&open.place) else { return Ok(None) };
-        let told = hover::told(&desk, &open.place.path, byte);
-        Ok(told.map(|value| Hover {
+        let reported = hover::reported(&desk, &open.place.path, byte);
+        Ok(reported.map(|value| Hover {
             contents: HoverContents::Markup(MarkupContent { kind: MarkupKind::Markdown, value }),
             range: None,
         }))
@@ -279,7 +280,7 @@ impl LanguageServer for Backend {
                     changes: Some([(uri.clone(), vec![edit])].into_iter().collect()),
                     ..WorkspaceEdit::default()
                 }),
-                // What a layer says, others may need otherwise.
+                // A fix in a layer affects other tenants too, so it is not the preferred one.
                 is_preferred: Some(!finding.location.file.starts_with("bases/")),
                 ..CodeAction::default()
             }))

@@ -1,11 +1,11 @@
-//! Places of editors, which count lines from 0 and columns in UTF-16 units, and places of ours, which count bytes.
+//! Converts between editor positions and bytes. An editor counts lines from 0 and columns in UTF-16 units.
 
 use tower_lsp_server::ls_types::{Position, Range};
 
 use crate::model::Location;
 use crate::model::text::with_line_feeds;
 
-/// The byte at an editor's place; none below the last line.
+/// Returns the byte at an editor position; none below the last line.
 pub fn byte(text: &str, position: Position) -> Option<usize> {
     let text = &*with_line_feeds(text);
     let start = match position.line {
@@ -23,13 +23,13 @@ pub fn byte(text: &str, position: Position) -> Option<usize> {
     Some(start + line.trim_end_matches('\r').len())
 }
 
-/// An editor's place of a byte.
+/// Returns the editor position of a byte.
 pub fn position(text: &str, byte: usize) -> Position {
     let mut end = byte.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    // The line feed behind a carriage return is on its line, also where the place is between the two.
+    // The line feed after a carriage return belongs to the same line, even if the byte is between the two.
     let lines = with_line_feeds(text);
     let before = lines.get(..end).unwrap_or_default();
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -38,7 +38,7 @@ pub fn position(text: &str, byte: usize) -> Position {
     Position { line: count(before.matches('\n').count()), character: count(units) }
 }
 
-/// An editor's range of a finding; the first line for one about a whole file.
+/// Returns the editor range of a finding; the first line if the finding is about a whole file.
 pub fn range(text: &str, location: &Location) -> Range {
     if location.line == 0 {
         let end = text.find(['\r', '\n']).unwrap_or(text.len());
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_utf_16_units_and_come_back_as_the_same_byte() {
+    fn columns_are_utf_16_units_and_convert_back_to_the_same_byte() {
         let old = "a\rb\r\rü";
         assert_eq!(position(old, old.find('ü').unwrap()), Position { line: 3, character: 0 });
         assert_eq!(byte(old, Position { line: 1, character: 0 }), Some(2));

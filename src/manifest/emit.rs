@@ -1,14 +1,14 @@
-//! Writing manifests: what is live as a document that reads back as the same.
+//! Writes the live configuration as a manifest that reads back as the same value.
 //!
-//! In: a kind, a name, a body in the form of manifests, what has to be said above it. Out: YAML with the schema's line
-//! on top. Never: writes a word that another reader would take for a truth value, a number or a time.
+//! In: a kind, a name, a body in the form of manifests, comments. Out: YAML with the schema's line on top.
+//! Never: writes a text that a parser would read as a truth value, a number or a time.
 
 use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::kinds::Kind;
 
-/// A document to be written.
+/// A document to write.
 #[derive(Debug, Clone)]
 pub struct Document<'a> {
     /// Its kind.
@@ -17,21 +17,21 @@ pub struct Document<'a> {
     pub name: &'a str,
     /// Its spec, in the form of manifests.
     pub spec: &'a Map<String, Value>,
-    /// Where the folder of schemas is, seen from the file: `../../`.
+    /// The path from the file to the parent of the folder `schemas`, such as `../../`.
     pub up: &'a str,
-    /// What is told above it, line by line.
+    /// The comments above it, one for each line.
     pub comments: &'a [String],
 }
 
-/// A document as YAML.
+/// Returns a document as YAML.
 ///
 /// # Errors
-/// It can't be written, in the words of the library that writes.
+/// The YAML library cannot write it; the error is its message.
 pub fn text(document: &Document<'_>) -> Result<String, String> {
     let Document { kind, name, spec, up, comments } = document;
     let mut out = format!("# yaml-language-server: $schema={up}schemas/{}\n", kind.schema_file());
     for comment in *comments {
-        // Names and texts of others stand in comments: none of them ends its line.
+        // Comments contain names from other users: a line break in a name must not end the comment.
         let line: String = comment.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         out.push_str(&format!("# {}\n", line.trim_end()));
     }
@@ -48,7 +48,8 @@ pub fn text(document: &Document<'_>) -> Result<String, String> {
     Ok(out)
 }
 
-/// A JSON value whose numbers are numbers to any serializer: with their digits kept, `serde_json` writes them as maps.
+/// A JSON value that serializes numbers as numbers: with arbitrary precision, `serde_json` serializes them as
+/// maps.
 struct Plain<'a>(&'a Value);
 
 impl Serialize for Plain<'_> {
@@ -81,7 +82,7 @@ impl Serialize for Plain<'_> {
     }
 }
 
-/// A name for `metadata` that comes near to what the platform's screens say: `Acme Web (DE)` becomes `acme-web-de`.
+/// Returns a name for `metadata` from a name of the platform: `Acme Web (DE)` becomes `acme-web-de`.
 pub fn slug(name: &str) -> String {
     let mut slug = String::new();
     for c in name.chars().flat_map(char::to_lowercase) {
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_something_else_reads_back_as_itself() {
+    fn text_that_looks_like_another_type_reads_back_as_text() {
         let spec = json!({
             "visibility": "Off", "country": "NO", "time": "12:30", "octal": "0755", "empty": "", "null": null,
             "colour": "#0B3D91", "lines": "a\nb\n", "number": 12, "half": 0.5, "text": "12", "big": 999_999_999_999_999_u64,

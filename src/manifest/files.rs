@@ -1,4 +1,4 @@
-//! The texts of one load, so that a span can be turned into a file, a line and a column.
+//! Keeps the texts of one load, to turn a span into a file, a line and a column.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub struct SourceFile {
     pub path: Arc<str>,
     /// Its text.
     pub text: Arc<str>,
-    /// Where each line starts.
+    /// The byte where each line starts.
     starts: Arc<[u32]>,
 }
 
@@ -25,7 +25,7 @@ pub struct Files {
 }
 
 impl SourceFile {
-    /// A text, its lines counted once: a broken file can have thousands of findings.
+    /// Creates a file and finds its lines once, because a broken file can have thousands of findings.
     fn new(path: Arc<str>, text: Arc<str>) -> Self {
         let lines = with_line_feeds(&text);
         let starts = std::iter::once(0).chain(lines.match_indices('\n').map(|(newline, _)| newline + 1));
@@ -34,7 +34,7 @@ impl SourceFile {
         Self { path, text, starts }
     }
 
-    /// Line and column of a byte, both counted from 1, the column in characters.
+    /// Returns the line and the column of a byte, both counted from 1, the column in characters.
     fn position(&self, byte: usize) -> (u32, u32) {
         let mut end = byte.min(self.text.len());
         while !self.text.is_char_boundary(end) {
@@ -60,25 +60,25 @@ impl Files {
         u32::try_from(self.shared.len() + self.own.len() - 1).unwrap_or(u32::MAX)
     }
 
-    /// The file with this number.
+    /// Returns the file with this number.
     pub fn file(&self, number: u32) -> Option<&SourceFile> {
         let number = number as usize;
         self.shared.get(number).or_else(|| self.own.get(number.checked_sub(self.shared.len())?))
     }
 
-    /// The file at this path.
+    /// Returns the file at this path.
     pub fn by_path(&self, path: &str) -> Option<&SourceFile> {
         self.own.iter().chain(self.shared.iter()).find(|file| &*file.path == path)
     }
 
-    /// File, line and column of a span.
+    /// Returns the file, line and column of a span.
     pub fn locate(&self, span: Span) -> Location {
         let Some(file) = self.file(span.file) else { return Location::file("") };
         let (line, column) = file.position(span.start as usize);
         Location { file: Arc::clone(&file.path), line, column, bytes: span.start..span.end }
     }
 
-    /// All files as one list, for [`Files::with_shared`].
+    /// Returns all files as one list, for [`Files::with_shared`].
     pub fn into_shared(self) -> Arc<[SourceFile]> {
         self.shared.iter().cloned().chain(self.own).collect()
     }

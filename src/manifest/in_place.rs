@@ -1,5 +1,5 @@
-//! A tree as serde and the schema validator read it: in place. A copy as JSON for each of them cost more
-//! than both together.
+//! Lets serde and the schema validator read a tree in place, because a JSON copy for each of them costs more
+//! time than both together.
 
 use std::borrow::Cow;
 use std::slice;
@@ -13,10 +13,10 @@ use serde_json::{Number, Value};
 
 use super::yaml::{Key, Node, Span, Yaml, number};
 
-/// The representation of JSON that a [`Node`] is.
+/// The representation of JSON by [`Node`]s.
 pub struct Tree;
 
-/// What a name is held in while it is held against `propertyNames`.
+/// A buffer for a name while the validator checks it against `propertyNames`.
 pub struct Name(Node);
 
 impl Default for Name {
@@ -30,7 +30,7 @@ impl Json for Tree {
     type PreparedKey = Box<str>;
     type StringBuffer = Name;
 
-    // A lookup compares keys one after another.
+    // A lookup compares the keys one after another, so it is cheap only for few keys.
     const KEYS_PER_LOOKUP: usize = 2;
 
     fn prepare_key(key: &str) -> Box<str> {
@@ -101,7 +101,7 @@ impl<'a> jsonschema::json::Node<'a, Tree> for &'a Node {
 
     fn equals_value(&self, expected: &Value) -> bool {
         match (&self.value, expected) {
-            // Words are what nearly every `const` and `enum` holds.
+            // The fast path: nearly every `const` and `enum` contains text.
             (Yaml::Text(text), Value::String(word)) => **text == **word,
             (Yaml::Text(_), _) | (_, Value::String(_)) => false,
             _ => jsonschema::json::cmp::equal(&self.to_json(), expected),
@@ -167,7 +167,7 @@ impl<'de> IntoDeserializer<'de, serde_json::Error> for &'de Node {
     }
 }
 
-/// A map without some of its keys, for serde.
+/// Returns a deserializer of a map without some of its keys.
 pub fn without<'de>(
     node: &'de Node,
     left_out: &'static [&'static str],
@@ -176,7 +176,7 @@ pub fn without<'de>(
     MapDeserializer::new(kept.map(|(key, node)| (&*key.text, node)))
 }
 
-/// Says the same to every type as `serde_json::Value` with the same content does.
+/// Deserializes every type like a `serde_json::Value` with the same content.
 impl<'de> Deserializer<'de> for &'de Node {
     type Error = serde_json::Error;
 
@@ -217,7 +217,7 @@ impl<'de> Deserializer<'de> for &'de Node {
         visitor.visit_newtype_struct(self)
     }
 
-    /// serde would take a list for a struct, field by field in their order; a document names its fields.
+    /// Refuses a list: serde would read it as a struct, field by field, but a document names its fields.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -241,7 +241,7 @@ impl<'de> Deserializer<'de> for &'de Node {
                 let word: serde::de::value::StrDeserializer<'_, Self::Error> = (**text).into_deserializer();
                 word.deserialize_enum(name, variants, visitor)
             }
-            // Every enum here is a closed set of words; what is no word gets the reader's own message.
+            // Every enum here is a closed set of texts; for other types the error comes from `serde_json`.
             _ => self.to_json().deserialize_enum(name, variants, visitor),
         }
     }
@@ -273,7 +273,7 @@ mod tests {
         Node { value, span: Span { file: 0, start: 0, end: 0 } }
     }
 
-    /// Trees of the words that the kinds know, in places where they belong and where they don't.
+    /// Generates trees with names and values of the kinds, in right and in wrong places.
     fn any_tree() -> impl Strategy<Value = Node> {
         let words = [
             "spec",
@@ -322,7 +322,7 @@ mod tests {
         Kind::ALL.iter().map(|kind| options().build(&schema(*kind)).unwrap()).collect()
     });
 
-    /// What a validator of JSON says, to hold the validator of trees against.
+    /// Asserts that the validator of trees has the same result as the validator of JSON.
     fn same_as_json(node: &Node) {
         let json = node.to_json();
         assert_eq!(Value::deserialize(node).unwrap(), json);

@@ -1,4 +1,4 @@
-//! How layers become one tree: maps merge, lists and values are replaced, later ones win.
+//! Merges layers into one tree: maps merge, lists and values are replaced, and later layers win.
 
 use std::sync::Arc;
 
@@ -6,25 +6,25 @@ use super::Bases;
 use super::yaml::{Key, Node, Span, Yaml};
 use crate::model::ObjectKind;
 
-/// Longest chain of layers that extend layers.
+/// Limit of the chain of layers that extend layers.
 pub const CHAIN_MAX: usize = 16;
 
-/// Why layers can't be put together.
+/// Why layers cannot be merged.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LayerProblem {
     /// There is no layer of this name.
     Missing(Span, String),
     /// The layer of this name is for documents of another kind.
     OtherKind(Span, String, ObjectKind),
-    /// A layer extends itself, by the names given.
+    /// A layer extends itself through the layers with these names.
     Cycle(Span, Vec<String>),
     /// The chain is longer than [`CHAIN_MAX`].
     TooLong(Span),
 }
 
-/// Lays nodes on each other, lowest first, and keeps the place of every value. Copies only what wins.
+/// Merges nodes, lowest first, and keeps the place of every value. It copies only the values that win.
 fn merge(top: &Node, stack: &[&Node]) -> Node {
-    // What stands below a list or a single value is replaced by it.
+    // A list or a single value replaces everything below it.
     let maps =
         stack.iter().rposition(|node| !matches!(node.value, Yaml::Map(_))).map_or(0, |below| below + 1);
     let maps = match stack.get(maps..) {
@@ -48,10 +48,10 @@ fn merge(top: &Node, stack: &[&Node]) -> Node {
     Node { value: Yaml::Map(entries), span: top.span }
 }
 
-/// The layers that lie below a spec, lowest first.
+/// Returns the layers below a spec, lowest first.
 ///
 /// # Errors
-/// A layer that is missing, that is of another kind, or that extends itself.
+/// A layer is missing, has another kind, or extends itself.
 pub fn stack<'a>(
     kind: ObjectKind,
     spec: &Node,
@@ -81,7 +81,8 @@ fn collect<'a>(
             open.push(name);
             return Err(LayerProblem::Cycle(reference.span, open.clone()));
         }
-        // The number of layers is bounded too: a diamond of diamonds would double at every level.
+        // The number of layers also has a limit, because layers that extend one layer twice would double at
+        // every level.
         if open.len() >= CHAIN_MAX || order.len() >= CHAIN_MAX * 8 {
             return Err(LayerProblem::TooLong(reference.span));
         }
@@ -93,7 +94,7 @@ fn collect<'a>(
     Ok(())
 }
 
-/// One tree out of a spec and the layers below it, lowest first.
+/// Merges a spec with the layers below it, lowest first.
 pub fn flatten(layers: &[&Arc<Node>], spec: &Node) -> Node {
     let stack: Vec<&Node> = layers.iter().map(|layer| &***layer).chain([spec]).collect();
     merge(spec, &stack)
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_layers_cycles_and_endless_diamonds_are_refused() {
+    fn missing_layers_cycles_and_too_many_layers_are_refused() {
         let cyclic = bases(&[("a", "extends: [b]"), ("b", "extends: [a]")]);
         assert!(
             matches!(stack(&node("extends: [a]"), &cyclic), Err(LayerProblem::Cycle(_, path)) if path == ["a", "b", "a"])

@@ -1,8 +1,8 @@
 //! Stage 2 of 7: reads manifests and keeps the place of every value.
 //!
 //! In: the texts of a tenant's files, of the shared layers and of the project. Out: a [`TenantManifest`]
-//! (what the tenant asks for, and everything that is wrong with how it asks). Never: reads a file, fails,
-//! or looks at another tenant. Start reading at [`read_tenant`], then `yaml.rs` and `kinds/`.
+//! (the tenant's desired configuration and the findings about its documents). Never: reads a file, fails,
+//! or reads another tenant. Start reading at [`read_tenant`], then `yaml.rs` and `kinds/`.
 
 pub mod emit;
 pub mod files;
@@ -26,10 +26,11 @@ use reader::Reader;
 pub use resource::Declaration;
 use yaml::Node;
 
-/// Most bytes of one tenant's files together.
+/// Limit of all files of one tenant together, in bytes.
 pub const TENANT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Most values of one tenant's files together, aliases expanded; the same for all layers together.
+/// Limit of the values in all files of one tenant together, with aliases expanded. All layers together have
+/// the same limit.
 pub const TENANT_NODES_MAX: usize = 200_000;
 
 /// One file as the source delivered it.
@@ -48,50 +49,50 @@ pub struct Bases {
     pub files: Arc<[SourceFile]>,
     /// Their specs by name.
     pub layers: BTreeMap<String, Arc<Node>>,
-    /// What they are layers of, by name.
+    /// Their kinds by name.
     pub kinds: BTreeMap<String, ObjectKind>,
-    /// Names that two layers have: neither is taken.
+    /// Names that two layers have. genesync uses neither layer.
     pub ambiguous: BTreeSet<String>,
-    /// What is wrong with them. An error here stops the tenants that extend the layer.
+    /// Their findings. An error stops the tenants that extend the layer.
     pub findings: Vec<Finding>,
 }
 
-/// What one tenant's folder holds.
+/// The content of one tenant's folder.
 #[derive(Debug, Clone)]
 pub struct TenantManifest {
     /// The folder's name.
     pub name: TenantName,
-    /// The tenant, where `tenant.yaml` could be read.
+    /// The tenant, if `tenant.yaml` is valid.
     pub tenant: Option<Tenant>,
-    /// Its objects, in the order in which they depend on each other, then by name.
+    /// Its objects, sorted by dependency, then by name.
     pub resources: Vec<Declaration>,
-    /// Every document, in order.
+    /// Every document, in the order of the files.
     pub documents: Vec<Node>,
-    /// Which of them is the Tenant document.
+    /// The index of the Tenant document in `documents`.
     tenant_document: Option<usize>,
     /// The texts.
     pub files: Files,
-    /// What is wrong so far.
+    /// The findings so far.
     pub findings: Vec<Finding>,
 }
 
 impl TenantManifest {
-    /// `spec` of the Tenant document with its places.
+    /// Returns the `spec` of the Tenant document with its places.
     pub fn tenant_spec(&self) -> Option<&Node> {
         self.documents.get(self.tenant_document?)?.get("spec")
     }
 
-    /// The time zone in which its hours are meant, where it names one.
+    /// Returns the time zone of its opening hours, if it names one.
     pub fn time_zone(&self) -> Option<&str> {
         self.resources.iter().find_map(|resource| resource.spec.path("availability.timeZone")?.text())
     }
 
-    /// Whether visitors are offered anything of it by the hour.
+    /// Whether any of its objects has opening hours.
     pub fn has_hours(&self) -> bool {
         self.resources.iter().any(|resource| resource.object.kind.has_hours())
     }
 
-    /// Every object that the tenant names, with where its values come from.
+    /// Returns every object of the tenant, with the sources of its values.
     pub fn managed(&self) -> impl Iterator<Item = Managed<'_>> {
         let own = |index: usize| self.documents.get(index).and_then(|document| document.get("spec"));
         self.resources.iter().map(move |resource| Managed {
@@ -103,7 +104,7 @@ impl TenantManifest {
     }
 }
 
-/// An object with where its values come from.
+/// An object with the sources of its values.
 #[derive(Debug, Clone)]
 pub struct Managed<'a> {
     /// The object.
@@ -117,7 +118,7 @@ pub struct Managed<'a> {
 }
 
 impl<'a> Managed<'a> {
-    /// The specs that it was made of, lowest first, the document's own last.
+    /// Returns the specs that were merged, lowest first, the document's own last.
     pub fn layers(&self) -> impl DoubleEndedIterator<Item = &'a Node> + use<'a> {
         self.below.iter().map(|layer| &**layer).chain(self.own)
     }
@@ -126,17 +127,17 @@ impl<'a> Managed<'a> {
 /// `genesync.yaml`.
 #[derive(Debug, Clone, Default)]
 pub struct ProjectManifest {
-    /// The settings; the defaults where there is no file or it is broken.
+    /// The settings; the defaults if the file is missing or broken.
     pub spec: ProjectSpec,
     /// The document with its places.
     pub document: Option<Node>,
     /// The text.
     pub files: Files,
-    /// What is wrong with it. An error here stops every write.
+    /// Its findings. An error stops every write.
     pub findings: Vec<Finding>,
 }
 
-/// Reads `genesync.yaml`. A broken one leaves the defaults in force and says so.
+/// Reads `genesync.yaml`. A broken file results in findings and the default settings.
 pub fn read_project(input: &Input) -> ProjectManifest {
     let mut reader = Reader::new(Files::default(), None);
     let mut manifest = ProjectManifest::default();
@@ -149,7 +150,9 @@ pub fn read_project(input: &Input) -> ProjectManifest {
                 }
                 manifest.document = Some(document);
             }
-            Some(other) => reader.misplaced(&document, other, "only a Project stands in `genesync.yaml`"),
+            Some(other) => {
+                reader.misplaced(&document, other, "keep only the Project document in `genesync.yaml`")
+            }
             None => {}
         }
     }
@@ -166,12 +169,12 @@ pub fn read_bases(inputs: &[Input]) -> Bases {
             let kind = match reader.kind(&document) {
                 Some(Kind::Object(kind)) => kind,
                 Some(other) => {
-                    reader.misplaced(&document, other, "`bases/` holds layers of what tenants manage");
+                    reader.misplaced(&document, other, "keep only layers in `bases/`");
                     continue;
                 }
                 None => continue,
             };
-            // Read for what is wrong with it; each tenant reads the merged spec again.
+            // Only for the findings: each tenant reads the merged spec again.
             let _ = reader.sound(Kind::Object(kind), &document);
             let (Some(name), Some(spec)) = (document.path("metadata.name"), document.get("spec")) else {
                 continue;
@@ -212,7 +215,7 @@ pub fn read_bases(inputs: &[Input]) -> Bases {
     Bases { findings: reader.findings, files: reader.files.into_shared(), ..bases }
 }
 
-/// Reads a tenant's folder. Never fails: what is wrong becomes a finding.
+/// Reads a tenant's folder. It never fails: every problem becomes a finding.
 pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> TenantManifest {
     let mut reader = Reader::new(Files::with_shared(Arc::clone(&bases.files)), Some(name.clone()));
     let total: usize = inputs.iter().map(|input| input.bytes.len()).sum();
@@ -243,7 +246,7 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
                     Some(Kind::Project) => reader.misplaced(
                         &document,
                         Kind::Project,
-                        "a Project stands in `genesync.yaml` at the root",
+                        "move the Project document to `genesync.yaml` at the root",
                     ),
                     None => {}
                 }
@@ -270,7 +273,7 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
 fn report_size(reader: &mut Reader, name: &TenantName, inputs: &[Input]) {
     let folder = || Arc::from(format!("tenants/{name}"));
     let path = inputs.first().map_or_else(folder, |input| Arc::clone(&input.path));
-    let message = format!("the tenant's files are too large together: {TENANT_BYTES_MAX} bytes are allowed");
+    let message = format!("the tenant's files together have more than {TENANT_BYTES_MAX} bytes");
     reader.whole_file("yaml", path, message);
 }
 
@@ -278,6 +281,6 @@ fn report_missing_tenant(reader: &mut Reader, name: &TenantName) {
     let folder = Arc::from(format!("tenants/{name}"));
     reader.whole_file("identity", folder, "this folder has no Tenant document".into());
     if let Some(finding) = reader.findings.last_mut() {
-        finding.help = Some(format!("add tenants/{name}/tenant.yaml; `genesync init` shows one"));
+        finding.help = Some(format!("add tenants/{name}/tenant.yaml, or run `genesync init` for an example"));
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes to documents to types: one finding for everything that is wrong on the way.
+//! Reads bytes into documents and documents into types, and adds a finding for every problem.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::yaml::{self, Node, Span, Yaml};
 use super::{Bases, Input, TENANT_NODES_MAX};
 use crate::model::{Finding, Fix, Location, ObjectKind, Severity, Tenant, TenantName};
 
-/// Reads the documents of one tenant, of the layers, or of the project, and collects what is wrong.
+/// Reads the documents of one tenant, of the layers, or of the project, and collects the findings.
 pub(super) struct Reader {
     pub(super) files: Files,
     tenant: Option<TenantName>,
@@ -64,11 +64,11 @@ impl Reader {
         });
     }
 
-    /// Bytes to documents.
+    /// Reads the documents of a file.
     pub(super) fn read(&mut self, input: &Input) -> Vec<Node> {
         if input.bytes.len() > yaml::FILE_BYTES_MAX {
-            // Its size is not told: the source stops reading after one byte too many.
-            let message = format!("this file is too large: {} bytes are allowed", yaml::FILE_BYTES_MAX);
+            // The message has no size, because the source stops reading one byte after the limit.
+            let message = format!("this file has more than {} bytes", yaml::FILE_BYTES_MAX);
             self.whole_file("yaml", Arc::clone(&input.path), message);
             return Vec::new();
         }
@@ -94,19 +94,19 @@ impl Reader {
             }
         }
         if composed.documents.is_empty() && !broken {
-            self.whole_file("yaml", Arc::clone(&input.path), "this file holds no document".into());
+            self.whole_file("yaml", Arc::clone(&input.path), "this file contains no document".into());
         }
-        // Each file is within its own budget; small ones full of aliases could still fill the memory.
+        // Each file has its own limit, but many small files full of aliases could still fill the memory.
         self.nodes += composed.nodes;
         if self.nodes > TENANT_NODES_MAX {
             self.whole_file(
                 "yaml",
                 Arc::clone(&input.path),
-                format!("with this file there are too many values: {TENANT_NODES_MAX} are allowed together"),
+                format!("the files up to this one together have more than {TENANT_NODES_MAX} values"),
             );
             return Vec::new();
         }
-        // A file whose text is in doubt is not read further: what it says is in doubt too.
+        // A file with an error in its YAML is not read further, because its values are not certain.
         if broken { Vec::new() } else { composed.documents }
     }
 
@@ -119,17 +119,17 @@ impl Reader {
             "this file is not UTF-8 text".into(),
             Span { file, start, end: start },
             "",
-            Some("save it as UTF-8".into()),
+            Some("save the file as UTF-8".into()),
         );
     }
 
-    /// Which kind a document is; none (with a finding) where it does not say.
+    /// Returns the kind of a document. Returns none and adds a finding if the document has no valid kind.
     pub(super) fn kind(&mut self, document: &Node) -> Option<Kind> {
         if !matches!(document.value, Yaml::Map(_)) {
             let start = Span { end: document.span.start, ..document.span };
             self.finding(
                 "schema",
-                "a document is a map with `apiVersion`, `kind`, `metadata` and `spec`".into(),
+                "a document must be a map with `apiVersion`, `kind`, `metadata` and `spec`".into(),
                 start,
                 "",
                 None,
@@ -149,7 +149,7 @@ impl Reader {
             let near = schema::nearest(word, Kind::ALL.iter().map(|kind| kind.name()));
             let help = match &near {
                 Some(name) => format!("did you mean `{name}`?"),
-                None => format!("kinds: {}", names.collect::<Vec<_>>().join(", ")),
+                None => format!("use one of: {}", names.collect::<Vec<_>>().join(", ")),
             };
             self.finding(
                 "schema",
@@ -179,7 +179,7 @@ impl Reader {
         if !self.sound(kind, document) {
             return None;
         }
-        // Keeping the path is for errors alone; what the schema accepts seldom has one.
+        // Tracking the path costs time, and a document that the schema accepts rarely fails here.
         if let Ok(value) = T::deserialize(document) {
             return Some(value);
         }
@@ -200,7 +200,7 @@ impl Reader {
         let key_span = key.as_deref().and_then(|key| at.entry(key)).map(|(key, _)| key.span);
         let span = match (&at.value, key_span) {
             (_, Some(span)) => span,
-            // Something is missing from a map: point at its start, not at the whole of it.
+            // A field is missing from a map: point at the start of the map, not at all of it.
             (Yaml::Map(entries), None) => entries.first().map_or(at.span, |(key, _)| key.span),
             _ => at.span,
         };
@@ -208,18 +208,19 @@ impl Reader {
             Some(key) => format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")),
             None => pointer,
         };
-        // A word that is no truth value is told of once, where one is asked for.
+        // Report a value that is not a truth value once: this finding replaces the YAML warning for it.
         let place = self.files.locate(span);
         self.findings.retain(|finding| {
             finding.severity > Severity::Warning || finding.rule != "yaml" || finding.location != place
         });
         let taken = suggestion.as_deref().filter(|word| key.is_some() && at.entry(word).is_some());
         let help = taken
-            .map(|word| format!("did you mean `{word}`? it stands here already: keep one of the two"))
+            .map(|word| format!("did you mean `{word}`? it is already here: keep one of the two"))
             .or(help);
         let suggestion = suggestion.clone().filter(|_| taken.is_none());
         self.finding(topic(&pointer), message, span, &pointer, help);
-        // Which region, which API, whether it is written: a word there is guessed by nobody, only a field's name is.
+        // In a Tenant or a Project, genesync proposes only names of fields, never values such as a region or
+        // an API.
         let is_object = document
             .get("kind")
             .and_then(Node::text)
@@ -234,7 +235,7 @@ impl Reader {
         }
     }
 
-    /// Gives the last finding the text that mends it.
+    /// Sets the fix of the last finding.
     fn propose(&mut self, text: Option<String>) {
         if let (Some(text), Some(finding)) = (text, self.findings.last_mut()) {
             finding.fix = Some(Fix { title: format!("write `{text}`"), replacement: text });
@@ -245,7 +246,7 @@ impl Reader {
         let span = document.get("kind").map_or(document.span, |node| node.span);
         self.finding(
             "schema",
-            format!("a {} document can't stand here", kind.name()),
+            format!("a {} document is not allowed here", kind.name()),
             span,
             "/kind",
             Some(where_it_belongs.into()),
@@ -269,18 +270,18 @@ impl Reader {
             self.finding(
                 "identity",
                 format!(
-                    "this tenant is named `{}` but stands in the folder `{folder}`",
+                    "this tenant is named `{}` but is in the folder `{folder}`",
                     yaml::shown(node.text().unwrap_or_default())
                 ),
                 node.span,
                 "/metadata/name",
-                Some(format!("name it `{folder}`, or move it to a folder of its own name")),
+                Some(format!("rename it to `{folder}`, or move it to a folder with its name")),
             );
         }
         self.typed::<TenantDocument>(Kind::Tenant, document).map(|document| document.lower())
     }
 
-    /// A spec laid on the layers that it extends, and these layers, lowest first.
+    /// Returns a spec merged with the layers that it extends, and these layers, lowest first.
     pub(super) fn merged(
         &mut self,
         kind: ObjectKind,
@@ -296,8 +297,8 @@ impl Reader {
         }
     }
 
-    /// Says so where a sound document can't be read: a layer that breaks its schema has its own findings, and
-    /// merging can't mend it.
+    /// Adds a finding if a valid document cannot be read because a layer breaks its schema. The layer has its
+    /// own findings.
     pub(super) fn sound_below(&mut self, own: &Node, sound: bool, is_read: bool) {
         if sound && !is_read {
             self.finding(
@@ -316,7 +317,10 @@ impl Reader {
             LayerProblem::Missing(span, name) if bases.ambiguous.contains(&name) => {
                 self.finding(
                     "layers",
-                    format!("there are two layers `{}` under bases/: neither is taken", yaml::shown(&name)),
+                    format!(
+                        "there are two layers `{}` under bases/, so genesync uses neither",
+                        yaml::shown(&name)
+                    ),
                     span,
                     "/spec/extends",
                     Some("rename one of the two".into()),
@@ -331,10 +335,10 @@ impl Reader {
                     Some(near) => format!("did you mean `{near}`?"),
                     None if broken.is_some() => {
                         let place = broken.map(|finding| finding.location.to_string()).unwrap_or_default();
-                        format!("mend {place} first: that file can't be read, and may hold it")
+                        format!("fix {place} first: that file cannot be read and may contain the layer")
                     }
                     None => format!(
-                        "layers under bases/: {}",
+                        "use one of the layers under bases/: {}",
                         known.keys().take(20).map(|name| yaml::shown(name)).collect::<Vec<_>>().join(", ")
                     ),
                 };
@@ -352,7 +356,7 @@ impl Reader {
                     format!("the layer `{}` is a {}", yaml::shown(&name), kind.name()),
                     span,
                     "/spec/extends",
-                    Some("a document extends layers of its own kind".into()),
+                    Some("extend only layers of the same kind as the document".into()),
                 );
             }
             LayerProblem::Cycle(span, path) => {
@@ -370,7 +374,7 @@ impl Reader {
             LayerProblem::TooLong(span) => {
                 self.finding(
                     "layers",
-                    format!("there are too many layers here: {} deep at most", layers::CHAIN_MAX),
+                    format!("at most {} levels of layers are allowed", layers::CHAIN_MAX),
                     span,
                     "/spec/extends",
                     None,
@@ -380,7 +384,7 @@ impl Reader {
     }
 }
 
-/// The rule that a schema violation belongs to: the one that speaks of the same field.
+/// Returns the rule that a schema violation belongs to: the rule about the same field.
 fn topic(pointer: &str) -> &'static str {
     const TOPICS: &[(&str, &str)] = &[
         ("/spec/widget/theme/colors/", "colours"),

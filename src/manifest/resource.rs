@@ -1,4 +1,4 @@
-//! An object as a tenant's documents ask for it.
+//! Reads the documents of objects into declarations.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,32 +10,33 @@ use super::{Bases, in_place};
 use crate::model::reference::{Mention, mentions};
 use crate::model::{Desired, Object, ObjectKind, SecretName};
 
-/// A document of an object with its layers put together.
+/// A document of an object, merged with its layers.
 #[derive(Debug, Clone)]
 pub struct Declaration {
-    /// The object that it speaks of.
+    /// The object that it describes.
     pub object: Object,
-    /// Where its document says `kind`.
+    /// The place of `kind` in its document.
     pub kind_span: Span,
-    /// Where its document says the object's name.
+    /// The place of the object's name in its document.
     pub name_span: Span,
     /// The merged spec, every value with its place.
     pub spec: Node,
-    /// The layers that lie below the document's own spec, lowest first.
+    /// The layers below the document's own spec, lowest first.
     pub below: Vec<Arc<Node>>,
-    /// What it asks for, in the API's shape but for [references](crate::model::reference), which are maps with
-    /// a `name`; none where the document or a layer breaks its schema. The object's own name is not in it.
+    /// The desired configuration, in the API's shape except for [references](crate::model::reference), which
+    /// are maps with a `name`. None if the document or a layer breaks its schema. It does not contain the
+    /// object's own name.
     pub desired: Option<Desired>,
-    /// What it names in its organization.
+    /// The objects of its organization that it names.
     pub mentions: Vec<Mention>,
     /// The name under which the operator keeps the secret of an integration's webhook.
     pub signature_secret: Option<SecretName>,
-    /// Which of the tenant's documents it is.
+    /// The index of the document among the tenant's documents.
     pub(super) document: usize,
 }
 
 impl Reader {
-    /// Reads one object; none (with a finding) where its layers can't be put together.
+    /// Reads one object. Returns none and adds a finding if its layers cannot be merged.
     pub(super) fn resource(
         &mut self,
         kind: ObjectKind,
@@ -46,7 +47,7 @@ impl Reader {
         let sound = self.sound(Kind::Object(kind), document);
         let own = document.get("spec")?;
         let (spec, below) = self.merged(kind, own, bases)?;
-        // Wishes of the document itself, not of a layer below it.
+        // These fields count only in the document itself, not in a layer below it.
         let left_out: &[&str] = match (own.get("exclusive"), own.get("name")) {
             (None, None) => &["extends", "exclusive", "name"],
             (None, Some(_)) => &["extends", "exclusive"],
@@ -55,7 +56,7 @@ impl Reader {
         };
         let body = documents::body(kind, in_place::without(&spec, left_out)).filter(|_| sound);
         self.sound_below(own, sound, body.is_some());
-        // The only one of its kind has no name, whatever its document is called.
+        // An object that is the only one of its kind has no name, also if its document has one.
         let name = own.get("name").or_else(|| document.path("metadata.name")).filter(|_| kind.is_named());
         let exclusive = own.get("exclusive").and_then(Node::bool).unwrap_or(false);
         let secret = spec.get("signatureSecret").and_then(Node::text);
@@ -72,9 +73,9 @@ impl Reader {
         })
     }
 
-    /// Whether no other document speaks of the same object; a finding otherwise.
+    /// Whether no other document describes the same object. Adds a finding if one does.
     pub(super) fn is_only(&mut self, resource: &Declaration, others: &[Declaration]) -> bool {
-        // One that could not be read for its name has another finding.
+        // An object without a readable name already has a finding.
         let same = |other: &&Declaration| other.object == resource.object && !other.object.name.is_empty();
         let Some(first) = others.iter().find(same) else { return true };
         let message = format!(
@@ -85,7 +86,13 @@ impl Reader {
         let is_own = resource.spec.get("name").is_some_and(|name| name.span == resource.name_span);
         let pointer = if is_own { "/spec/name" } else { "/metadata/name" };
         let related = (self.files.locate(first.name_span), "the first one".to_owned());
-        self.finding("identity", message, resource.name_span, pointer, Some("give each its own name".into()));
+        self.finding(
+            "identity",
+            message,
+            resource.name_span,
+            pointer,
+            Some("give each object its own name".into()),
+        );
         if let Some(finding) = self.findings.last_mut() {
             finding.related.push(related);
         }
@@ -133,7 +140,7 @@ mod tests {
     const CONFIGURATION: &str = "MessengerConfiguration";
 
     #[test]
-    fn layers_merge_names_are_ones_own_and_references_stay_names() {
+    fn layers_merge_but_names_do_not_and_references_stay_names() {
         let base = "  name: Shared\n  exclusive: true\n  languages: [en-us]\n  messenger: {enabled: true, styles: {primaryColor: \"#0B3D91\"}}\n  journeyEvents: {}";
         let own = "  extends: [house]\n  languages: []\n  messenger: {styles: {primaryColor: null}, apps: {knowledge: {knowledgeBase: {name: Answers}}}}";
         let kiosk = "  {signatureSecret: kiosk, webhookHeaders: {X-A: b}, supportedContent: null}";
@@ -182,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn one_name_is_one_object_and_a_layer_is_for_its_own_kind() {
+    fn a_second_object_of_one_name_and_a_layer_of_another_kind_are_refused() {
         let manifest = read(
             &[document("WebMessaging", "house", "  {}")],
             &[
@@ -209,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_and_a_secret_are_refused_with_what_to_write_instead() {
+    fn the_help_for_an_id_or_a_secret_names_the_field_to_use_instead() {
         let manifest = read(
             &[],
             &[
@@ -227,7 +234,7 @@ mod tests {
         );
         let helps: Vec<&str> =
             manifest.findings.iter().filter_map(|finding| finding.help.as_deref()).collect();
-        assert!(helps.iter().any(|help| help.contains("references are by `name`")), "{helps:?}");
+        assert!(helps.iter().any(|help| help.contains("write `name` instead")), "{helps:?}");
         assert!(helps.iter().any(|help| help.contains("`signatureSecret`")), "{helps:?}");
         assert!(manifest.resources.iter().all(|resource| resource.desired.is_none()));
     }

@@ -1,9 +1,9 @@
-//! The JSON Schemas of the kinds, and what they have to say of a document.
+//! The JSON Schemas of the kinds, and the check of a document against them.
 //!
 //! In: the Rust types; a document. Out: the committed schema files; findings without a place yet.
-//! Schemas are draft 2020-12, compiled once per kind, and never fetch anything.
+//! Schemas are draft 2020-12, compiled once for each kind.
 //!
-//! Never: fetches a schema, or knows where a finding stands. Start reading at [`schema()`] for the files and
+//! Never: fetches a schema, or knows the place of a finding. Start reading at [`schema()`] for the files and
 //! [`check`] for the findings.
 
 mod meant;
@@ -23,13 +23,13 @@ use crate::model::{Dialect, ObjectKind};
 pub use meant::{is_spelling_of, nearest};
 pub use violation::{Violation, check};
 
-/// The schema of a kind, as committed under `schemas/`.
+/// Returns the schema of a kind, as committed under `schemas/`.
 pub fn schema(kind: Kind) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = documents::schema(kind, settings.into_generator());
     let id = format!("https://genesync.example/schemas/{}", kind.schema_file());
     schema.insert("$id".into(), Value::String(id));
-    // `kind` alone is a constant; as an `enum` of one word the type can't tell which document it is.
+    // A `const` instead of an `enum` with one value identifies the document's kind.
     if let Some(word) = schema.pointer_mut("/properties/kind").and_then(Value::as_object_mut) {
         word.remove("enum");
         word.insert("const".into(), kind.name().into());
@@ -38,7 +38,7 @@ pub fn schema(kind: Kind) -> Value {
 }
 
 pub(super) fn validator(kind: Kind) -> Option<&'static Validator<Tree>> {
-    // Each on its first use: a repository seldom has documents of every kind.
+    // Each is compiled on its first use, because a repository rarely has documents of every kind.
     static COMPILED: [OnceLock<Option<Validator<Tree>>>; Kind::ALL.len()] =
         [const { OnceLock::new() }; Kind::ALL.len()];
     let compile = || {
@@ -57,16 +57,16 @@ pub fn accepts(kind: Kind, document: &Node) -> bool {
     validator(kind).is_some_and(|validator| validator.is_valid(document))
 }
 
-/// Whether the Rust type of a kind takes a document. It takes what the schema accepts and nothing else; a
-/// test mutates documents and holds the two against each other.
+/// Whether the Rust type of a kind accepts a document. It accepts exactly the documents that the schema
+/// accepts; a test mutates documents and compares the two.
 pub fn reads(kind: Kind, document: &Node) -> bool {
     documents::reads(kind, document)
 }
 
-/// Dotted paths of every section and field that objects of a dialect have, as the platform stores them; one
-/// that ends in `.*` stands for any name.
+/// Returns the dotted paths of every section and field of a dialect's objects, as the platform stores them. A
+/// path that ends in `.*` matches any name.
 pub fn fields(dialect: Dialect) -> &'static [String] {
-    /// Ours alone: nothing live has them.
+    /// Fields of genesync that no live object has.
     const NEVER_SENT: &[&str] = &["extends", "exclusive", "name", "signatureSecret", "availability.timeZone"];
     fn walk(section: &Value, path: &str, all: &mut Vec<String>) {
         for (key, below) in section.get("properties").and_then(Value::as_object).into_iter().flatten() {
@@ -96,8 +96,8 @@ pub fn fields(dialect: Dialect) -> &'static [String] {
     index.and_then(|index| OF_EACH.get(index)).map_or(&[], |fields| fields.get_or_init(|| of(dialect)))
 }
 
-/// What the schema of a kind says of a section or a field, by its keys from the document on; items of lists and entries
-/// of open maps have no key of their own.
+/// Returns the schema of a section or a field, by its keys from the root of the document. Items of lists and
+/// entries of open maps have no key.
 pub fn section<'a>(kind: Kind, keys: impl Iterator<Item = &'a str>) -> Option<Value> {
     fn inside(mut section: &Value) -> &Value {
         while let Some(items) = section.get("items") {
@@ -115,7 +115,7 @@ pub fn section<'a>(kind: Kind, keys: impl Iterator<Item = &'a str>) -> Option<Va
     Some(inside(found).clone())
 }
 
-/// Whether objects of a dialect have a section or a field of this dotted path.
+/// Whether objects of a dialect have a section or a field at this dotted path.
 pub fn has_field(dialect: Dialect, path: &str) -> bool {
     fields(dialect).iter().any(|field| match field.strip_suffix('*') {
         Some(section) => path.strip_prefix(section).is_some_and(|name| !name.is_empty()),

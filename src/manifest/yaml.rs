@@ -1,13 +1,13 @@
-//! YAML text to a tree that remembers where every key and value stands.
+//! Reads YAML text into a tree with the place of every key and value.
 //!
 //! YAML 1.2 with a strict profile. Refused: duplicate keys, merge keys, tags, directives, numbers in any
 //! spelling but plain decimal, control characters (also escaped ones), and documents over the limits.
 //! Anchors and aliases are accepted while the expanded document stays within the node budget.
 //!
-//! The parser underneath is behind [`compose`] alone, so that it can be changed in one place.
+//! Only [`compose`] uses the YAML parser, so that it can be replaced in one place.
 //!
-//! In: the text of a file. Out: its documents as [`Node`]s, and what the profile refuses. Never: knows a kind of
-//! document, or guesses what a word was meant to be. Start reading at [`compose`].
+//! In: the text of a file. Out: its documents as [`Node`]s, and what the profile refuses. Never: knows a kind
+//! of document, or guesses a value. Start reading at [`compose`].
 
 mod composer;
 mod scalar;
@@ -18,13 +18,13 @@ use serde_json::{Map, Number, Value};
 pub const FILE_BYTES_MAX: usize = 512 * 1024;
 /// Deepest nesting of maps and lists.
 pub const DEPTH_MAX: usize = 32;
-/// Most nodes of one file, aliases expanded.
+/// Limit of the nodes of one file, with aliases expanded.
 pub const NODES_MAX: usize = 20_000;
-/// Most documents of one file.
+/// Limit of the documents of one file.
 pub const DOCUMENTS_MAX: usize = 64;
-/// Most text of one file once aliases are expanded, in bytes.
+/// Limit of the text of one file, with aliases expanded, in bytes.
 pub const EXPANDED_BYTES_MAX: usize = 1024 * 1024;
-/// Longest line, in bytes: a longer one is no text that anybody reviews.
+/// Longest line, in bytes. A person cannot review a longer one.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// A byte range in one of the files of a load.
@@ -41,16 +41,16 @@ pub struct Span {
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// What it is.
+    /// The value.
     pub value: Yaml,
-    /// Where it stands.
+    /// Its place.
     pub span: Span,
 }
 
 /// A YAML value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Yaml {
-    /// `null`, `~`, or nothing.
+    /// `null`, `~`, or an empty value.
     Null,
     /// `true` or `false`.
     Bool(bool),
@@ -69,17 +69,17 @@ pub enum Yaml {
 pub struct Key {
     /// The key.
     pub text: Box<str>,
-    /// Where it stands.
+    /// Its place.
     pub span: Span,
 }
 
 impl Node {
-    /// The value of a key, where this is a map that has it.
+    /// Returns the value of a key, if this is a map with the key.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|(_, node)| node)
     }
 
-    /// The key and the value, where this is a map that has it.
+    /// Returns the key and the value, if this is a map with the key.
     pub fn entry(&self, key: &str) -> Option<(&Key, &Node)> {
         match &self.value {
             Yaml::Map(entries) => {
@@ -89,12 +89,12 @@ impl Node {
         }
     }
 
-    /// The value at a dotted path of keys.
+    /// Returns the value at a dotted path of keys.
     pub fn path(&self, dotted: &str) -> Option<&Node> {
         dotted.split('.').try_fold(self, |node, key| node.get(key))
     }
 
-    /// The value at a JSON pointer.
+    /// Returns the value at a JSON pointer.
     pub fn pointer(&self, pointer: &str) -> Option<&Node> {
         pointer.split('/').skip(1).try_fold(self, |node, token| match &node.value {
             Yaml::Map(_) => node.get(&token.replace("~1", "/").replace("~0", "~")),
@@ -103,7 +103,7 @@ impl Node {
         })
     }
 
-    /// The text, where it is text.
+    /// Returns the text, if this is text.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
             Yaml::Text(text) => Some(text),
@@ -111,7 +111,7 @@ impl Node {
         }
     }
 
-    /// The truth value, where it is one.
+    /// Returns the truth value, if this is one.
     pub fn bool(&self) -> Option<bool> {
         match self.value {
             Yaml::Bool(value) => Some(value),
@@ -119,7 +119,7 @@ impl Node {
         }
     }
 
-    /// The items; empty for anything but a list.
+    /// Returns the items; empty if this is not a list.
     pub fn items(&self) -> &[Node] {
         match &self.value {
             Yaml::List(items) => items,
@@ -127,7 +127,7 @@ impl Node {
         }
     }
 
-    /// The entries; empty for anything but a map.
+    /// Returns the entries; empty if this is not a map.
     pub fn entries(&self) -> &[(Key, Node)] {
         match &self.value {
             Yaml::Map(entries) => entries,
@@ -135,7 +135,7 @@ impl Node {
         }
     }
 
-    /// The same value as JSON.
+    /// Returns the value as JSON.
     pub fn to_json(&self) -> Value {
         match &self.value {
             Yaml::Null => Value::Null,
@@ -165,7 +165,7 @@ impl Node {
     }
 }
 
-/// The text of a scalar, in bytes.
+/// Returns the length of a scalar's text, in bytes.
 fn own_bytes(node: &Node) -> usize {
     match &node.value {
         Yaml::Text(text) | Yaml::Number(text) => text.len(),
@@ -177,7 +177,7 @@ fn add(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {
     (a.0 + b.0, a.1 + b.1)
 }
 
-/// A plain decimal as a JSON number; there is none that is not one.
+/// Returns a plain decimal as a JSON number.
 pub(super) fn number(text: &str) -> Option<Number> {
     match text.parse::<i64>() {
         Ok(small) => Some(Number::from(small)),
@@ -185,35 +185,35 @@ pub(super) fn number(text: &str) -> Option<Number> {
     }
 }
 
-/// Something wrong with the text itself.
+/// A problem of the YAML text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     /// One sentence without a full stop.
     pub message: String,
-    /// Where.
+    /// Its place.
     pub span: Span,
-    /// Another place that belongs to it.
+    /// A related place, with a note.
     pub related: Option<(Span, &'static str)>,
-    /// What to do.
+    /// What the author has to do.
     pub help: Option<String>,
-    /// The text that mends it.
+    /// The text that fixes it.
     pub replacement: Option<String>,
-    /// Whether the document can be used all the same.
+    /// Whether it is a warning, so that the document can still be used.
     pub warning: bool,
 }
 
-/// What a file holds: its documents, as far as they could be read, and everything wrong with its text.
+/// The content of a file: the documents that could be read, and all problems of its text.
 #[derive(Debug, Default)]
 pub struct Composed {
-    /// One tree a document.
+    /// One tree for each document.
     pub documents: Vec<Node>,
-    /// In the order of the file.
+    /// The problems, in the order of the file.
     pub problems: Vec<Problem>,
-    /// How many values there are, aliases expanded.
+    /// The number of values, with aliases expanded.
     pub nodes: usize,
 }
 
-/// Reads a file's text. Never fails and never panics: what is wrong becomes a [`Problem`].
+/// Reads a file's text. It never fails or panics: every error becomes a [`Problem`].
 pub fn compose(text: &str, file: u32) -> Composed {
     // A byte order mark is allowed at the very start and means nothing in UTF-8.
     let (text, shift) = match text.strip_prefix('\u{feff}') {
@@ -223,7 +223,8 @@ pub fn compose(text: &str, file: u32) -> Composed {
     composer::run(text, file, shift)
 }
 
-/// At most 60 characters of a text, controls escaped, secrets masked: what an error may show of a file.
+/// Returns the part of a text that an error may show: at most 60 characters, controls escaped, secrets
+/// masked.
 pub fn shown(text: &str) -> String {
     if crate::model::secret::resembles_secret(text) {
         return "****".into();
@@ -231,7 +232,7 @@ pub fn shown(text: &str) -> String {
     cut(text, 60)
 }
 
-/// The beginning of a text, controls escaped.
+/// Returns the first `chars_max` characters of a text, controls escaped.
 fn cut(text: &str, chars_max: usize) -> String {
     let mut out: String = text
         .chars()

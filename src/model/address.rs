@@ -1,4 +1,4 @@
-//! Where a secret may travel to.
+//! Checks whether a URL is safe for a secret.
 
 use url::{Host, Url};
 
@@ -12,15 +12,15 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Whether nobody can listen in on the way to a URL: over TLS, or inside this machine.
+/// Checks that no other party can read a request to a URL: it uses TLS, or it stays on this machine.
 ///
 /// # Errors
-/// What should be different.
+/// What the operator has to change.
 pub fn travels_safely(url: &Url) -> Result<(), &'static str> {
     match url.scheme() {
         "https" => Ok(()),
         "http" if is_loopback(url) => Ok(()),
-        "http" => Err("use https; http is for this machine alone"),
+        "http" => Err("use https, because http is allowed for this machine only"),
         _ => Err("use https"),
     }
 }

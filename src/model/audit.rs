@@ -11,7 +11,7 @@ use super::plan::HIDDEN;
 use super::seal::is_confidential;
 use super::{ObjectRef, Receipt};
 
-/// Characters of a person's id that are shown where the name can't be read.
+/// Characters of a user's id that are shown if the name is not readable.
 const ID_SHOWN: usize = 8;
 
 /// Whether a person or an OAuth client acted.
@@ -20,7 +20,7 @@ const ID_SHOWN: usize = 8;
 pub enum ActorKind {
     /// A person, in the admin UI.
     User,
-    /// An OAuth client.
+    /// An OAuth client, such as genesync.
     Client,
 }
 
@@ -38,8 +38,8 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// The name to show. A program is told from a person; of a person without a name enough of the id is shown to
-    /// find them by.
+    /// Returns the name to show. An OAuth client is marked as such. A user without a name is shown by the
+    /// first characters of the id.
     pub fn label(&self) -> Cow<'_, str> {
         match (self.kind, self.name.is_empty()) {
             (ActorKind::User, false) => Cow::Borrowed(&self.name),
@@ -90,7 +90,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The entry as it may be shown.
+    /// Returns the entry with confidential values hidden.
     pub fn shown(&self) -> Entry {
         let mut shown = self.clone();
         for change in shown.changes.iter_mut().filter(|change| is_confidential(&change.property)) {
@@ -100,18 +100,19 @@ impl Entry {
     }
 }
 
-/// How a receipt stands against the audit log.
+/// Whether the audit log confirms a receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "standing", rename_all = "lowercase")]
 pub enum Standing {
-    /// Its entry is there.
+    /// The audit log has an entry for it.
     Confirmed {
         /// The entry's id.
         entry: String,
         /// When the log says it happened.
         at: Timestamp,
     },
-    /// No entry is known up to the deadline: applied, unconfirmed; never a reason to write again.
+    /// No entry is known up to the deadline. The write is applied but unconfirmed; genesync never repeats
+    /// it for this reason.
     Untold {
         /// Why.
         why: Untold,
@@ -123,6 +124,6 @@ pub enum Standing {
 pub struct Confirmation {
     /// Every receipt with its standing, in the order of the writes.
     pub receipts: Vec<(Receipt, Standing)>,
-    /// Somebody else's entries in our window.
+    /// Entries of other users from the time of the run.
     pub foreign: Vec<Entry>,
 }

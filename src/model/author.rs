@@ -1,6 +1,7 @@
-//! Who gave a field its live value, and where nobody can be named, why not.
+//! The author of a live value, or the reason why the author is unknown.
 //!
-//! In: nothing. Out: the types. Never: guesses; who is named is decided in the stage `plan`, from proof alone.
+//! In: nothing. Out: the types. Never: guesses; the stage `plan` names an author only if the audit log
+//! proves it.
 //! Start reading at [`Author`].
 
 use std::fmt;
@@ -11,7 +12,7 @@ use serde::{Serialize, Serializer};
 use super::Actor;
 use super::text::escape;
 
-/// What somebody did of which a name is told.
+/// What a named user did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Deed {
@@ -22,7 +23,7 @@ pub enum Deed {
 }
 
 impl Deed {
-    /// The verb that goes after the name.
+    /// Returns the verb that follows the name.
     pub fn verb(self) -> &'static str {
         match self {
             Deed::Changed => "changed",
@@ -39,21 +40,21 @@ impl Deed {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attribution {
-    /// Who.
+    /// The user or client.
     pub actor: Actor,
-    /// What they did; left out where they changed it.
+    /// What they did; omitted if they changed it.
     #[serde(skip_serializing_if = "Deed::is_changed")]
     pub deed: Deed,
     /// When, by the server's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
-    /// From where, as the audit log says.
+    /// The IP address, from the audit log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote_ip: Option<String>,
 }
 
 impl Attribution {
-    /// The word that goes before the name.
+    /// Returns the words before the name.
     pub fn preposition(&self) -> &'static str {
         match self.deed {
             Deed::Changed => "by",
@@ -62,71 +63,71 @@ impl Attribution {
     }
 }
 
-/// What the audit log does not tell, and why.
+/// Why the audit log does not name an author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Untold {
-    /// Nobody asked it, or it did not answer.
+    /// genesync has not read the log, or the log did not answer.
     #[default]
     NotLookedFor,
-    /// It was asked, and has no entry yet.
+    /// genesync read the log and found no entry yet.
     NotFound {
-        /// How often.
+        /// How often genesync read it.
         looks: u32,
-        /// Up to when, by our clock.
+        /// The last read, by genesync's clock.
         until: Timestamp,
     },
-    /// We may not ask it.
+    /// The client may not read the log.
     Denied {
-        /// What the client lacks.
+        /// The permission that the client lacks.
         permission: &'static str,
     },
-    /// It happened before what was asked for.
+    /// The change is older than the entries that genesync read.
     OutOfReach,
-    /// Its entry names no field.
+    /// The entry names no field.
     NoField,
 }
 
 impl fmt::Display for Untold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Untold::NotLookedFor => f.write_str("not looked for yet"),
+            Untold::NotLookedFor => f.write_str("genesync has not read the audit log yet"),
             Untold::NotFound { looks, until } => {
                 let s = if *looks == 1 { "" } else { "s" };
-                write!(f, "not found ({looks} look{s} until {})", until.strftime("%H:%M:%S UTC"))
+                write!(f, "no audit entry found ({looks} lookup{s} until {})", until.strftime("%H:%M:%S UTC"))
             }
             Untold::Denied { permission } => {
-                write!(f, "the audit log may not be asked (permission {permission})")
+                write!(f, "the client has no permission to read the audit log ({permission})")
             }
-            Untold::OutOfReach => f.write_str("out of the audit log's reach"),
-            Untold::NoField => f.write_str("the audit log names no field"),
+            Untold::OutOfReach => f.write_str("the change is older than the entries that genesync read"),
+            Untold::NoField => f.write_str("the audit entry names no field"),
         }
     }
 }
 
-/// Whether the audit log was asked, and how that went.
+/// Whether genesync read the audit log, and with which result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Log {
-    /// It was not, or did not answer.
+    /// genesync did not read it, or it did not answer.
     #[default]
     NotAsked,
-    /// We may not ask it.
+    /// The client may not read it.
     Denied {
-        /// What the client lacks.
+        /// The permission that the client lacks.
         permission: &'static str,
     },
     /// It answered.
     Asked {
-        /// How often it did.
+        /// How often it answered.
         looks: u32,
-        /// From when entries were asked for.
+        /// The start of the period that genesync asked for.
         from: Timestamp,
-        /// When it was asked last.
+        /// The last read.
         until: Timestamp,
     },
 }
 
 impl Log {
-    /// Why the log does not tell of a change that was made then, if that is known.
+    /// Returns why the log has no entry for a change; `at` is the time of the change if it is known.
     pub fn untold(self, at: Option<Timestamp>) -> Untold {
         match self {
             Log::NotAsked => Untold::NotLookedFor,
@@ -136,7 +137,7 @@ impl Log {
         }
     }
 
-    /// The same after it was asked once more.
+    /// Returns the state after one more answer.
     #[must_use]
     pub fn asked_again(self, from: Timestamp, until: Timestamp) -> Self {
         let looks = match self {
@@ -150,11 +151,11 @@ impl Log {
 /// Who gave a field its live value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Author {
-    /// Somebody else: there is proof.
+    /// Another user, with proof.
     Named(Attribution),
-    /// One of our own clients: there is proof.
+    /// One of genesync's own OAuth clients, with proof.
     Own(Attribution),
-    /// Nobody can be named yet.
+    /// Not known yet.
     Unknown(Untold),
 }
 
@@ -168,7 +169,7 @@ impl Serialize for Author {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         #[serde(untagged)]
-        enum Told<'a> {
+        enum Document<'a> {
             Named(&'a Attribution),
             Own {
                 #[serde(flatten)]
@@ -179,24 +180,24 @@ impl Serialize for Author {
                 unknown: Untold,
             },
         }
-        let told = match self {
-            Author::Named(by) => Told::Named(by),
-            Author::Own(by) => Told::Own { by, own: true },
-            Author::Unknown(untold) => Told::Unknown { unknown: *untold },
+        let reported = match self {
+            Author::Named(by) => Document::Named(by),
+            Author::Own(by) => Document::Own { by, own: true },
+            Author::Unknown(untold) => Document::Unknown { unknown: *untold },
         };
-        told.serialize(serializer)
+        reported.serialize(serializer)
     }
 }
 
-/// `by Mara Ionescu, 2026-11-29 10:00:00 UTC, from 192.0.2.1`, with hidden characters shown.
+/// Prints `by Mara Ionescu, 2026-11-29 10:00:00 UTC, from 192.0.2.1` and escapes hidden characters.
 impl fmt::Display for Attribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told(f, "")
+        self.reported(f, "")
     }
 }
 
 impl Attribution {
-    fn told(&self, f: &mut fmt::Formatter<'_>, own: &str) -> fmt::Result {
+    fn reported(&self, f: &mut fmt::Formatter<'_>, own: &str) -> fmt::Result {
         write!(f, "{} {own}{}", self.preposition(), escape(&self.actor.label()))?;
         if let Some(at) = self.at {
             write!(f, ", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"))?;
@@ -208,19 +209,19 @@ impl Attribution {
     }
 }
 
-/// Who it was, or why nobody is named.
+/// Prints the author, or why the author is unknown.
 impl fmt::Display for Author {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Author::Named(by) => by.told(f, ""),
-            Author::Own(by) => by.told(f, "our own "),
+            Author::Named(by) => by.reported(f, ""),
+            Author::Own(by) => by.reported(f, "our own "),
             Author::Unknown(untold) => write!(f, "author not known: {untold}"),
         }
     }
 }
 
 impl Author {
-    /// Whether two fields were moved by the same user, or of neither is known by whom.
+    /// Whether two fields have the same author; two unknown authors count as the same.
     pub fn is_same(one: Option<&Self>, other: Option<&Self>) -> bool {
         let id = |author: Option<&Author>| match author {
             Some(Author::Named(by) | Author::Own(by)) => Some(by.actor.id.clone()),
@@ -229,7 +230,7 @@ impl Author {
         id(one) == id(other)
     }
 
-    /// Whoever it was, if that was not us.
+    /// Returns the author if it is another user.
     pub fn other(&self) -> Option<&Attribution> {
         match self {
             Author::Named(by) => Some(by),

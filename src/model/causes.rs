@@ -1,15 +1,15 @@
 //! An error and its causes in one line.
 
-/// An error and its causes in one line, each said once.
+/// Formats an error and its causes in one line, without repetitions.
 pub fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {
-        let told = inner.to_string();
-        let told = told.trim_end();
-        if !text.ends_with(told) {
+        let reported = inner.to_string();
+        let reported = reported.trim_end();
+        if !text.ends_with(reported) {
             text.push_str(": ");
-            text.push_str(told);
+            text.push_str(reported);
         }
         source = inner.source();
     }

@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
-    /// How it looks.
+    /// The appearance.
     Cosmetic,
-    /// What it says.
+    /// The texts.
     Text,
-    /// How it acts.
+    /// The behaviour.
     Behaviour,
     /// Who sees it.
     Reach,
-    /// Something that visitors had is switched off.
+    /// A feature is switched off.
     Off,
 }
 
 impl Class {
-    /// The word used in output.
+    /// Returns the name for output.
     pub fn name(self) -> &'static str {
         match self {
             Class::Cosmetic => "cosmetic",

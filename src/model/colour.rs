@@ -1,19 +1,19 @@
-//! Colours as the WCAG sees them: contrast, and the nearest colour that has enough of it.
+//! Colours and their contrast by the WCAG, and the nearest colour with enough contrast.
 
 use color::{AlphaColor, Oklch, OpaqueColor, Srgb};
 
-/// Parts that are not text but have to be seen need this contrast (WCAG 2.2, 1.4.11).
+/// The contrast that non-text parts need to be visible (WCAG 2.2, 1.4.11).
 pub const NON_TEXT_RATIO: f64 = 3.0;
 
-/// A contrast to two digits, as people read it. One that fails a limit of the WCAG is not rounded up to that limit: 4.4989
-/// beside *asks for 4.5* is 4.49.
+/// Formats a contrast with two digits. A value below a limit of the WCAG is not rounded up to that limit:
+/// 4.4989 is shown as 4.49, because 4.5 would look like a pass.
 pub fn shown_ratio(ratio: f64) -> String {
     let rounded = (ratio * 100.0).round() / 100.0;
     let is_lifted = [NON_TEXT_RATIO, 4.5, 7.0].iter().any(|limit| ratio < *limit && rounded >= *limit);
     format!("{:.2}", if is_lifted { (ratio * 100.0).floor() / 100.0 } else { rounded })
 }
 
-/// The contrast that text needs (WCAG 2.2: 1.4.3 for `AA`, 1.4.6 for `AAA`).
+/// Returns the contrast that text needs (WCAG 2.2: 1.4.3 for `AA`, 1.4.6 for `AAA`).
 pub fn text_ratio(level: &str, is_large: bool) -> f64 {
     match (level, is_large) {
         ("AAA", false) => 7.0,
@@ -23,13 +23,13 @@ pub fn text_ratio(level: &str, is_large: bool) -> f64 {
     }
 }
 
-/// Whether text of this size is *large* and needs less contrast (WCAG 2.2, *large scale*: 18 pt, which is 24 px).
-/// Bold text is large from 18.66 px on, but no configuration says what is bold.
+/// Whether text of this size is *large* and needs less contrast (WCAG 2.2, *large scale*: 18 pt or 24 px).
+/// Bold text is large from 18.66 px on, but no configuration has a field for bold text.
 pub fn is_large(size_px: f64) -> bool {
     size_px >= 24.0
 }
 
-/// An opaque sRGB colour in 8 bits a channel.
+/// An opaque sRGB colour with 8 bits per channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Colour {
     /// Red, green, blue.
@@ -40,7 +40,7 @@ impl Colour {
     /// White, the platform's default background.
     pub const WHITE: Colour = Colour { rgb: [255; 3] };
 
-    /// Reads `#RGB` or `#RRGGBB`; anything else is none.
+    /// Parses `#RGB` or `#RRGGBB`; returns none for any other text.
     pub fn parse(text: &str) -> Option<Colour> {
         let digits = text.strip_prefix('#')?;
         if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -55,7 +55,7 @@ impl Colour {
         }
     }
 
-    /// `#RRGGBB` in upper case: the one spelling used in comparisons.
+    /// Formats as `#RRGGBB` in upper case, the only form for comparisons.
     pub fn hex(self) -> String {
         let [r, g, b] = self.rgb;
         format!("#{r:02X}{g:02X}{b:02X}")
@@ -65,9 +65,9 @@ impl Colour {
         OpaqueColor::from_rgb8(self.rgb[0], self.rgb[1], self.rgb[2])
     }
 
-    /// Relative luminance, 0 to 1 (WCAG 2.2, definition of *relative luminance*).
+    /// Returns the relative luminance, 0 to 1 (WCAG 2.2, definition of *relative luminance*).
     pub fn luminance(self) -> f64 {
-        // In f64 and by the letter of the definition: f32 is off in the third digit of a ratio.
+        // Exactly as in the definition and in f64: f32 changes the third digit of a ratio.
         let channel = |value: u8| {
             let value = f64::from(value) / 255.0;
             if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
@@ -76,17 +76,18 @@ impl Colour {
         0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b)
     }
 
-    /// Contrast ratio with another colour, 1 to 21 (WCAG 2.2, definition of *contrast ratio*).
+    /// Returns the contrast ratio with another colour, 1 to 21 (WCAG 2.2, definition of *contrast ratio*).
     pub fn contrast(self, other: Colour) -> f64 {
         let (a, b) = (self.luminance(), other.luminance());
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
-    /// The colour nearest to this one, of the same hue, that has at least `ratio` against `background`.
+    /// Returns the nearest colour of the same hue that has at least `ratio` against `background`; none if
+    /// no colour has.
     ///
-    /// Nearest by distance in OKLab. Lightness is moved in steps of 1/512 both ways; where sRGB can't
-    /// show the chroma at that lightness, the chroma is lowered until it can. Each candidate is judged
-    /// after rounding to 8 bits, because that is what a browser shows. None where no colour passes.
+    /// Nearest by distance in OKLab. It tries lightness in steps of 1/512; if sRGB cannot show the chroma
+    /// at that lightness, it lowers the chroma. It checks each candidate after rounding to 8 bits, because
+    /// browsers show that.
     pub fn nearest_passing(self, background: Colour, ratio: f64) -> Option<Colour> {
         if self.contrast(background) >= ratio {
             return Some(self);
@@ -106,7 +107,7 @@ impl Colour {
         best.map(|(_, colour)| colour)
     }
 
-    /// Distance in OKLab.
+    /// Returns the distance in OKLab.
     pub fn distance(self, other: Colour) -> f32 {
         let lab = |colour: Colour| colour.opaque().convert::<color::Oklab>().components;
         let (a, b) = (lab(self), lab(other));
@@ -114,7 +115,7 @@ impl Colour {
     }
 }
 
-/// The colour of this lightness and hue that sRGB can show, with as much of the chroma as it can.
+/// Returns the sRGB colour of this lightness and hue with the largest possible chroma up to `chroma`.
 fn shown(lightness: f32, chroma: f32, hue: f32) -> Colour {
     let (mut low, mut high) = (0.0_f32, chroma);
     let fits = |chroma: f32| {
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contrast_that_fails_is_not_shown_as_one_that_passes() {
+    fn a_failing_contrast_is_not_shown_as_a_passing_one() {
         for (ratio, shown) in [
             (4.4989, "4.49"),
             (4.4999999, "4.49"),
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_those_of_the_definition() {
+    fn ratios_match_the_definition() {
         let table = [
             ("#000000", "#FFFFFF", 21.0),
             ("#0052CC", "#FFF", 6.82),
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn nearest_passing_is_none_where_nothing_passes() {
+    fn nearest_passing_is_none_if_no_colour_passes() {
         assert_eq!(colour("#808080").nearest_passing(colour("#777777"), 7.0), None);
     }
 }

@@ -1,10 +1,10 @@
-//! The APIs that organizations are managed by, and what each of them is capable of.
+//! The APIs of Genesys (dialects), and the capabilities of each.
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "the capabilities of a new API are listed here")]
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new API needs its capabilities here")]
 
 use serde::{Deserialize, Serialize};
 
-/// Which API an organization is managed by.
+/// The API that manages an organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
@@ -14,12 +14,13 @@ pub enum Dialect {
     Cloud,
 }
 
-/// Whether a dialect's server looks at the version that a write names.
+/// Whether a server checks the version that a write names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Versions {
     /// It refuses a write whose version is not the current one.
     Enforced,
-    /// It takes every write, and tells the version that it made. What lay in between is gone by then.
+    /// It accepts every write and returns the version that it made. A write overwrites every change in
+    /// between.
     Unenforced,
 }
 
@@ -32,30 +33,31 @@ pub enum Bucket {
     Token,
 }
 
-/// What an API can do. Core, store, and reports ask for a capability and never for a dialect.
+/// The capabilities of an API. Core, store, and reports ask for a capability and never for a dialect.
 #[derive(Debug, Clone, Copy)]
 pub struct Capabilities {
-    /// The word after `api:` in a manifest.
+    /// The value of `api:` in a manifest.
     pub name: &'static str,
-    /// Whether its servers hold writes against versions.
+    /// Whether its servers check the version of a write.
     pub versions: Versions,
-    /// Whether an organization has many objects, each with an id that the platform gives. Reads of them may lag behind
+    /// Whether an organization has many objects, each with an id from the platform. Reads may lag behind
     /// writes.
     pub gives_ids: bool,
-    /// Whether a job on the server copies what one organization holds to others.
+    /// Whether a job on the server can copy the configuration of one organization to others.
     pub copies: bool,
-    /// Whether entries of the audit log name the version that they report. If not, time ties an entry to a write.
+    /// Whether entries of the audit log name the version that they report. If not, genesync matches an
+    /// entry to a write by time.
     pub audit_names_versions: bool,
-    /// What a client needs to ask the audit log.
+    /// The permission that a client needs to read the audit log.
     pub audit_permission: &'static str,
-    /// Whether the server adds defaults of its own to what is written.
+    /// Whether the server adds its own defaults to a write.
     pub fills_in: bool,
-    /// Whether the platform keeps what a write overwrites.
+    /// Whether the platform keeps a history of overwritten values.
     pub keeps_history: bool,
     /// Who shares one rate limit.
     pub bucket: Bucket,
-    /// The host beside the API's own that issues tokens, to a client that proves itself by HTTP Basic. Without one the
-    /// API's own host does, to a client that proves itself in the form.
+    /// The host, next to the API's host, that issues tokens by HTTP Basic. If none, the API's host issues
+    /// tokens and the client sends its secret in the form.
     pub token_host: Option<&'static str>,
 }
 
@@ -89,7 +91,7 @@ impl Dialect {
     /// Every dialect.
     pub const ALL: [Dialect; 2] = [Dialect::Webchat, Dialect::Cloud];
 
-    /// What it can do.
+    /// Returns its capabilities.
     pub fn capabilities(self) -> &'static Capabilities {
         match self {
             Dialect::Webchat => &WEBCHAT,
@@ -97,12 +99,12 @@ impl Dialect {
         }
     }
 
-    /// The word after `api:` in a manifest.
+    /// Returns the value of `api:` in a manifest.
     pub fn name(self) -> &'static str {
         self.capabilities().name
     }
 
-    /// Whether it is the one that texts need not name: it was there before there were others.
+    /// Whether texts omit it: it was the first dialect.
     pub fn is_implied(&self) -> bool {
         *self == Dialect::IMPLIED
     }

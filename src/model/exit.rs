@@ -1,32 +1,32 @@
-//! Exit codes: what a command came to, for scripts and schedulers.
+//! Exit codes: the result of a command, for scripts and schedulers.
 
-/// Exit codes; the table in the README is compared with this.
+/// Exit codes; a test compares them with the table in `docs/exit-codes.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Exit {
     /// In sync, or done.
     Done,
-    /// The input is not valid.
+    /// The manifests have errors.
     Findings,
-    /// The command line is not.
+    /// The command line is not valid.
     Usage,
-    /// Git has something to apply, and the caller asked to see that in the code.
+    /// Git has changes to apply, and the caller asked for this code.
     Changes,
-    /// A person decides.
+    /// A person has to decide.
     Held,
     /// A guard refused.
     Refused,
-    /// Some tenants done, some not.
+    /// Some tenants succeeded, others did not.
     Partial,
-    /// Network, API, database, git.
+    /// Network, API, database or git failed.
     Outside,
-    /// Only live moved, and the caller asked to see that in the code.
+    /// Only the live configuration moved, and the caller asked for this code.
     Drift,
-    /// A defect of genesync.
+    /// A bug in genesync.
     Bug,
 }
 
 impl Exit {
-    /// Every code, in the order of its number.
+    /// Every code, in numeric order.
     pub const ALL: [Exit; 10] = [
         Exit::Done,
         Exit::Findings,
@@ -40,7 +40,7 @@ impl Exit {
         Exit::Bug,
     ];
 
-    /// The number.
+    /// Returns the number.
     pub fn code(self) -> u8 {
         match self {
             Exit::Done => 0,

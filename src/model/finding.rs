@@ -1,4 +1,4 @@
-//! One message of a parser or a rule, tied to the place that it speaks of.
+//! One message of a parser or a rule, with its location.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,20 +8,20 @@ use serde::Serialize;
 
 use super::TenantName;
 
-/// How much a finding weighs. An error in a tenant means no write for that tenant at that revision.
+/// The severity of a finding. An error in a tenant stops every write of that tenant at that revision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Worth knowing; never in the way.
+    /// For information; never stops a write.
     Info,
-    /// Worth mending; never in the way.
+    /// Should be fixed; never stops a write.
     Warning,
     /// Stops every write of the tenant.
     Error,
 }
 
 impl Severity {
-    /// The word used in output and in `genesync.yaml`.
+    /// Returns the name for output and for `genesync.yaml`.
     pub fn name(self) -> &'static str {
         match self {
             Severity::Info => "info",
@@ -47,7 +47,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// A location that means the file as a whole.
+    /// Returns the location of a whole file.
     pub fn file(path: impl Into<Arc<str>>) -> Self {
         Self { file: path.into(), line: 0, column: 0, bytes: 0..0 }
     }
@@ -59,7 +59,7 @@ impl fmt::Display for Location {
     }
 }
 
-/// A replacement of the text at the finding's location that makes it pass.
+/// A replacement of the text at the finding's location that fixes the finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fix {
@@ -69,11 +69,11 @@ pub struct Fix {
     pub replacement: String,
 }
 
-/// Why a finding is accepted for a while.
+/// Why a finding is accepted until a date.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Waived {
-    /// Who answers for it.
+    /// The person who is responsible for it.
     pub by: String,
     /// The last day, as `YYYY-MM-DD`.
     pub until: String,
@@ -87,34 +87,34 @@ impl fmt::Display for Waived {
     }
 }
 
-/// One message about one place.
+/// One message about one location.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// The rule's id: its file name, its fixture and its anchor in `docs/rules.md`.
+    /// The rule's id: the name of its file, its fixture and its anchor in `docs/rules.md`.
     pub rule: &'static str,
-    /// How much it weighs.
+    /// The severity.
     pub severity: Severity,
     /// What is wrong, in one sentence without a full stop.
     pub message: String,
     /// Where.
     pub location: Location,
-    /// JSON pointer into the document, where the finding is about a value.
+    /// JSON pointer into the document, if the finding is about a value.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub pointer: String,
-    /// The tenant that it stops, or none for the project and the bases.
+    /// The tenant that it blocks; none for the project and the bases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantName>,
-    /// Other places that belong to it, each with a short text.
+    /// Related locations, each with a short text.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub related: Vec<(Location, String)>,
-    /// What to do about it.
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// A replacement that makes it pass.
+    /// A replacement that fixes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<Fix>,
-    /// The waiver that is in force for it.
+    /// The waiver that applies to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waived: Option<Waived>,
 }

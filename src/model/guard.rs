@@ -1,34 +1,34 @@
-//! Guards by name, and what they refuse.
+//! The guards and their refusals.
 //!
-//! In: nothing. Out: the types. Never: judges; that is `plan/guards/`. Start reading at [`Guard`].
+//! In: nothing. Out: the types. Never: decides; that is `plan/guards/`. Start reading at [`Guard`].
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new guard is decided about here")]
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new guard needs a decision here")]
 
 use serde::{Deserialize, Serialize};
 
-/// A limit that a plan may not cross unless the operator opens it for one run.
+/// A limit that a plan may cross only if the operator allows it for one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Guard {
-    /// More fields of one tenant change than its limit.
+    /// One tenant has more changed fields than its limit.
     TenantChanges,
-    /// More tenants change in one run than the limit.
+    /// One run changes more tenants than the limit.
     RunTenants,
-    /// A protected tenant loses something that visitors had.
+    /// A protected tenant loses a feature that visitors had.
     Protected,
-    /// A configuration that we applied is gone; somebody deleted it.
+    /// Another user deleted a configuration that genesync applied.
     Recreate,
-    /// It is outside the tenant's windows.
+    /// The time is outside the tenant's change windows.
     Window,
     /// The branch no longer holds the revision that was applied last.
     Rewind,
     /// A person paused the tenant.
     Pause,
-    /// Git and somebody else moved a field, and git says that a person decides.
+    /// Git and another user moved a field, and the manifest says that a person decides.
     Conflict,
-    /// Something is switched off at more than one tenant within an hour.
+    /// A feature is switched off at more than one tenant within an hour.
     RunOff,
-    /// An object differs, and nothing is known of genesync having applied it.
+    /// An object differs from git, and genesync has no record of having applied it.
     Adopt,
     /// An object carries the mark of another repository.
     Owner,
@@ -50,7 +50,7 @@ impl Guard {
         Guard::Owner,
     ];
 
-    /// The name that `--allow` takes.
+    /// Returns the name that `--allow` takes.
     pub fn name(self) -> &'static str {
         match self {
             Guard::TenantChanges => "tenant-changes",
@@ -76,8 +76,8 @@ impl Guard {
 /// A plan that may not be applied, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Refusal {
-    /// The limit that it crosses.
+    /// The guard that refuses it.
     pub guard: Guard,
-    /// One sentence that says by how much.
+    /// One sentence with the measured value and the limit.
     pub message: String,
 }

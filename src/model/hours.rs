@@ -1,37 +1,37 @@
-//! Opening hours: whether visitors are offered the widget at a moment, which rule says so, and until when.
+//! Opening hours: whether visitors see the widget at a time, which rule decides, and until when.
 //!
-//! A rule's times are wall-clock times of a time zone. An hour that a zone skips is never open by a rule that lies in
-//! it; one that it repeats is open twice. The end is not part of the hours, but `23:59` means the end of the day:
-//! no rule could say it otherwise.
+//! A rule's times are wall-clock times of a time zone. If the zone skips an hour, a rule in that hour is
+//! never open; if the zone repeats an hour, it is open twice. The end time is exclusive, but `23:59` means
+//! the end of the day, because the API has no other value for it.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
-/// The days as the platform names them, Monday first.
+/// The platform's names of the days, Monday first.
 pub const DAYS: [&str; 7] = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"];
 
 const DAY_MIN: i32 = 24 * 60;
 const WEEK_MIN: usize = 7 * 24 * 60;
-/// Most edges of hours that are looked through: a century of the longest list.
+/// Most edges of hours in one search: a century of the longest list.
 const EDGES_MAX: usize = 1_000_000;
 
-/// One rule: hours that begin on a day of the week.
+/// One rule: hours on a day of the week.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// Which one of the list, from 0.
+    /// Its position in the list, from 0.
     pub index: usize,
     /// Monday is 0.
     day: i32,
     /// Minutes after midnight.
     start_min: i32,
-    /// Minutes after the same midnight: more than a day where it passes the next one.
+    /// Minutes after the same midnight; more than a day if the hours pass the next midnight.
     end_min: i32,
 }
 
 impl Rule {
-    /// Reads a rule in the API's shape; what makes no sense is none.
+    /// Parses a rule in the API's shape; returns none if it is not valid.
     fn read(index: usize, value: &Value) -> Option<Self> {
         let text = |key: &str| value.get(key).and_then(Value::as_str);
         let day = DAYS.iter().position(|day| text("dayOfWeek") == Some(day))?;
@@ -41,7 +41,7 @@ impl Rule {
         Some(Self { index, day: day as i32, start_min, end_min })
     }
 
-    /// Whether a wall-clock time lies within it.
+    /// Whether a wall-clock time is within the rule.
     fn holds(&self, at: DateTime) -> bool {
         let minute = i32::from(at.hour()) * 60 + i32::from(at.minute());
         let today = i32::from(at.date().weekday().to_monday_zero_offset());
@@ -51,19 +51,19 @@ impl Rule {
     }
 }
 
-/// Minutes after midnight of `HH:MM`.
+/// Parses `HH:MM` into minutes after midnight.
 fn minutes(text: &str) -> Option<i32> {
     let (hours, minutes) = text.split_once(':')?;
     let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
     ((0..24).contains(&hours) && (0..60).contains(&minutes)).then_some(hours * 60 + minutes)
 }
 
-/// The minutes of a week at which a configuration is offered, by the clock of its own zone.
+/// The open minutes of a week, by the clock of the configuration's zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Week(Vec<bool>);
 
 impl Week {
-    /// The week that a configuration asks for.
+    /// Returns the week of a configuration.
     pub fn of(body: &Map<String, Value>) -> Self {
         let hours = Hours::of(body, TimeZone::UTC);
         let Some(rules) = hours.rules else { return Self(vec![true; WEEK_MIN]) };
@@ -79,37 +79,37 @@ impl Week {
         Self(minutes)
     }
 
-    /// How many minutes of it are open.
+    /// Returns the number of open minutes.
     pub fn open_min(&self) -> usize {
         self.0.iter().filter(|is_open| **is_open).count()
     }
 
-    /// Whether another one lacks a minute that this one is open.
+    /// Whether `after` is closed in a minute in which this week is open.
     pub fn loses_to(&self, after: &Self) -> bool {
         self.0.iter().zip(&after.0).any(|(before, after)| *before && !after)
     }
 }
 
-/// When visitors are offered the widget.
+/// When visitors see the widget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hours {
-    /// The rules; none where it is always offered.
+    /// The rules; none if it is always open.
     rules: Option<Vec<Rule>>,
     zone: TimeZone,
 }
 
-/// What is so at a moment.
+/// The opening state at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether visitors are offered the widget.
+    /// Whether visitors see the widget.
     pub is_open: bool,
-    /// The rules within whose hours it lies, by their place in the list; the first one is enough. None where no rule is
-    /// asked.
+    /// The open rules at that time, by their position in the list; one open rule is enough. Empty if there
+    /// are no rules.
     pub rules: Vec<usize>,
 }
 
 impl Hours {
-    /// The hours that a configuration asks for, its times meant in a zone.
+    /// Returns the hours of a configuration, with its times in `zone`.
     pub fn of(body: &Map<String, Value>, zone: TimeZone) -> Self {
         let section = body.get("availability");
         let at = |key: &str| section.and_then(|section| section.get(key));
@@ -119,17 +119,17 @@ impl Hours {
         Self { rules: is_custom.then(read), zone }
     }
 
-    /// No hours at all.
+    /// Returns hours that are never open.
     pub fn never(zone: TimeZone) -> Self {
         Self { rules: Some(Vec::new()), zone }
     }
 
-    /// Whether any rule is asked.
+    /// Whether the hours have rules.
     pub fn is_custom(&self) -> bool {
         self.rules.is_some()
     }
 
-    /// What is so at a moment.
+    /// Returns the state at a time.
     pub fn at(&self, moment: Timestamp) -> Standing {
         let Some(rules) = &self.rules else { return Standing { is_open: true, rules: Vec::new() } };
         let local = self.zone.to_datetime(moment);
@@ -138,7 +138,7 @@ impl Hours {
         Standing { is_open: !rules.is_empty(), rules }
     }
 
-    /// The moments of a span at which something can change: edges of rules, and changes of the clock.
+    /// Returns the times in a period at which the state can change: edges of rules, and clock changes.
     fn edges(&self, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
         let Some(rules) = &self.rules else { return Vec::new() };
         let mut edges: Vec<Timestamp> =
@@ -162,7 +162,8 @@ impl Hours {
         edges
     }
 
-    /// A wall-clock minute as moments: two where the clock shows it twice; one that is skipped is the moment of the change.
+    /// Converts a wall-clock minute to timestamps: two if the clock shows it twice; a skipped one is the
+    /// time of the clock change.
     fn moments_of(&self, day: Date, minute: i32) -> Vec<Timestamp> {
         let (day, minute) = match minute >= DAY_MIN {
             true => (day.tomorrow().unwrap_or(day), minute - DAY_MIN),
@@ -173,14 +174,14 @@ impl Hours {
         [ambiguous.earlier(), ambiguous.later()].into_iter().flatten().collect()
     }
 
-    /// The next moment after one at which the widget is offered or no longer offered; none within the span.
+    /// Returns the next time after `after` at which the widget opens or closes; none within the period.
     pub fn next_change(&self, after: Timestamp, within: SignedDuration) -> Option<Timestamp> {
         let to = after.checked_add(within).ok()?;
         let now = self.at(after).is_open;
         self.edges(after, to).into_iter().find(|at| *at > after && self.at(*at).is_open != now)
     }
 
-    /// Hours of a span that a zone skips or repeats and that some rule speaks of, in words.
+    /// Describes the hours that a zone skips or repeats in a period and that a rule covers.
     pub fn clock_changes(&self, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, String)> {
         let Some(rules) = &self.rules else { return Vec::new() };
         let changes = self.zone.following(from).take_while(|change| change.timestamp() <= to);
@@ -191,17 +192,17 @@ impl Hours {
                 let moved_s = change.offset().seconds() - before.seconds();
                 let (one, other) = (before.to_datetime(at), change.offset().to_datetime(at));
                 let (first, last) = (one.min(other), one.max(other));
-                // Probed minute by minute: a change is an hour or two long.
+                // Checked minute by minute: a clock change is an hour or two long.
                 let minutes = i64::from(moved_s.abs() / 60);
                 let touched = (0..minutes).any(|minute| {
                     first
                         .checked_add(SignedDuration::from_mins(minute))
                         .is_ok_and(|local| rules.iter().any(|rule| rule.holds(local)))
                 });
-                let what = if moved_s > 0 { "do not exist" } else { "come twice" };
-                let told =
+                let what = if moved_s > 0 { "do not exist" } else { "occur twice" };
+                let reported =
                     format!("on {} the hours from {} to {} {what}", first.date(), clock(first), clock(last));
-                (touched && moved_s != 0).then_some((at, told))
+                (touched && moved_s != 0).then_some((at, reported))
             })
             .collect()
     }
@@ -211,18 +212,18 @@ fn clock(at: DateTime) -> String {
     format!("{:02}:{:02}", at.hour(), at.minute())
 }
 
-/// A span in which visitors are offered the widget by one side alone.
+/// A period in which visitors see the widget either only before or only after a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// When it begins.
+    /// The start.
     pub from: Timestamp,
-    /// When it ends.
+    /// The end.
     pub to: Timestamp,
-    /// Whether they are offered it after the change.
+    /// Whether they see it after the change.
     pub is_open_after: bool,
 }
 
-/// The spans between two moments in which a change of the hours is seen.
+/// Returns the periods between two times in which a change of the hours makes a difference.
 pub fn moments(before: &Hours, after: &Hours, from: Timestamp, to: Timestamp) -> Vec<Moment> {
     let mut edges = before.edges(from, to);
     edges.extend(after.edges(from, to));
@@ -283,7 +284,7 @@ mod tests {
             ("2026-12-24T17:15:00", &[0, 1]),
             ("2026-12-24T17:30:00", &[1]),
             ("2026-12-24T18:00:00", &[]),
-            // Past midnight it is still Friday's rule.
+            // Past midnight, Friday's rule is still open.
             ("2026-12-26T01:59:00", &[2]),
             ("2026-12-26T02:00:00", &[]),
             ("2026-12-27T23:59:59", &[3]),
@@ -305,34 +306,34 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_that_is_skipped_is_never_open_and_one_that_is_repeated_is_open_twice() {
+    fn a_skipped_hour_is_never_open_and_a_repeated_hour_is_open_twice() {
         let (berlin, utc) = ("Europe/Berlin", "UTC");
         let hours = hours(berlin, &[("SUNDAY", "02:00", "03:00")]);
         let from = |day: &str| local(utc, &format!("{day}T00:00:00"));
-        // On 28 March 2027 the clocks go from 2 to 3; on 25 October 2026 from 3 to 2.
+        // On 28 March 2027 the clock changes from 2 to 3; on 25 October 2026 from 3 to 2.
         assert_eq!(hours.next_change(from("2027-03-28"), SignedDuration::from_hours(24)), None);
         assert!(!hours.at(local(utc, "2027-03-28T01:00:00")).is_open);
         for at in ["2026-10-25T00:30:00", "2026-10-25T01:30:00"] {
             assert!(hours.at(local(utc, at)).is_open, "{at}");
         }
-        let told = |day: &str| {
+        let reported = |day: &str| {
             let from = from(day);
             hours
                 .clock_changes(from, from.checked_add(24.hours()).unwrap())
                 .into_iter()
-                .map(|(_, told)| told)
+                .map(|(_, reported)| reported)
                 .collect::<Vec<_>>()
         };
-        assert_eq!(told("2027-03-28"), ["on 2027-03-28 the hours from 02:00 to 03:00 do not exist"]);
-        assert_eq!(told("2026-10-25"), ["on 2026-10-25 the hours from 02:00 to 03:00 come twice"]);
-        assert_eq!(told("2026-11-25"), Vec::<String>::new());
+        assert_eq!(reported("2027-03-28"), ["on 2027-03-28 the hours from 02:00 to 03:00 do not exist"]);
+        assert_eq!(reported("2026-10-25"), ["on 2026-10-25 the hours from 02:00 to 03:00 occur twice"]);
+        assert_eq!(reported("2026-11-25"), Vec::<String>::new());
     }
 
     #[test]
-    fn hours_that_come_twice_end_twice() {
+    fn repeated_hours_end_twice() {
         let hours = hours("America/New_York", &[("SUNDAY", "01:00", "01:30")]);
         let utc = |at: &str| local("UTC", at);
-        // On 1 November 2026 it is 01:10 at 05:10 and again at 06:10.
+        // On 1 November 2026 the clock shows 01:10 at 05:10 UTC and again at 06:10 UTC.
         let next = |at: &str| hours.next_change(utc(at), SignedDuration::from_hours(24 * 8));
         assert_eq!(next("2026-11-01T05:10:00"), Some(utc("2026-11-01T05:30:00")));
         assert_eq!(next("2026-11-01T05:40:00"), Some(utc("2026-11-01T06:00:00")));
@@ -340,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_seen_where_one_side_alone_is_open() {
+    fn a_change_is_seen_if_only_one_of_two_hours_is_open() {
         let zone = "Europe/Dublin";
         let before = hours(zone, &[("MONDAY", "09:00", "17:00")]);
         let after = hours(zone, &[("MONDAY", "10:00", "12:00"), ("MONDAY", "12:00", "18:00")]);
@@ -359,9 +360,9 @@ mod tests {
     }
 
     proptest! {
-        /// Against the plainest way to know it: every minute asked.
+        /// Compares with a simple model that checks times one by one.
         #[test]
-        fn moments_are_what_asking_every_minute_finds(
+        fn moments_match_a_check_of_single_times(
             one in prop::collection::vec((0..7_usize, 0..24_u8, 0..24_u8), 0..4),
             other in prop::collection::vec((0..7_usize, 0..24_u8, 0..24_u8), 0..4),
             day in 0..400_i64,

@@ -1,4 +1,4 @@
-//! Names and identifiers, each its own type so that none can stand in for another.
+//! Names and identifiers, each with its own type so that they cannot be confused.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ macro_rules! name_type {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Wraps text that its reader has already checked.
+            /// Wraps text that its parser has already checked.
             pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
@@ -54,7 +54,7 @@ name_type! {
 }
 
 impl Revision {
-    /// The first twelve characters: enough to recognise a commit in a table.
+    /// Returns the first twelve characters, which identify a commit in a table.
     pub fn short(&self) -> &str {
         self.as_str().get(..12).unwrap_or(self.as_str())
     }
@@ -62,15 +62,15 @@ impl Revision {
 
 macro_rules! regions {
     ($($variant:ident $key:literal $domain:literal),+ $(,)?) => {
-        /// A public Genesys Cloud region. Manifests name a region by its key and can't name a host:
-        /// the hosts come from this table or from the operator's own settings.
+        /// A public Genesys Cloud region. Manifests name a region by its key and cannot name a host: the
+        /// hosts come from this table or from the operator's settings.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Region {
             $(#[doc = concat!("`", $key, "`, served at `", $domain, "`.")] #[serde(rename = $key)] $variant),+
         }
 
         impl Region {
-            /// Every region, in the vendor's order.
+            /// Every region, in the order of Genesys.
             pub const ALL: &'static [Region] = &[$(Region::$variant),+];
 
             /// The key used in manifests, such as `eu-west-1`.
@@ -78,7 +78,7 @@ macro_rules! regions {
                 match self { $(Region::$variant => $key),+ }
             }
 
-            /// The region's domain, such as `mypurecloud.ie`; its API host is `api.` before it.
+            /// The region's domain, such as `mypurecloud.ie`; the API host is `api.` plus the domain.
             pub fn domain(self) -> &'static str {
                 match self { $(Region::$variant => $domain),+ }
             }

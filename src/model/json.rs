@@ -1,10 +1,10 @@
-//! Operations on JSON values that several stages need: paths, overlays, digests.
+//! Operations on JSON values for several stages: paths, overlays, digests.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// Bytes in which equal values are equal: object keys sorted, no white space.
+/// Serializes a value so that equal values give equal bytes: object keys sorted, no white space.
 pub fn canonical_bytes(value: &Value) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     write_canonical(value, &mut out);
@@ -24,13 +24,13 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) {
             }
             out.push(b']');
         }
-        // Scalars have one spelling in serde_json; numbers keep their digits.
+        // serde_json has one form for each scalar; numbers keep their digits.
         scalar => write_scalar(scalar, out),
     }
 }
 
 fn write_scalar(scalar: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
-    // Writing to a Vec can't fail, and neither can a text, a number, a truth value or null.
+    // Writing to a Vec cannot fail, and neither can serializing a text, a number, a boolean or null.
     let _ = serde_json::to_writer(out, scalar);
 }
 
@@ -51,26 +51,26 @@ fn write_object(map: &Map<String, Value>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// `sha256:` and the hash of an object's canonical bytes.
+/// Returns `sha256:` and the hash of an object's canonical bytes.
 pub fn digest(map: &Map<String, Value>) -> String {
     let mut bytes = Vec::with_capacity(256);
     write_object(map, &mut bytes);
     digest_bytes(&bytes)
 }
 
-/// `sha256:` and the hash of some bytes.
+/// Returns `sha256:` and the hash of some bytes.
 pub fn digest_bytes(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(71);
     text.push_str("sha256:");
     for byte in Sha256::digest(bytes) {
-        // Writing to a String can't fail.
+        // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text
 }
 
-/// The value at a dotted path, such as `greetings.messages`. A key may itself hold dots.
+/// Returns the value at a dotted path, such as `greetings.messages`. A key may itself contain dots.
 pub fn at_dotted<'a>(map: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     if let Some(value) = map.get(path) {
         return Some(value);
@@ -81,12 +81,12 @@ pub fn at_dotted<'a>(map: &'a Map<String, Value>, path: &str) -> Option<&'a Valu
     })
 }
 
-/// Whether a field is a section, or lies below it.
+/// Whether a path is a section or is below it.
 pub fn lies_in(path: &str, section: &str) -> bool {
     path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// The same with another value at a dotted path; without one where there is none.
+/// Returns the map with another value at a dotted path; `None` removes the value.
 pub fn with(map: &Map<String, Value>, path: &str, value: Option<&Value>) -> Map<String, Value> {
     let nest = |inner: Value, key: &str| {
         let mut outer = Map::new();
@@ -102,7 +102,7 @@ pub fn with(map: &Map<String, Value>, path: &str, value: Option<&Value>) -> Map<
 }
 
 /// Lays `over` on `under`: objects merge, everything else is replaced, `null` removes.
-/// Keys that `over` does not name stay as they are, in their place.
+/// Keys that `over` does not name keep their values and their order.
 pub fn overlay(under: &mut Map<String, Value>, over: &Map<String, Value>) {
     for (key, value) in over {
         match value {
@@ -124,7 +124,7 @@ pub fn overlay(under: &mut Map<String, Value>, over: &Map<String, Value>) {
     }
 }
 
-/// The same with `null` standing as a value of its own.
+/// Like [`overlay`], but `null` is an ordinary value.
 pub fn graft(under: &mut Map<String, Value>, over: &Map<String, Value>) {
     for (key, value) in over {
         match (value, under.get_mut(key)) {
@@ -136,7 +136,8 @@ pub fn graft(under: &mut Map<String, Value>, over: &Map<String, Value>) {
     }
 }
 
-/// The leaves whose dotted path passes, in their places; an object that loses all of its leaves goes too.
+/// Returns the leaves whose dotted path passes `keep`, in the same order; an object without any such leaf
+/// is removed.
 pub fn pick(map: &Map<String, Value>, keep: &impl Fn(&str) -> bool) -> Map<String, Value> {
     fn walk(map: &Map<String, Value>, path: &mut String, keep: &impl Fn(&str) -> bool) -> Map<String, Value> {
         let mut picked = Map::new();
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn overlay_keeps_what_it_does_not_name_in_its_place() {
+    fn overlay_keeps_keys_that_it_does_not_name_in_order() {
         let mut under = object(json!({"z": 1, "a": {"keep": true, "set": 1}, "gone": 3}));
         overlay(&mut under, &object(json!({"a": {"set": 2, "new": [1]}, "gone": null})));
         assert_eq!(Value::Object(under).to_string(), r#"{"z":1,"a":{"keep":true,"set":2,"new":[1]}}"#);
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn picking_keeps_whole_leaves_and_drops_what_is_emptied() {
+    fn picking_keeps_whole_leaves_and_drops_emptied_objects() {
         let map = object(json!({"z": {"a": 1, "b": {"c": [1], "d": null}}, "y": {}, "x": {"w": 1}}));
         let picked = pick(&map, &|path| path.starts_with("z.b") || path == "y");
         assert_eq!(Value::Object(picked).to_string(), r#"{"z":{"b":{"c":[1],"d":null}},"y":{}}"#);

@@ -1,15 +1,16 @@
-//! The table of kinds: what is managed in an organization, and all that tells one kind from another.
+//! The table of object kinds that genesync manages, with the properties of each kind.
 //!
-//! In: nothing. Out: the properties of each kind. Never: a function that does something for one kind alone. Start reading
-//! at [`ObjectKind`], then `kind/rows.rs`.
+//! In: nothing. Out: the properties of each kind. Never: a function for one kind only. Start reading at
+//! [`ObjectKind`], then `kind/rows.rs`.
 //!
-//! To add one: a line below, where the kinds that it needs stand above it; a row in `kind/rows.rs`; a type under
-//! `manifest/kinds/` with its two lines in `documents.rs`; a row in the port of its API, such as `api/cloud/kinds.rs`; what
-//! the emulator has of it; and where other objects refer to it, a [`ReferenceKind`] with its listing. Then `make schemas`,
-//! `genesync doctor --permissions > docs/permissions.md`, and a document in `tests/fixtures/documents`. Names are stored,
-//! places in the list are not: lines may be moved as long as each kind stands below those that it needs.
+//! To add a kind, add: a line below, after the kinds that it refers to; a row in `kind/rows.rs`; a type
+//! under `manifest/kinds/` with its two lines in `documents.rs`; a row in the port of its API, such as
+//! `api/cloud/kinds.rs`; its support in the emulator; and, if other objects refer to it, a
+//! [`ReferenceKind`] with its listing. Then run `make schemas` and `genesync doctor --permissions >
+//! docs/permissions.md`, and add a document in `tests/fixtures/documents`. The store keeps names, not
+//! positions in the list: lines may move as long as each kind comes after the kinds that it refers to.
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of object is decided about here")]
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of object needs a decision here")]
 
 mod rows;
 
@@ -20,7 +21,8 @@ use super::referent::ReferenceKind;
 
 pub use rows::{Counting, Fields, Off};
 
-/// One list gives the kinds, their order, and the row of each: none can be forgotten in one of them.
+/// Generates the kinds, their order, and their rows from one list, so that no kind can be missing in one of
+/// them.
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $kind:ident => $row:ident),+ $(,)?) => {
         /// A kind of managed object, in the order in which objects depend on each other.
@@ -43,27 +45,27 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// The web messaging configuration of an organization; there is one, and it has no name.
+    /// The web messaging configuration of an organization; there is exactly one, and it has no name.
     WebMessaging => WEB_MESSAGING,
-    /// A profile of the media that may pass.
+    /// A profile of the allowed media types.
     SupportedContent => SUPPORTED_CONTENT,
-    /// A profile of how messages are treated on their way.
+    /// A profile of message settings.
     MessagingSetting => MESSAGING_SETTING,
-    /// Which of these profiles new integrations get; there is one.
+    /// The profiles that new integrations get; there is exactly one.
     MessagingDefaults => MESSAGING_DEFAULTS,
     /// The registration of a custom channel.
     OpenMessagingIntegration => OPEN_MESSAGING_INTEGRATION,
-    /// A messenger's configuration: a draft, and numbered versions that were published from it.
+    /// A messenger's configuration: a draft, and the numbered versions that were published from it.
     MessengerConfiguration => MESSENGER_CONFIGURATION,
-    /// A deployment: it pins one published version of a configuration, which its visitors are served.
+    /// A deployment: it pins one published version of a configuration, and visitors get that version.
     MessengerDeployment => MESSENGER_DEPLOYMENT,
 }
 
 impl ObjectKind {
-    /// The kind of the only object that an organization had before there were others: texts need not name it.
+    /// The kind of the only object in the first dialect; texts omit it.
     pub const IMPLIED: ObjectKind = ObjectKind::WebMessaging;
 
-    /// The word after `kind:` in a manifest.
+    /// Returns the value of `kind:` in a manifest.
     pub fn name(self) -> &'static str {
         self.row().name
     }
@@ -78,33 +80,33 @@ impl ObjectKind {
         self.row().schema_file
     }
 
-    /// What the files of an import begin with, such as `deployment`.
+    /// Returns the prefix of the files of an import, such as `deployment`.
     pub fn prefix(self) -> &'static str {
         self.row().prefix
     }
 
-    /// What a document of it is, in one line of a help text.
+    /// Returns one line of help text about its documents.
     pub fn about(self) -> &'static str {
         self.row().about
     }
 
-    /// The API that objects of this kind are managed by.
+    /// Returns the API that manages objects of this kind.
     pub fn dialect(self) -> Dialect {
         self.row().dialect
     }
 
-    /// What that API can do.
+    /// Returns the capabilities of that API.
     pub fn capabilities(self) -> &'static Capabilities {
         self.dialect().capabilities()
     }
 
-    /// Whether an organization can have several, each with a name. Otherwise there is one, which is always there or
-    /// made by its first write.
+    /// Whether an organization can have several, each with a name. Otherwise there is one, which always
+    /// exists or is created by the first write.
     pub fn is_named(self) -> bool {
         self.row().only.is_none()
     }
 
-    /// How messages name the only one of an organization.
+    /// Returns the name in messages if an organization has only one.
     pub fn only(self) -> Option<&'static str> {
         self.row().only
     }
@@ -114,62 +116,62 @@ impl ObjectKind {
         self.row().has_drafts
     }
 
-    /// Whether visitors see it, so that it can be drawn.
+    /// Whether visitors see it, so that genesync can draw it.
     pub fn has_looks(self) -> bool {
         self.row().has_looks
     }
 
-    /// Whether it has hours in which visitors are offered it.
+    /// Whether it has opening hours.
     pub fn has_hours(self) -> bool {
         self.row().has_hours
     }
 
-    /// Whether web pages carry its id, so that another one in its place is not found by them.
+    /// Whether web pages contain its id. Such pages do not find a new object with the same name.
     pub fn is_embedded(self) -> bool {
         self.row().is_embedded
     }
 
-    /// Whether a write carries one field of the body: the platform has a call for each.
+    /// Whether a write carries one field of the body, because the platform has one call for each field.
     pub fn is_written_by_field(self) -> bool {
         self.row().by_field
     }
 
-    /// How one state of it is told from the next.
+    /// Returns how genesync detects that an object changed.
     pub fn counting(self) -> Counting {
         self.row().counting
     }
 
-    /// Whether its versions are counted up one by one.
+    /// Whether its version increases by one with each change.
     pub fn counts_versions(self) -> bool {
         self.counting() == Counting::Versions
     }
 
-    /// Whether an import takes it only if something refers to it, or if everything is asked for.
+    /// Whether an import takes it only if another object refers to it, or if the user asks for everything.
     pub fn is_imported_by_reference(self) -> bool {
         self.row().by_reference
     }
 
-    /// The reference that other objects make to it; none if no object can.
+    /// Returns the kind of reference to it; none if no object can refer to it.
     pub fn referent(self) -> Option<ReferenceKind> {
         self.row().referent
     }
 
-    /// The dotted path of the reference of which it pins a published version; none for a kind that pins nothing.
+    /// Returns the dotted path of the reference whose published version it pins; none if it pins nothing.
     pub fn pins(self) -> Option<&'static str> {
         self.row().pins
     }
 
-    /// Where references stand in its body, as dotted paths; `*` is every item of a list.
+    /// Returns the dotted paths of the references in its body; `*` is every item of a list.
     pub fn references(self) -> &'static [(&'static str, ReferenceKind)] {
         self.row().references
     }
 
-    /// The kind of object that a reference points to, if git can manage it.
+    /// Returns the kind of object that a reference points to, if git can manage it.
     pub fn referred_to(by: ReferenceKind) -> Option<ObjectKind> {
         ObjectKind::ALL.iter().copied().find(|kind| kind.referent() == Some(by))
     }
 
-    /// What is known of its fields.
+    /// Returns the properties of its fields.
     pub fn fields(self) -> &'static Fields {
         &self.row().fields
     }
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_depends_stands_behind_what_it_needs() {
+    fn what_depends_comes_after_what_it_needs() {
         for kind in ObjectKind::ALL {
             for (path, to) in kind.references() {
                 let needed = ObjectKind::referred_to(*to);
@@ -200,7 +202,7 @@ mod tests {
         }
     }
 
-    /// The defaults are read by a comparison that takes what it can't read for nothing.
+    /// The comparison ignores a default that is not valid JSON, so this test checks each one.
     #[test]
     fn every_default_is_json() {
         for (path, text) in ObjectKind::ALL.iter().flat_map(|kind| kind.fields().defaults) {

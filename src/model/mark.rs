@@ -1,22 +1,22 @@
-//! The mark of whoever owns an object, at the end of its description: ` [genesync 4f1d0c8a92be7365]`.
+//! The owner's mark at the end of an object's description: ` [genesync 4f1d0c8a92be7365]`.
 //!
-//! In: descriptions, the id of a repository. Out: the text without a mark, whose mark it is, the text with one. Never:
-//! takes anything but the end of a text for a mark. Start reading at [`split`].
+//! In: descriptions, the id of a repository. Out: the text without the mark, the owner's id, the text with
+//! a mark. Never: reads a mark that is not at the end of the text. Start reading at [`split`].
 
-/// What a mark begins with.
+/// The first characters of a mark.
 const BEGIN: &str = "[genesync ";
-/// Shortest and longest id, in bytes.
+/// Allowed length of an id, in bytes.
 const ID_BYTES: std::ops::RangeInclusive<usize> = 8..=64;
-/// A description that gets longer than this by a mark gets none: the platform names no limit, and this is the least of
-/// those that it names elsewhere.
+/// Longest description with a mark, in characters; a longer one gets no mark. The platform documents no
+/// limit for this field, and this is its lowest documented limit for other fields.
 const TEXT_CHARS_MAX: usize = 1_000;
 
-/// A text without the mark at its end, and the id in that; none where there is no mark.
+/// Splits a text into the text without its mark and the id in the mark; the id is none if there is no mark.
 pub fn split(text: &str) -> (&str, Option<&str>) {
     let Some((before, rest)) = text.rfind(BEGIN).map(|at| text.split_at(at)) else { return (text, None) };
     let id = rest.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(']')).filter(|id| is_id(id));
     match id {
-        // The one gap that a mark comes with: any other space is the text's own.
+        // A mark comes with one space before it; any other space belongs to the text.
         Some(id) => (split(before.strip_suffix(' ').unwrap_or(before)).0, Some(id)),
         None => (text, None),
     }
@@ -27,7 +27,8 @@ fn is_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// A text with a mark in place of any that it had; with none where there is no room for one.
+/// Replaces any mark of a text by a new one; returns the text without a mark if the result would be too
+/// long.
 pub fn join(text: &str, id: &str) -> String {
     let (plain, _) = split(text);
     let gap = if plain.is_empty() { "" } else { " " };
@@ -45,7 +46,7 @@ mod tests {
         let long = "x".repeat(990);
         let long_and_theirs = format!("{long} [genesync other-team-1]");
         let table = [
-            // (text, without a mark, whose it is, with ours)
+            // (text, text without the mark, owner, text with the new mark)
             ("", "", None, "[genesync 4f1d0c8a92be7365]".to_owned()),
             ("Our shop", "Our shop", None, "Our shop [genesync 4f1d0c8a92be7365]".to_owned()),
             (
@@ -55,7 +56,7 @@ mod tests {
                 format!("Our shop [genesync {id}]"),
             ),
             ("[genesync other-team-1]", "", Some("other-team-1"), format!("[genesync {id}]")),
-            // Twice, as after a copy by hand.
+            // Two marks, as after a copy by hand.
             (
                 "a [genesync aaaaaaaa] [genesync bbbbbbbb]",
                 "a",

@@ -1,12 +1,13 @@
-//! What is known of what was applied before.
+//! Whether a run has a record of what was applied before.
 
-/// Where a run knows from what was applied before.
+/// The record of what was applied before, which a run uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Memory {
-    /// From a state.
+    /// The state.
     Kept,
-    /// From nothing, because the operator keeps no state.
+    /// None, because the operator keeps no state.
     None,
-    /// From nothing, because it only plans, and whoever applies may have a state: nothing is judged that only that knows.
+    /// None, because the run only plans and the state belongs to the process that applies. Checks that need
+    /// the state are skipped.
     OutOfReach,
 }

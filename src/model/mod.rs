@@ -1,7 +1,7 @@
 //! The values that travel between stages: data only.
 //!
-//! In: nothing. Out: the vocabulary of the tool as types. Never: reads a file, a socket, a clock, or
-//! imports another module of ours. Start reading at [`state`], then `plan.rs` and `write.rs`.
+//! In: nothing. Out: the terms of genesync as types. Never: reads a file, a socket, a clock, or imports
+//! another module of genesync. Start reading at [`state`], then `plan.rs` and `write.rs`.
 
 pub mod address;
 pub mod audit;

@@ -1,14 +1,14 @@
-//! Which objects of git hang together.
+//! The dependencies between the objects in git.
 //!
-//! In: what git says of each object. Out: the places of what refers to one, and of what it refers to. Never: looks at what
-//! an organization holds.
+//! In: the desired objects. Out: for each object the positions of the objects that it refers to and that
+//! refer to it. Never: reads what an organization holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::reference::{Reference, mentions};
 use super::{Object, ObjectKind, Resource};
 
-/// Which objects of git hang together, worked out once: looking for it costs as much as there are.
+/// The dependencies between the objects in git, computed once because each search reads all objects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Needs {
     places: BTreeMap<Object, usize>,
@@ -17,7 +17,7 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Of these objects, in this order.
+    /// Computes the dependencies of these objects, in this order.
     pub fn of(resources: &[Resource]) -> Self {
         let places: BTreeMap<Object, usize> =
             resources.iter().enumerate().rev().map(|(at, known)| (known.object.clone(), at)).collect();
@@ -51,22 +51,22 @@ impl Needs {
         Self { places, needs, dependents }
     }
 
-    /// How many objects there are.
+    /// Returns the number of objects.
     pub fn count(&self) -> usize {
         self.needs.len()
     }
 
-    /// The place of an object.
+    /// Returns the position of an object.
     pub fn place_of(&self, object: &Object) -> Option<usize> {
         self.places.get(object).copied()
     }
 
-    /// The places of everything that the n-th object refers to, also by way of others.
+    /// Returns the positions of all objects that the n-th object refers to, directly or indirectly.
     pub fn needs_of(&self, at: usize) -> &[usize] {
         self.needs.get(at).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The places of everything that refers to the n-th object, also by way of others.
+    /// Returns the positions of all objects that refer to the n-th object, directly or indirectly.
     pub fn dependents_of(&self, at: usize) -> &[usize] {
         self.dependents.get(at).map(Vec::as_slice).unwrap_or_default()
     }

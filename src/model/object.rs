@@ -1,4 +1,4 @@
-//! What is managed in an organization, and what one object needs of another.
+//! The identity of a managed object.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use super::{ObjectKind, OrganizationId};
 
-/// An object, the same in every organization: ids differ from one to the next, names do not.
+/// An object. Its name is the same in every organization; its id differs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Object {
-    /// What it is.
+    /// Its kind.
     pub kind: ObjectKind,
-    /// What the platform's screens call it; empty for the one that has no name.
+    /// Its name in the platform's admin UI; empty if the kind has only one object without a name.
     pub name: Arc<str>,
 }
 
 impl Object {
-    /// The one object that texts need not name: an organization had no other before there were kinds.
+    /// Returns the implied object, which texts omit: the web messaging configuration.
     pub fn implied() -> Self {
         Self { kind: ObjectKind::IMPLIED, name: "".into() }
     }
 
-    /// Whether it is that one.
+    /// Whether this is the implied object.
     pub fn is_implied(&self) -> bool {
         self.kind == ObjectKind::IMPLIED
     }
@@ -37,20 +37,21 @@ impl fmt::Display for Object {
     }
 }
 
-/// One object of one organization: what has a version, a base and an audit trail of its own.
+/// One object of one organization, with its own version, base and audit trail.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectRef {
     /// The organization.
     pub organization: OrganizationId,
-    /// The object; the implied one is not written down.
+    /// The object; omitted in JSON if it is the implied one.
     #[serde(default = "Object::implied", skip_serializing_if = "Object::is_implied")]
     pub object: Object,
-    /// Whether what its draft holds is meant. Of the journal alone: it tells our drafts from those of others.
+    /// Whether this means the draft of the object. Only the journal uses it, to separate genesync's drafts
+    /// from others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub draft: bool,
 }
 
-/// How the key of a configuration's draft begins where that of the configuration has its kind.
+/// The prefix of the kind in a draft's key.
 const DRAFT_OF: &str = "draft of ";
 
 impl ObjectRef {
@@ -59,18 +60,18 @@ impl ObjectRef {
         Self { organization, object, draft: false }
     }
 
-    /// The draft of a configuration, where this is one.
+    /// Returns the reference to the draft of a configuration; none for other kinds.
     pub fn draft(&self) -> Option<Self> {
         self.object.kind.has_drafts().then(|| Self { draft: true, ..self.clone() })
     }
 
-    /// The object itself, where this is its draft.
+    /// Returns the reference to the object itself, also if this is its draft.
     #[must_use]
     pub fn published(&self) -> Self {
         Self { draft: false, ..self.clone() }
     }
 
-    /// The text that stands for it in the store: the organization's id alone for the implied object.
+    /// Returns the object's key in the store; for the implied object, the organization's id only.
     pub fn key(&self) -> String {
         let draft = if self.draft { DRAFT_OF } else { "" };
         let Object { kind, name } = &self.object;
@@ -80,7 +81,7 @@ impl ObjectRef {
         }
     }
 
-    /// Reads what [`ObjectRef::key`] wrote. A text of another form is an organization's id.
+    /// Reads a key of [`ObjectRef::key`]. Any other text counts as an organization's id.
     pub fn from_key(key: &str) -> Self {
         let mut parts = key.splitn(3, '/');
         let organization = OrganizationId::new(parts.next().unwrap_or_default());
@@ -99,7 +100,7 @@ impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let draft = if self.draft { "the draft of " } else { "" };
         match self.object.is_implied() {
-            // It is the only one there: the organization says it all.
+            // It is the only object there, so the organization is enough.
             true => self.organization.fmt(f),
             false => write!(f, "{draft}{} of organization {}", self.object, self.organization),
         }
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_back_as_what_it_stands_for() {
+    fn a_key_is_read_back_as_what_it_means() {
         let object = |kind, name: &str| Object { kind, name: name.into() };
         for object in [
             Object::implied(),
@@ -129,10 +130,10 @@ mod tests {
         }
     }
 
-    /// Golden bytes. Bases, receipts and confirmations lie in the store under these keys. Under another key none of
-    /// them is found again: every field of every tenant then counts as never applied, drift becomes a change that
-    /// git asks for, and receipts are never proved. If this test fails, change the code and not the test:
-    /// docs/decisions/0014-what-a-golden-byte-protects.md.
+    /// Golden bytes. The store keeps bases, receipts and confirmations under these keys. With another key,
+    /// genesync finds none of them: every field of every tenant then counts as never applied, drift becomes
+    /// a change to apply, and receipts are never confirmed. If this test fails, change the code and not the
+    /// test: docs/decisions/0014-what-a-golden-byte-protects.md.
     #[test]
     fn the_key_of_an_object_stays_what_stores_already_hold() {
         let of = |kind, name: &str| {

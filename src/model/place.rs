@@ -1,13 +1,13 @@
-//! Where the state is kept.
+//! Where genesync keeps its state.
 
 use std::path::PathBuf;
 
 use super::Secret;
 
-/// Where the state is kept.
+/// Where genesync keeps its state.
 #[derive(Debug, Clone)]
 pub enum StorePlace {
-    /// A folder of this machine: SQLite in `genesync.db`.
+    /// A folder on this machine, with SQLite in `genesync.db`.
     Folder(PathBuf),
     /// A PostgreSQL database; its URL holds a password.
     Postgres(Secret),

@@ -1,11 +1,11 @@
-//! A plan: every change that would make one tenant's organizations say what git says.
+//! A plan: every change that makes one tenant's organizations equal to git.
 //!
-//! In: nothing. Out: the types of a plan, its digest, and what of it may be shown. Never: compares or decides; that
-//! is the stage `plan`. Start reading at [`Plan`], then [`TargetPlan`].
+//! In: nothing. Out: the types of a plan, its digest, and its values as they may be shown. Never: compares
+//! or decides; that is the stage `plan`. Start reading at [`Plan`], then [`TargetPlan`].
 
 #![warn(
     clippy::wildcard_enum_match_arm,
-    reason = "a new next step, guard or kind of change is decided about here"
+    reason = "a new next step, guard or kind of change needs a decision here"
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,14 +25,14 @@ use super::{Actor, Class, Guard, Mode, ObjectKind, ObjectRef, Protect, Revision,
 pub enum ChangeKind {
     /// Git moved.
     ToApply,
-    /// The live configuration moved, and we did not do it.
+    /// The live configuration moved, and not by genesync.
     Drift,
     /// Both moved, to different values.
     Conflict,
 }
 
 impl ChangeKind {
-    /// The words used in output.
+    /// Returns the name for output.
     pub fn name(self) -> &'static str {
         match self {
             ChangeKind::ToApply => "to apply",
@@ -42,7 +42,7 @@ impl ChangeKind {
     }
 }
 
-/// One line of a plan: one field of one organization.
+/// One row of a plan: one field of one organization.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
@@ -50,19 +50,20 @@ pub struct Change {
     pub path: String,
     /// Why it differs.
     pub kind: ChangeKind,
-    /// What it does to visitors: of drift, what was done to them; of a conflict, the worse of that and what git does.
+    /// What it does to visitors: for drift, what the other user did to them; for a conflict, the worse of
+    /// both.
     pub class: Class,
-    /// What somebody else did to visitors by moving it; none where nobody did.
+    /// What another user's change does to visitors; none if no user changed it.
     #[serde(skip)]
     pub theirs: Option<Class>,
-    /// What writing git's value takes from visitors, that a guard may protect.
+    /// The loss for visitors if genesync writes git's value, which a guard may protect.
     #[serde(skip)]
     pub loss: Option<Protect>,
-    /// The live value; none where the field is absent.
+    /// The live value; none if the field is absent.
     pub observed: Option<Value>,
-    /// The value in git; none where the field is to be removed.
+    /// The value in git; none if git removes the field.
     pub desired: Option<Value>,
-    /// The value from which both sides of a conflict moved; none where there was none, and where nothing is in conflict.
+    /// The common earlier value of a conflict; none if there was none, or without a conflict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied: Option<Value>,
     /// Who moved the live value, for drift and conflict.
@@ -70,21 +71,21 @@ pub struct Change {
     pub author: Option<Author>,
 }
 
-/// Stands where a value is not shown.
+/// The text in place of a hidden value.
 pub const HIDDEN: &str = "(hidden)";
 
 impl Change {
-    /// The live value and git's, as they may be shown.
+    /// Returns the live value and git's value, as they may be shown.
     pub fn shown(&self) -> [Option<Value>; 2] {
         [self.may_be_shown(&self.observed), self.may_be_shown(&self.desired)]
     }
 
-    /// Whoever moved the live value, if that is known and was not us.
+    /// Returns the author of the live value if it is another user and known.
     pub fn by(&self) -> Option<&Attribution> {
         self.author.as_ref()?.other()
     }
 
-    /// The value from which both sides of a conflict moved, as it may be shown.
+    /// Returns the common earlier value of a conflict, as it may be shown.
     pub fn applied_shown(&self) -> Option<Value> {
         self.may_be_shown(&self.applied)
     }
@@ -94,7 +95,7 @@ impl Change {
     }
 }
 
-/// The value of a field, as it may be shown.
+/// Returns the value of a field, as it may be shown.
 fn shown(path: &str, value: &Option<Value>) -> Option<Value> {
     let is_plain = matches!(value, None | Some(Value::Bool(_) | Value::Null));
     match is_confidential(path) && !is_plain {
@@ -103,41 +104,42 @@ fn shown(path: &str, value: &Option<Value>) -> Option<Value> {
     }
 }
 
-/// What one organization needs.
+/// The plan for one object of an organization.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetPlan {
     /// The organization.
     #[serde(flatten)]
     pub target: Target,
-    /// The version that the plan saw; none where there is no configuration.
+    /// The version that the plan saw; none if there is no configuration.
     pub version: Option<u64>,
-    /// The configuration that the plan saw; empty where there is none.
+    /// The configuration that the plan saw; empty if there is none.
     #[serde(skip)]
     pub observed: Arc<Map<String, Value>>,
     /// The fields that differ, in path order.
     pub changes: Vec<Change>,
-    /// Fields that git moved and that already hold the new value.
+    /// Fields that git changed and that already have the new value.
     pub already_done: Vec<String>,
-    /// Managed fields that differ and are left as they are by a rule of the tenant, in path order.
+    /// Managed fields that differ and that an ignore rule of the tenant leaves unchanged, in path order.
     pub ignored: Vec<String>,
-    /// What has to be done next for it; none where nothing has.
+    /// The next step for it; none if nothing is to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
-    /// What becomes of a draft that somebody else left, where the operator said so.
+    /// What the next write does with another user's draft, if the operator decided that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draft: Option<TheirDraft>,
-    /// What somebody else drafted and has not published, where nothing becomes of it.
+    /// Another user's unpublished draft that the plan leaves unchanged.
     #[serde(skip)]
     pub unfinished: Option<Unfinished>,
-    /// What somebody changed in fields that git does not name, in path order.
+    /// Changes by another user in fields that git does not name, in path order.
     #[serde(skip)]
     pub unmanaged: Vec<Unmanaged>,
-    /// Whoever made what is live, where that was somebody else and nothing is known of what was applied before: a change
-    /// by hand can't be told from one to apply then.
+    /// The author of the live configuration if it is another user and there is no record of what was
+    /// applied before. Without a record, the plan cannot separate a change by hand from a change to apply.
     #[serde(skip)]
     pub unrecorded: Option<Attribution>,
-    /// The program that wrote it last, if that is none of ours and the object has no place for the mark of an owner.
+    /// The program that wrote it last, if that is not genesync and the object has no field for the owner's
+    /// mark.
     #[serde(skip)]
     pub another_program: Option<Actor>,
     /// The whole configuration to write: the observed one with the managed fields set.
@@ -149,7 +151,7 @@ pub struct TargetPlan {
 }
 
 impl TargetPlan {
-    /// What a person has to decide before anything is written.
+    /// Returns what a person has to decide before genesync writes anything.
     pub fn undecided(&self) -> Option<&str> {
         match &self.next {
             Some(Next::Decide(reason) | Next::Amend(reason)) => Some(reason),
@@ -157,7 +159,7 @@ impl TargetPlan {
         }
     }
 
-    /// What is wrong with what git says of the object.
+    /// Returns the error in what git says about the object.
     pub fn amiss(&self) -> Option<&str> {
         match &self.next {
             Some(Next::Amend(reason)) => Some(reason),
@@ -165,14 +167,14 @@ impl TargetPlan {
         }
     }
 
-    /// The digest of the configuration that the plan saw.
+    /// Returns the digest of the configuration that the plan saw.
     pub fn observed_digest(&self) -> String {
         json::digest(&self.observed)
     }
 
-    /// The digest of what would be done to this object and of what that was based on. Why a field differs and who
-    /// moved it are left out: they don't change what is done. Made of whole configurations, and so only where somebody
-    /// reads it.
+    /// Returns the digest of the planned write and of the configuration that it is based on. It leaves out
+    /// why a field differs and who moved it, because these do not change the write. It hashes whole
+    /// configurations, so call it only if the result is needed.
     pub fn content_digest(&self) -> String {
         self.digest_onto(&self.observed_digest())
     }
@@ -192,7 +194,8 @@ impl TargetPlan {
         if !self.changes.is_empty() {
             parts.add(json::digest(&self.body).as_bytes());
         }
-        // What becomes of somebody's draft is part of it; a name is not, which some logs know and some don't.
+        // It includes what happens to another user's draft, but no name: some logs have the name and some
+        // do not.
         if let Some(draft) = &self.draft {
             parts.add(b"draft");
             parts.add(draft.at.map(|at| at.to_string()).unwrap_or_default().as_bytes());
@@ -210,8 +213,8 @@ impl TargetPlan {
     }
 }
 
-/// Bytes of which each part ends in a NUL, which none of them can hold: names, ids and digests are printable, and JSON
-/// escapes it.
+/// Bytes in which each part ends in a NUL. No part can contain a NUL: names, ids and digests are printable,
+/// and JSON escapes it.
 #[derive(Default)]
 struct Parts(Vec<u8>);
 
@@ -226,7 +229,7 @@ impl Parts {
     }
 }
 
-/// A draft of somebody else's that the next write takes over.
+/// A draft of another user that the next write takes over.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TheirDraft {
@@ -234,48 +237,49 @@ pub struct TheirDraft {
     pub by: String,
     /// When it was changed last, by the server's clock.
     pub at: Option<Timestamp>,
-    /// Fields that git leaves alone: they are published along.
+    /// Unmanaged fields: genesync publishes them together with its own.
     pub published_along: Vec<String>,
-    /// Fields whose value in the draft is gone then.
+    /// Fields whose value in the draft is overwritten.
     pub written_over: Vec<String>,
 }
 
-/// A draft that somebody else has not published.
+/// A draft that another user has not published.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Unfinished {
-    /// Who touched it last.
+    /// Who changed it last.
     pub by: String,
-    /// Since when it is so, by the server's clock.
+    /// The time of the last change, by the server's clock.
     pub at: Option<Timestamp>,
-    /// The fields in which it differs from what is published.
+    /// The fields that differ from the published version.
     pub fields: Vec<String>,
 }
 
-/// What somebody changed in a field that git does not name.
+/// A change by another user in a field that git does not name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Unmanaged {
     /// Dotted path in the API's shape.
     pub path: String,
-    /// What was done to visitors by it.
+    /// What it does to visitors.
     pub class: Class,
-    /// The value that we wrote last, saw adopted, or a person accepted; none where the field was absent.
+    /// The value that genesync wrote last or saw at adoption, or that a person accepted; none if the field
+    /// was absent.
     pub was: Option<Value>,
-    /// The live value; none where the field is gone.
+    /// The live value; none if the field is gone.
     pub is: Option<Value>,
-    /// Who changed it; none where no version was made since, so that nobody did.
+    /// Who changed it; none if no new version was made, which means that no user changed it.
     pub author: Option<Author>,
 }
 
 impl Unmanaged {
-    /// The value of before and the live one, as they may be shown.
+    /// Returns the earlier value and the live one, as they may be shown.
     pub fn shown(&self) -> [Option<Value>; 2] {
         [&self.was, &self.is].map(|value| shown(&self.path, value))
     }
 }
 
-/// What has to be done next for one object.
+/// The next step for one object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "next", content = "reason")]
 pub enum Next {
@@ -283,31 +287,31 @@ pub enum Next {
     Store,
     /// Publish what is stored.
     Publish,
-    /// Wait until the platform is done with the last write.
+    /// Wait until the platform has finished the last write.
     Wait,
-    /// Nothing, before a person has decided: why.
+    /// Nothing until a person decides, with the reason.
     Decide(String),
-    /// Nothing, before git says something else: it names what is not there, or what two things go by. Whoever decides sees
-    /// no difference.
+    /// Nothing until git changes, with the reason: git names an object that does not exist, or a name that
+    /// several objects have. Output shows it like [`Next::Decide`].
     #[serde(rename = "decide")]
     Amend(String),
 }
 
-/// The plan of one tenant: complete and immutable, so that applying it decides nothing.
+/// The plan of one tenant: complete and immutable, so that applying it needs no further decision.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// The tenant.
     pub tenant: TenantName,
-    /// The commit that it was made from.
+    /// The commit that it was planned from.
     pub revision: Revision,
     /// Whether genesync may apply it.
     pub mode: Mode,
-    /// The primary first, then the replicas. Shared: one plan differs from the next in few of them.
+    /// The primary first, then the replicas. Shared, because two plans differ in few of them.
     pub targets: Vec<Arc<TargetPlan>>,
 }
 
-/// The digest of one tenant's plan from the digests of its objects.
+/// Computes the digest of one tenant's plan from the digests of its objects.
 pub fn tenant_digest<'a>(
     tenant: &'a str,
     revision: &'a str,
@@ -319,60 +323,62 @@ pub fn tenant_digest<'a>(
     parts.digest()
 }
 
-/// The digest of a plan over many tenants from theirs.
+/// Computes the digest of a plan over many tenants from the digests of the tenants.
 pub fn fleet_digest<'a>(tenants: impl IntoIterator<Item = &'a str>) -> String {
     json::digest_bytes(tenants.into_iter().collect::<Vec<_>>().join("\n").as_bytes())
 }
 
-/// The digest of a plan that was made with guards open: they and the reason are part of what is approved.
+/// Computes the digest of a plan that was made with allowed guards: the guards and the reason are part of
+/// the approval.
 pub fn opened_digest<'a>(plan: &'a str, guards: impl IntoIterator<Item = &'a str>, reason: &str) -> String {
     let mut parts = Parts::default();
     [plan, "allowed"].into_iter().chain(guards).for_each(|part| parts.add(part.as_bytes()));
-    // A reason is one line of free text: its own digest keeps it from standing for anything else.
+    // A reason is free text: its digest cannot be confused with another part.
     parts.add(json::digest_bytes(reason.as_bytes()).as_bytes());
     parts.digest()
 }
 
 impl Plan {
-    /// The SHA-256 of everything that it would do and was based on: equal digests mean equal plans.
+    /// Returns the SHA-256 of the planned writes and of what they are based on: equal digests mean equal
+    /// plans.
     pub fn content_digest(&self) -> String {
         let objects: Vec<String> = self.targets.iter().map(|target| target.content_digest()).collect();
         let objects = objects.iter().map(String::as_str);
         tenant_digest(self.tenant.as_str(), self.revision.as_str(), self.mode.name(), objects)
     }
 
-    /// Whether every organization already says what git says.
+    /// Whether every organization already equals git.
     pub fn is_empty(&self) -> bool {
         self.targets.iter().all(|target| target.changes.is_empty() && target.next.is_none())
     }
 
-    /// All changes of all organizations.
+    /// Returns all changes of all organizations.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.targets.iter().flat_map(|target| &target.changes)
     }
 
-    /// How many fields differ and are left as they are.
+    /// Returns how many differing fields ignore rules leave unchanged.
     pub fn ignored(&self) -> usize {
         self.targets.iter().map(|target| target.ignored.len()).sum()
     }
 
-    /// How many changes there are of one kind.
+    /// Returns how many changes there are of one kind.
     pub fn count(&self, kind: ChangeKind) -> usize {
         self.changes().filter(|change| change.kind == kind).count()
     }
 }
 
-/// What a person reviewed of each object, and what may be written of it.
+/// What a person reviewed of each object.
 pub type Reviewed = BTreeMap<ObjectRef, ReviewedObject>;
 
 /// What a person reviewed of one object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReviewedObject {
-    /// [`TargetPlan::content_digest`] of what was reviewed.
+    /// [`TargetPlan::content_digest`] of the reviewed object.
     pub digest: String,
     /// The version that it was planned from.
     pub version: Option<u64>,
-    /// The changes that were shown: path, live value, git's value.
+    /// The changes that the review showed: path, live value, git's value.
     pub changes: Vec<(String, Option<Value>, Option<Value>)>,
 }
 
@@ -381,35 +387,37 @@ pub struct ReviewedObject {
 pub struct Limits {
     /// Changed fields of one tenant that already has a configuration.
     pub tenant_changes_max: usize,
-    /// Share of a tenant's managed fields that may change, in percent; applies from ten managed fields on.
+    /// Share of a tenant's managed fields that may change, in percent; applies to ten managed fields or
+    /// more.
     pub tenant_changes_max_percent: u8,
     /// Tenants with an existing configuration that may change in one run.
     pub run_tenants_max: usize,
-    /// The same as a share of all tenants, in percent; applies from ten tenants on.
+    /// The same as a share of all tenants, in percent; applies to ten tenants or more.
     pub run_tenants_max_percent: u8,
-    /// How often one field may be set back within `flap_window_ms`; moved again after that, it is fought over.
+    /// How often genesync may set one field back within `flap_window_ms`; after that the field is
+    /// contested.
     pub flaps_max: usize,
-    /// How long a field that was set back counts.
+    /// How long a field that was set back counts, in milliseconds.
     pub flap_window_ms: u64,
-    /// Guards that the operator opened for this run.
+    /// Guards that the operator allowed for this run.
     pub allowed: BTreeSet<Guard>,
-    /// What becomes of drafts that somebody else left unpublished.
+    /// What to do with other users' unpublished drafts.
     pub drafts: Drafts,
-    /// The id by which the repository marks what it owns, as git says; none where it has none.
+    /// The id with which the repository marks its objects, from git; none if it has none.
     pub owner: Option<Arc<str>>,
-    /// Kinds of whose writes the audit log has no entries, as git says: none is asked for.
+    /// Kinds whose writes have no audit entries, from git: genesync does not ask for entries of these.
     pub unaudited: BTreeSet<ObjectKind>,
 }
 
-/// What becomes of a draft that somebody else left unpublished, where the configuration has to be written.
+/// What to do with another user's unpublished draft, if the configuration has to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Drafts {
-    /// It stays, and a person decides.
+    /// Leave it until a person decides.
     #[default]
     Refuse,
-    /// What it changes besides is published along.
+    /// Publish its other changes together with genesync's.
     Adopt,
-    /// It is written over; the journal keeps it.
+    /// Overwrite it; the journal keeps a copy.
     Discard,
 }
 

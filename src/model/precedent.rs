@@ -1,7 +1,7 @@
-//! What an earlier commit said of how much may change, so that no commit lifts a guard and uses that.
+//! The guard limits of an earlier commit, so that no commit can lift a guard and use that at once.
 //!
-//! In: nothing. Out: [`Said`], and the stricter of two. Never: decides whether a plan passes; the guards do. Start reading at
-//! [`Precedents`].
+//! In: nothing. Out: [`Said`], and the stricter of two. Never: decides whether a plan passes; the guards do
+//! that. Start reading at [`Precedents`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,42 +10,43 @@ use serde::{Deserialize, Serialize};
 use super::plan::Limits;
 use super::{Mode, Object, OrganizationId, Protect, Resource, Tenant, Window};
 
-/// What a commit says of the guards of one organization, whichever tenant names it.
+/// The guard limits of one organization in a commit, for any tenant that names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Said {
-    /// What is not to be lost.
+    /// What the tenant protects.
     pub protected: BTreeSet<Protect>,
     /// The objects that git names.
     pub objects: BTreeSet<Object>,
-    /// When it may be written; empty means always.
+    /// The change windows; empty means always.
     pub windows: Vec<Window>,
-    /// Most fields of an object that may change.
+    /// Most changed fields of an object.
     pub tenant_changes_max: usize,
-    /// The same in percent of those that git manages.
+    /// The same in percent of the managed fields.
     pub tenant_changes_max_percent: u8,
 }
 
-/// What the last applied commit said, by organization. Where nothing is known, the commit that is applied decides alone.
+/// The limits of the last applied commit, by organization. If there are none, only the applied commit
+/// decides.
 pub type Precedents = BTreeMap<OrganizationId, Said>;
 
-/// What a commit says of how many tenants a run may change.
+/// How many tenants a run may change, from a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunLimits {
-    /// Most tenants with a configuration.
+    /// Most changed tenants that already have a configuration.
     pub tenants_max: usize,
-    /// The same in percent of all of them.
+    /// The same in percent of all tenants.
     pub tenants_max_percent: u8,
 }
 
 impl RunLimits {
-    /// What limits say of a run.
+    /// Returns the run limits in `limits`.
     pub fn of(limits: &Limits) -> Self {
         Self { tenants_max: limits.run_tenants_max, tenants_max_percent: limits.run_tenants_max_percent }
     }
 
-    /// The stricter of two.
+    /// Returns the stricter of two.
     #[must_use]
     pub fn and(self, other: Option<Self>) -> Self {
         other.map_or(self, |other| Self {
@@ -56,7 +57,8 @@ impl RunLimits {
 }
 
 impl Parent {
-    /// What an earlier commit said, and this one after it: what either protects, as long as no run was judged by it.
+    /// Merges the limits of an earlier commit with those of this one: it protects what either of them
+    /// protects, until a run has used them.
     #[must_use]
     pub fn then(&self, later: Self) -> Self {
         let mut said = later.said;
@@ -72,8 +74,8 @@ impl Parent {
         Self { said, limits }
     }
 
-    /// What is known of a tenant's organizations: what the state keeps, and what the parent said of those that it does not
-    /// know.
+    /// Returns the limits for a tenant's organizations: from the state, or from the parent for
+    /// organizations that the state does not know.
     pub fn judge_of(&self, kept: &Precedents, tenant: &Tenant) -> JudgedBy {
         let mut known = JudgedBy::default();
         for organization in tenant.targets().map(|target| &target.organization) {
@@ -89,50 +91,52 @@ impl Parent {
     }
 }
 
-/// What a tenant is judged by besides its commit.
+/// The limits that apply to a tenant in addition to its own commit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct JudgedBy {
-    /// What was said of its organizations.
+    /// The limits of its organizations.
     pub said: Precedents,
-    /// Those of which the state keeps nothing yet.
+    /// Organizations for which the state has no limits yet.
     pub unkept: BTreeSet<OrganizationId>,
 }
 
-/// What a commit said, where no state knows what was applied last: that of its first parent.
+/// The limits of a commit's first parent, for the case that no state knows what was applied last.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Parent {
     /// Of each organization.
     pub said: Precedents,
-    /// Of a run; none where there is no parent.
+    /// The limits of a run; none if there is no parent.
     pub limits: Option<RunLimits>,
 }
 
 impl Said {
-    /// The same with what another commit protects as well: one that was never found in sync protects from the first run on.
+    /// Returns the same limits plus the protection of another commit. A commit that was never in sync
+    /// protects from its first run on.
     #[must_use]
     pub fn protecting(&self, other: &Self) -> Self {
         let protected = self.protected.union(&other.protected).copied().collect();
         Self { protected, ..self.clone() }
     }
 
-    /// What is kept of it after a run, besides what was known: all of it once its tenant is found in sync. Before that, what
-    /// it protects is added and nothing is lifted.
+    /// Returns what the state keeps after a run: all of it if the tenant is in sync. Otherwise it adds the
+    /// new protection and lifts nothing.
     #[must_use]
     pub fn kept_after(self, known: Option<&Self>, in_sync: bool, mode: Mode) -> Self {
         match known {
-            // While it is only watched, what git gives up is asked about once it is enforced again.
+            // In mode `watch`, keep the objects that git gives up: the guard asks about them when the mode
+            // is `enforce` again.
             Some(known) if in_sync && mode == Mode::Watch => {
                 let objects = known.objects.union(&self.objects).cloned().collect();
                 Self { objects, ..self }
             }
             _ if in_sync => self,
             Some(known) => known.protecting(&self),
-            // What was never there is not removed.
+            // An object that never existed cannot be removed.
             None => Self { objects: BTreeSet::new(), ..self },
         }
     }
 
-    /// What a commit says of the organizations of a tenant.
+    /// Returns a commit's limits for the organizations of a tenant.
     pub fn of(tenant: &Tenant, resources: &[Resource], limits: &Limits) -> Self {
         Self {
             protected: tenant.protected.clone(),
@@ -143,7 +147,7 @@ impl Said {
         }
     }
 
-    /// The same for each organization of the tenant.
+    /// Returns the same limits for each organization of the tenant.
     pub fn of_each(tenant: &Tenant, resources: &[Resource], limits: &Limits) -> Precedents {
         let said = Self::of(tenant, resources, limits);
         tenant.targets().map(|target| (target.organization.clone(), said.clone())).collect()
@@ -167,9 +171,9 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_lifts_once_it_is_in_sync_and_protects_at_once() {
+    fn a_commit_lifts_protection_once_in_sync_and_adds_it_at_once() {
         let off = &[Protect::Off][..];
-        // Known before, this commit, whether it is in sync, the mode, what is kept.
+        // Known before, this commit, in sync, mode, what the state keeps.
         let table = [
             (Some(said(off, &["a", "b"])), said(&[], &["a"]), true, Mode::Enforce, said(&[], &["a"])),
             (Some(said(off, &["a", "b"])), said(&[], &["a"]), false, Mode::Enforce, said(off, &["a", "b"])),
@@ -188,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_was_judged_by_yet_is_protected_by_either_commit() {
+    fn both_commits_protect_until_a_run_has_used_them() {
         let parent = |organization: &str, protected: &[Protect], tenants_max: usize| Parent {
             said: Precedents::from([(OrganizationId::new(organization), said(protected, &["a"]))]),
             limits: Some(RunLimits { tenants_max, tenants_max_percent: 50 }),

@@ -1,4 +1,4 @@
-//! The proxy through which requests leave the operator's network, and the hosts that are asked without it.
+//! The proxy for requests that leave the operator's network, and the hosts without a proxy.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,8 @@ use url::Url;
 
 use super::address::is_loopback;
 
-/// Which requests go through a proxy. Its URL may hold a password, so nothing of it is printed but host and port.
+/// Which requests go through a proxy. Its URL may contain a password, so only its host and port are
+/// printed.
 #[derive(Clone, Default)]
 pub struct Proxies(Option<Arc<Proxy>>);
 
@@ -25,28 +26,30 @@ impl fmt::Debug for Proxies {
 }
 
 impl Proxies {
-    /// Requests over https go through a proxy, but for hosts that `exempt` lists as `NO_PROXY` does. `variable` is where
-    /// the operator named it.
+    /// Sends https requests through a proxy, except to the hosts in `exempt`, which has the form of
+    /// `NO_PROXY`. `variable` is the environment variable with the proxy's URL.
     ///
     /// # Errors
-    /// What is wrong with the proxy's URL.
+    /// The form that the proxy's URL must have.
     pub fn through(proxy: &str, exempt: &str, variable: &'static str) -> Result<Self, &'static str> {
         let with_scheme = if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") };
         let url = Url::parse(&with_scheme).map_err(|_| "a URL, such as http://proxy.example:3128")?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err("the URL of an http or https proxy");
         }
-        // The URL as it was read: its text may hold characters that the matcher takes for no URL, and then for no proxy.
+        // Use the parsed URL: the matcher may reject characters of the original text and then use no proxy.
         let matcher = Matcher::builder().https(url.as_str()).no(exempt.to_owned()).build();
         Ok(Self(Some(Arc::new(Proxy { url, matcher, variable }))))
     }
 
-    /// The proxy for a URL. This machine is asked directly: secrets travel in the open there.
+    /// Returns the proxy for a URL. Requests to this machine never use it, because they may carry secrets
+    /// without TLS.
     pub fn of(&self, url: &Url) -> Option<Url> {
         self.found(url).map(|proxy| proxy.url.clone())
     }
 
-    /// What an error adds about a request to a URL: that it went through a proxy, which one, and who named it.
+    /// Returns the text that an error adds about the proxy of a request: its host, its port and its
+    /// variable.
     pub fn way(&self, url: &Url) -> String {
         let Some(proxy) = self.found(url) else { return String::new() };
         let port = proxy.url.port_or_known_default().unwrap_or_default();
@@ -67,7 +70,7 @@ mod tests {
 
     // Guarantee: this-machine-directly
     #[test]
-    fn https_goes_through_the_proxy_but_for_this_machine_and_exempt_hosts() {
+    fn https_uses_the_proxy_except_for_this_machine_and_exempt_hosts() {
         let exempt = "internal.example, 10.0.0.0/8";
         let proxies = Proxies::through("http://u:hunter2@proxy.example:3128", exempt, "HTTPS_PROXY").unwrap();
         for (url, is_through) in [

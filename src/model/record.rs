@@ -1,6 +1,6 @@
-//! What is written down so that a crash loses nothing that matters: the journal's lines.
+//! The records of the journal, which keep a crash from losing an intent, a base or a receipt.
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new record is decided about here")]
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new record needs a decision here")]
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,52 +16,55 @@ use super::{Act, Actor, Base, Baseline, ObjectRef, Receipt, Revision, Target};
 /// Identifies an intent within its tenant's journal.
 pub type IntentId = u64;
 
-/// One line of a tenant's journal. An [`Record::Intent`] is durable before its write leaves.
+/// One record of a tenant's journal. An [`Record::Intent`] is durable before its write leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Record {
-    /// We are about to write.
+    /// genesync is about to write.
     Intent(Intent),
-    /// What became of an intent; it needs no further attention.
+    /// The outcome of an intent; nothing is left to do for it.
     Resolved {
         /// The intent.
         intent: IntentId,
-        /// The receipts that it led to: none where it was refused, never landed, or stored a draft.
+        /// The receipts of the write: none if it was refused, did not arrive, or stored a draft.
         receipts: Vec<Receipt>,
-        /// What became of its write.
+        /// The outcome of its write.
         ending: Ending,
     },
-    /// What an object was seen to be after a write of ours.
+    /// The state of an object after a write of genesync.
     Applied {
         /// The object.
         object: ObjectRef,
-        /// What it was then.
+        /// The state.
         base: Base,
     },
-    /// What an object's fields that git does not name are compared with, where its base does not tell; none where it does.
+    /// The values to compare an object's unmanaged fields with, if they differ from its base; none if the
+    /// base has them.
     Baseline {
         /// The object.
         object: ObjectRef,
-        /// What it held.
+        /// The values.
         baseline: Option<Baseline>,
     },
-    /// An object that another tenant had applied belongs to this one now: what is kept under the other name is forgotten.
+    /// This tenant takes over an object from another tenant; the store forgets what it keeps under the
+    /// other name.
     Inherited {
         /// The object.
         object: ObjectRef,
     },
-    /// The audit log holds an entry for a receipt: it is proved, and no longer asked about.
+    /// The audit log has an entry for a receipt: the receipt is confirmed, and genesync stops asking for
+    /// it.
     Confirmed {
         /// The object.
         object: ObjectRef,
-        /// The version that the receipt speaks of.
+        /// The version in the receipt.
         version: u64,
         /// The entry's id.
         entry: String,
     },
 }
 
-/// What became of a write.
+/// The outcome of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
@@ -69,15 +72,15 @@ pub enum Ending {
     Written,
     /// It was refused, or did not arrive.
     NotExecuted,
-    /// Its answer was lost, and what was read back later does not tell.
+    /// The answer was lost, and reading back did not show the outcome.
     Unknown,
 }
 
 impl Ending {
-    /// Every ending.
+    /// Every outcome.
     pub const ALL: [Self; 3] = [Self::Written, Self::NotExecuted, Self::Unknown];
 
-    /// The words for it.
+    /// Returns the name for output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Written => "written",
@@ -87,13 +90,13 @@ impl Ending {
     }
 }
 
-/// What was there when a write was planned and would be lost by it.
+/// The configuration that a planned write overwrites.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Over {
-    /// What the object, or its draft, held.
+    /// The configuration of the object or of its draft.
     pub body: Arc<Map<String, Value>>,
-    /// Who had changed it last, where that was not we ourselves.
+    /// Who changed it last, if that was not genesync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
 }
@@ -102,102 +105,104 @@ pub struct Over {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Intent {
-    /// Its number, larger than every earlier one of the tenant.
+    /// Its number, larger than all earlier ones of the tenant.
     pub id: IntentId,
     /// The revision that it was planned from.
     pub revision: Revision,
-    /// What it would do.
+    /// The write.
     pub action: IntentAction,
-    /// When it was about to be sent.
+    /// The time just before it was sent.
     pub sent_at: Timestamp,
-    /// When it can no longer take effect.
+    /// The time after which it can no longer take effect.
     pub deadline: Timestamp,
-    /// Fields that somebody else moved and that this write sets back.
+    /// Fields that another user moved and that this write sets back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reverts: Vec<Revert>,
-    /// Whether it switches off what visitors use.
+    /// Whether it switches off a feature that visitors use.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub off: bool,
 }
 
-/// A field that somebody else moved and that we set back: too many of the same one are a fight.
+/// A field that another user moved and that genesync set back. Too many of one field mean that the field is
+/// contested.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Revert {
     /// The object.
     #[serde(flatten)]
     pub object: ObjectRef,
-    /// The field, as plans write it: `greetings.delayMs`.
+    /// The path of the field, as in plans: `greetings.delayMs`.
     pub path: String,
-    /// Who had moved it, where that is known.
+    /// The other user, if known.
     pub by: Option<Actor>,
-    /// The value that they had set, as it may be shown; none where the field was absent.
+    /// The other user's value, as it may be shown; none if the field was absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub theirs: Option<Value>,
-    /// The value that is set instead, as it may be shown; none where the field is removed.
+    /// The value that genesync sets instead, as it may be shown; none if it removes the field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ours: Option<Value>,
-    /// When it was set back, by our clock.
+    /// When genesync set it back, by its own clock.
     pub at: Timestamp,
 }
 
-/// What an intent would do.
+/// The write of an intent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum IntentAction {
     /// One PUT.
     Put {
-        /// Where to.
+        /// The object.
         target: Target,
         /// The version that it names.
         if_match: Option<u64>,
-        /// What it stores, or publishes.
+        /// The body that it stores or publishes.
         body: Arc<Map<String, Value>>,
-        /// What it does.
+        /// The kind of write.
         #[serde(default)]
         act: Act,
-        /// What it goes over, kept for whoever misses it. Of the `cloud` dialect alone, which keeps no history of what
-        /// is not published.
+        /// The configuration that it overwrites, kept as a copy. Only for the `cloud` dialect, which keeps
+        /// no history of unpublished values.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         over: Option<Over>,
     },
     /// One replication job.
     Job {
-        /// Copied to, each with the version that it was seen at.
+        /// The organizations to copy to, each with the version that the plan saw.
         targets: Vec<(Target, Option<u64>)>,
     },
 }
 
-/// What a tenant's journal amounts to when it is read back.
+/// The content of a tenant's journal, after reading it back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Journal {
-    /// Intents without an end, oldest first.
+    /// Intents without an outcome, oldest first.
     pub unresolved: Vec<Intent>,
-    /// What we last applied, by object.
+    /// The bases: what genesync applied last, by object.
     pub bases: BTreeMap<ObjectRef, Base>,
-    /// What fields that git does not name are compared with, by object, where the base does not tell.
+    /// The values to compare unmanaged fields with, by object, if they differ from the base.
     pub baselines: BTreeMap<ObjectRef, Baseline>,
-    /// Objects of whose bases, and of what is known besides, another tenant had the last word: a folder was renamed, or two
+    /// Objects whose bases were last written by another tenant, because a folder was renamed or two folders
     /// changed places.
     pub inherited: BTreeSet<ObjectRef>,
     /// The largest intent number so far.
     pub last_intent: IntentId,
-    /// Receipts that no audit entry proves yet, oldest first. A store loads only those that are younger
-    /// than the audit log's memory.
+    /// Receipts without an audit entry yet, oldest first. A store loads only receipts that are younger than
+    /// the retention of the audit log.
     pub owed: Vec<Receipt>,
-    /// What was set back lately, oldest first.
+    /// Recent reverts, oldest first.
     pub reverts: Vec<Revert>,
-    /// Audit entries that prove a receipt, and the object and version that it speaks of: where entries name no
-    /// versions, one that is known here proves nothing else.
+    /// Audit entries that confirm a receipt, with the object and version of the receipt. If entries name no
+    /// versions, an entry in this map cannot confirm another receipt.
     pub proofs: BTreeMap<String, (ObjectRef, u64)>,
-    /// What reveals the digests that stand in it; none where no digest does.
+    /// The key that reveals the digests in the journal; none if it has no digests.
     pub seal: Option<Seal>,
-    /// Objects of whose bases or baselines digests are kept under another key: they are still to be kept under this one.
+    /// Objects whose digests were made with another key and still have to be stored again with this one.
     pub rekeyed: BTreeSet<ObjectRef>,
 }
 
 impl Intent {
-    /// The same with digests in place of what is confidential; none where nothing is.
+    /// Returns a copy with digests in place of confidential values; none if there are no confidential
+    /// values.
     pub fn sealed(&self, seal: &Seal) -> Option<Self> {
         let IntentAction::Put { body, over, .. } = &self.action else { return None };
         let sealed = |body: &Arc<Map<String, Value>>| match seal.sealed(body) {
@@ -235,11 +240,11 @@ impl Revert {
     }
 }
 
-/// Most characters of a value in a line; the whole value is in the journal.
+/// Most characters of a value in one line; the journal has the whole value.
 const SHOWN_CHARS_MAX: usize = 500;
 
 impl Journal {
-    /// Takes one more line in.
+    /// Adds one record.
     pub fn absorb(&mut self, record: Record) {
         match record {
             Record::Intent(intent) => {
@@ -276,8 +281,9 @@ impl Journal {
         }
     }
 
-    /// Puts values back in the place of their digests in what is known of an object, as far as what is live or what git says
-    /// tells them: then they compare as before. Whether some are found to be of another key, of which that says nothing.
+    /// Replaces digests of an object by their values if a candidate (the live configuration or git) has
+    /// them, so that they can be compared. Returns whether it found digests of another key, which cannot be
+    /// compared, for the first time.
     pub fn reveal(&mut self, object: &ObjectRef, candidates: &[&Map<String, Value>]) -> bool {
         let Some(seal) = self.seal else { return false };
         let reveal = |body: &mut Arc<Map<String, Value>>| {
@@ -307,8 +313,8 @@ impl Journal {
         any_other && self.rekeyed.insert(object.clone())
     }
 
-    /// What is kept under another key, to be kept under the one of today.
-    pub fn kept_anew(&self) -> Vec<Record> {
+    /// Returns the records to store again, because their digests were made with another key.
+    pub fn kept_again(&self) -> Vec<Record> {
         let of_one = |object: &ObjectRef| {
             let base = |object: ObjectRef| {
                 let base = self.bases.get(&object)?.clone();
@@ -322,14 +328,14 @@ impl Journal {
         self.rekeyed.iter().flat_map(of_one).collect()
     }
 
-    /// What fields of an object that git does not name are compared with.
+    /// Returns the values to compare an object's unmanaged fields with.
     pub fn baseline(&self, object: &ObjectRef) -> Option<Cow<'_, Baseline>> {
         let of_base = || self.bases.get(object).map(|base| Cow::Owned(Baseline::of(base)));
         self.baselines.get(object).map(Cow::Borrowed).or_else(of_base)
     }
 
-    /// What an ended intent set back: only where its write landed. A job lands in some organizations and not
-    /// in others, and those are written again with an intent of their own.
+    /// Records what a resolved intent set back, but only for writes that succeeded. A job may succeed in
+    /// some organizations only; the others get another intent.
     fn note_reverts(&mut self, ended: &Intent, receipts: &[Receipt]) {
         let landed =
             |revert: &&Revert| receipts.iter().any(|receipt| receipt.target.object_ref() == revert.object);

@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 
 use super::{ObjectKind, ReferenceKind, json};
 
-/// Something that is named in git and looked up in each organization.
+/// A reference to an object by name, which genesync resolves in each organization.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Reference {
-    /// What it points to.
+    /// The kind of the referenced object.
     pub kind: ReferenceKind,
-    /// Its name there.
+    /// Its name.
     pub name: Arc<str>,
 }
 
@@ -24,42 +24,42 @@ impl fmt::Display for Reference {
     }
 }
 
-/// Something that goes by a name in one organization.
+/// An object with a given name in one organization.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Named {
-    /// Its id there.
+    /// Its id in that organization.
     pub id: Arc<str>,
-    /// Its newest published version, where it has such.
+    /// Its newest published version, for objects that have versions.
     pub version: Option<u64>,
-    /// Whether the platform shows that it was never published, so that nothing may refer to it yet. Not true where that
-    /// is not known.
+    /// Whether the platform shows that it was never published, so that no object may refer to it yet. False
+    /// if this is not known.
     pub is_unpublished: bool,
 }
 
-/// What goes by each name that was asked for: nothing, one thing, or several.
+/// The objects found for each requested name: none, one, or several.
 pub type Names = BTreeMap<Reference, Vec<Named>>;
 
-/// One name in a body that stands for something else in the same organization.
+/// One reference in a body to another object of the same organization.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mention {
-    /// JSON pointer of the map that holds `name`.
+    /// JSON pointer of the map with the `name`.
     pub pointer: String,
-    /// What it names.
+    /// The reference.
     pub reference: Reference,
 }
 
-/// Where references of a kind of object stand.
+/// The place of a reference in the body of an object.
 #[derive(Debug, Clone, Copy)]
 pub struct ReferencePlace {
-    /// Dotted path of the map with the `name`, or of the list of such maps.
+    /// Dotted path of the map with the `name`, or of a list of such maps.
     pub path: &'static str,
-    /// Whether it is a list.
+    /// Whether it is such a list.
     pub is_list: bool,
-    /// What is named.
+    /// The kind of the referenced object.
     pub to: ReferenceKind,
 }
 
-/// Where references of a kind of object stand in its body.
+/// Returns the places of all references in the body of a kind of object.
 pub fn places(kind: ObjectKind) -> impl Iterator<Item = ReferencePlace> {
     kind.references().iter().map(|(path, to)| {
         let (path, is_list) = path.strip_suffix(".*").map_or((*path, false), |list| (list, true));
@@ -67,8 +67,8 @@ pub fn places(kind: ObjectKind) -> impl Iterator<Item = ReferencePlace> {
     })
 }
 
-/// The reference that a dotted path of a body belongs to, whether the body names it, as manifests do, or holds its id,
-/// as the platform does.
+/// Returns the reference that a dotted path belongs to. The path may name it (as in manifests) or hold its
+/// id (as on the platform).
 pub fn place_at(kind: ObjectKind, path: &str) -> Option<ReferencePlace> {
     places(kind).find(|place| {
         let below =
@@ -82,7 +82,7 @@ pub fn place_at(kind: ObjectKind, path: &str) -> Option<ReferencePlace> {
     })
 }
 
-/// The references of a body in the form of manifests. A reference that is `null` names nothing.
+/// Returns the references of a body in the form of manifests. A `null` reference names no object.
 pub fn mentions(kind: ObjectKind, body: &Map<String, Value>) -> Vec<Mention> {
     let mut found = Vec::new();
     for ReferencePlace { path, is_list, to } in places(kind) {
@@ -103,7 +103,7 @@ pub fn mentions(kind: ObjectKind, body: &Map<String, Value>) -> Vec<Mention> {
     found
 }
 
-/// What a live body refers to by id.
+/// Returns the kinds and ids that a live body refers to.
 pub fn ids(kind: ObjectKind, body: &Map<String, Value>) -> Vec<(ReferenceKind, Arc<str>)> {
     let mut found = Vec::new();
     for ReferencePlace { path, is_list, to } in places(kind) {
@@ -124,12 +124,12 @@ pub fn ids(kind: ObjectKind, body: &Map<String, Value>) -> Vec<(ReferenceKind, A
     found
 }
 
-/// The platform says by a bare id what stands as a reference in git.
+/// Returns the platform's field for a reference that the platform stores as a bare id.
 pub fn bare_id(to: ReferenceKind) -> Option<&'static str> {
     (to == ReferenceKind::AuthenticationIntegration).then_some("integrationId")
 }
 
-/// The map that holds a dotted path's last part, and that part.
+/// Returns the map that holds the last part of a dotted path, and that part.
 pub fn parent_mut<'a, 'p>(
     body: &'a mut Map<String, Value>,
     path: &'p str,
@@ -140,8 +140,8 @@ pub fn parent_mut<'a, 'p>(
     Some((parent, field))
 }
 
-/// A live body in the form of manifests: names in place of ids. What nothing is known to go by is left out, and told
-/// by its path and id.
+/// Converts a live body to the form of manifests, with names instead of ids. A reference without a known
+/// name is left out and returned as its path and id.
 pub fn named(
     kind: ObjectKind,
     mut body: Map<String, Value>,
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_live_body_refers_to_is_told_by_kind_and_id() {
+    fn what_a_live_body_refers_to_is_found_by_kind_and_id() {
         let of = |kind, body: Value| {
             let body = body.as_object().cloned().unwrap();
             ids(kind, &body).into_iter().map(|(to, id)| format!("{} {id}", to.name())).collect::<Vec<_>>()
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn references_are_found_where_they_stand_and_null_names_nothing() {
+    fn references_are_found_at_their_place_and_null_names_nothing() {
         let body = json!({
             "configuration": {"name": "web"},
             "flow": null,
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_become_names_and_what_has_none_is_left_out_and_told() {
+    fn ids_become_names_and_what_has_none_is_left_out_and_reported() {
         let name_of =
             |kind, id: &str| (id != "x").then(|| Arc::from(format!("{} {id}", ReferenceKind::name(kind))));
         let live = json!({

@@ -1,11 +1,11 @@
-//! What a name in git stands for.
+//! The kinds of objects that a reference in git can name.
 
 use serde::{Deserialize, Serialize};
 
-/// What a name stands for.
+/// The kind of object that a reference names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ReferenceKind {
-    /// A messenger's configuration; the platform wants one of its published versions, too.
+    /// A messenger's configuration; the platform also needs one of its published versions.
     Configuration,
     /// A published inbound message flow.
     Flow,
@@ -15,18 +15,18 @@ pub enum ReferenceKind {
     MessagingSetting,
     /// A knowledge base.
     KnowledgeBase,
-    /// A category of the knowledge base that the same support center names.
+    /// A category of the support center's knowledge base.
     KnowledgeCategory,
-    /// A label of the knowledge base that the same support center names.
+    /// A label of the support center's knowledge base.
     KnowledgeLabel,
-    /// The OpenID Connect integration that visitors sign in with; the platform's field is `integrationId`.
+    /// The OpenID Connect integration for the sign-in of visitors; the platform's field is `integrationId`.
     AuthenticationIntegration,
-    /// A mobile push integration of the provider that stands beside the name.
+    /// A mobile push integration of the provider that is named next to it.
     PushIntegration,
 }
 
 impl ReferenceKind {
-    /// What people call it.
+    /// Returns the name for output.
     pub fn name(self) -> &'static str {
         match self {
             ReferenceKind::Configuration => "messenger configuration",

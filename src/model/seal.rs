@@ -1,8 +1,8 @@
-//! Values that are kept as digests: what others may hold a key to, such as the headers that a webhook is called with.
+//! Digests in place of confidential values, such as the headers that a webhook is called with.
 //!
-//! A digest tells whether a value is the one that was written, and nothing else of it. It is made with a key of the
-//! operator's, so that whoever reads the state can't try guesses out. It names that key: under another one it says
-//! nothing, and what is live is then taken for what it is of.
+//! A digest shows only whether a value equals the written one. It is made with a key of the operator, so
+//! that a reader of the state cannot test guesses. It names that key. A digest of another key cannot be
+//! compared; genesync then assumes that the live value is the digested one.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,19 +13,19 @@ use sha2::{Digest as _, Sha256};
 
 use super::Secret;
 
-/// What stands before a digest: then 8 hexadecimal digits that name the key, a colon, and 64 of the digest. No API stores
-/// such a text.
+/// The prefix of a digest. After it come 8 hexadecimal digits that name the key, a colon, and the 64 digits
+/// of the digest. No API stores such a text.
 const PREFIX: &str = "genesync:hmac-sha256:";
-/// What is digested to name a key. No path is as short.
+/// The path and text whose digest names a key. No real path is empty.
 const KEY_NAME: &str = "";
-/// Hexadecimal digits of the name of a key.
+/// Length of a key's name in hexadecimal digits.
 const KEY_NAME_DIGITS: usize = 8;
-/// Sections whose every value is confidential.
+/// Sections in which every value is confidential.
 const SECTIONS: [&str; 1] = ["webhookHeaders"];
-/// Parts of names whose values are.
+/// Parts of field names whose values are confidential.
 const WORDS: [&str; 4] = ["token", "secret", "password", "authorization"];
 
-/// The key of digests. It can't be printed.
+/// The key of digests. It cannot be printed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Seal([u8; 32]);
 
@@ -35,23 +35,23 @@ impl fmt::Debug for Seal {
     }
 }
 
-/// Whether the values at a path are confidential: by the section that it begins with, or by a name in it.
+/// Whether the values at a path are confidential, by the path's first section or by a name in it.
 pub fn is_confidential(path: &str) -> bool {
     SECTIONS.contains(&path.split('.').next().unwrap_or_default()) || path.split('.').any(is_telling_name)
 }
 
 fn is_telling_name(name: &str) -> bool {
-    // No field of an API has a name of this length, and folding one of a megabyte would take time.
+    // API fields have shorter names, and lower-casing a name of a megabyte takes time.
     name.len() <= 200 && {
         let lower = name.to_ascii_lowercase();
         WORDS.iter().any(|word| lower.contains(word))
     }
 }
 
-/// Stands where a value was, of which a digest alone is kept.
-pub const NOT_RESTORABLE: &str = "(confidential: it can't be restored)";
+/// The text in place of a value of which only a digest is kept.
+pub const NOT_RESTORABLE: &str = "(confidential: it cannot be restored)";
 
-/// A body as it may be shown, and the paths at which only a digest of the value is kept.
+/// Returns a body as it may be shown, and the paths at which only a digest is kept.
 pub fn hidden(body: &Map<String, Value>) -> (Map<String, Value>, Vec<String>) {
     let (mut shown, mut paths) = (body.clone(), Vec::new());
     each_mut(&mut shown, &mut |path, value| {
@@ -61,12 +61,12 @@ pub fn hidden(body: &Map<String, Value>) -> (Map<String, Value>, Vec<String>) {
     (shown, paths)
 }
 
-/// Whether a value is a digest instead of itself.
+/// Whether a value is a digest.
 pub fn is_sealed(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.starts_with(PREFIX))
 }
 
-/// Whether a value is a digest, or holds one.
+/// Whether a value is or contains a digest.
 pub fn holds_digests(value: &Value) -> bool {
     match value {
         Value::Object(map) => map.values().any(holds_digests),
@@ -75,18 +75,18 @@ pub fn holds_digests(value: &Value) -> bool {
     }
 }
 
-/// Whether a JSON text holds a digest: faster than reading it.
+/// Whether a JSON text may contain a digest; faster than parsing it.
 pub fn may_hold_digests(json: &str) -> bool {
     json.contains(PREFIX)
 }
 
 impl Seal {
-    /// The key of an operator's secret.
+    /// Derives the key from the operator's secret.
     pub fn of(secret: &Secret) -> Self {
         Self(Sha256::digest(secret.expose().as_bytes()).into())
     }
 
-    /// A body with digests in place of its confidential texts and numbers.
+    /// Returns a body with digests in place of its confidential texts and numbers.
     pub fn sealed<'a>(&self, body: &'a Map<String, Value>) -> Cow<'a, Map<String, Value>> {
         let mut any = false;
         let mut copy = Cow::Borrowed(body);
@@ -101,9 +101,9 @@ impl Seal {
         copy
     }
 
-    /// Puts values back in the place of their digests, as far as one of the candidates holds them. Of a digest under
-    /// another key nothing is known: the first candidate that has a value there is believed, so that a new key shows as a
-    /// change of nobody's. Whether there was one under another key.
+    /// Replaces digests by their values if a candidate has them. A digest of another key cannot be
+    /// compared: the first candidate with a value at that path is used, so that a new key does not show as
+    /// a change of another user. Returns whether there was a digest of another key.
     pub fn reveal(&self, body: &mut Map<String, Value>, candidates: &[&Map<String, Value>]) -> bool {
         let own = self.prefix();
         let mut any_other = false;
@@ -127,12 +127,12 @@ impl Seal {
         any_other
     }
 
-    /// The digest of a value at a path: equal values at two places have two.
+    /// Returns the digest of a value at a path; equal values at two paths have different digests.
     fn digest(&self, path: &str, value: &Value) -> String {
         self.prefix() + &self.mac(path, &value.to_string())
     }
 
-    /// What every digest under this key begins with.
+    /// Returns the prefix of every digest of this key.
     fn prefix(&self) -> String {
         let name = self.mac(KEY_NAME, KEY_NAME);
         format!("{PREFIX}{}:", name.get(..KEY_NAME_DIGITS).unwrap_or_default())
@@ -149,7 +149,7 @@ impl Seal {
     }
 }
 
-/// Calls back for every confidential text and number, with its dotted path.
+/// Calls `found` for every confidential text and number, with its dotted path.
 fn each(body: &Map<String, Value>, found: &mut dyn FnMut(&str, &Value)) {
     fn walk(value: &Value, path: &str, inside: bool, found: &mut dyn FnMut(&str, &Value)) {
         match value {
@@ -168,7 +168,7 @@ fn each(body: &Map<String, Value>, found: &mut dyn FnMut(&str, &Value)) {
     body.iter().for_each(|(name, value)| walk(value, name, is_inside(name, name), found));
 }
 
-/// The same, to change them.
+/// Calls `found` for every confidential text and number, with its dotted path, so that it can change them.
 fn each_mut(body: &mut Map<String, Value>, found: &mut dyn FnMut(&str, &mut Value)) {
     fn walk(value: &mut Value, path: &str, inside: bool, found: &mut dyn FnMut(&str, &mut Value)) {
         match value {
@@ -211,7 +211,7 @@ mod tests {
 
     // Guarantee: digests-alone
     #[test]
-    fn confidential_texts_and_numbers_become_digests_and_nothing_else_does() {
+    fn confidential_texts_and_numbers_become_digests_and_other_values_stay() {
         let body = map(json!({
             "webhookHeaders": {"X-Key": "k-1", "X-List": ["a", {"b": 7}], "on": true, "none": null},
             "auth": {"accessToken": "t-1", "Password": "p", "proxy-authorization": "b", "clientSecretHint": 4},
@@ -227,7 +227,7 @@ mod tests {
             assert!(text.contains(kept), "{kept}: {text}");
         }
         assert_eq!(text.matches(PREFIX).count(), 8);
-        // Twice is as once, and what has nothing to hide is not copied.
+        // Sealing twice equals sealing once, and a body without confidential values is not copied.
         assert_eq!(*seal("key").sealed(&sealed), sealed);
         let plain = map(json!({"title": "x", "flags": {"a": true}}));
         assert!(matches!(seal("key").sealed(&plain), Cow::Borrowed(_)));
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_revealed_by_the_value_it_is_of_at_its_place_and_under_its_key() {
+    fn a_digest_is_revealed_by_its_value_at_its_path_with_its_key() {
         let body = map(json!({"webhookHeaders": {"A": "one", "B": "one"}, "n": 1}));
         let sealed = seal("key").sealed(&body).into_owned();
         assert_ne!(sealed["webhookHeaders"]["A"], sealed["webhookHeaders"]["B"]);
@@ -256,7 +256,7 @@ mod tests {
         ] {
             assert_eq!(revealed(&by, std::slice::from_ref(&candidate)), sealed, "{candidate}");
         }
-        // Under another key it can't be known: what is live, which comes first, is believed.
+        // With another key the value is unknown, so the first candidate, the live value, is used.
         let moved = json!({"webhookHeaders": {"A": "two"}});
         let other = revealed(&seal("other"), &[moved, whole]);
         assert_eq!(other["webhookHeaders"], json!({"A": "two", "B": "one"}));

@@ -1,21 +1,21 @@
-//! The only home of a secret: a value that can't be printed.
+//! The only type for a secret: it cannot be printed.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// A client secret or an access token. `Debug` shows `****`; there is no `Display` and no
-/// `Serialize`, so a log line, an error or a plan can't hold one.
+/// A client secret or an access token. `Debug` shows `****`. There is no `Display` and no `Serialize`, so a
+/// log line, an error or a plan cannot contain one.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes the text over.
+    /// Wraps a text.
     pub fn new(text: String) -> Self {
         Self(SecretString::from(text))
     }
 
-    /// The text, for the one place that puts it into a request.
+    /// Returns the text, for the request that needs it.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -27,14 +27,14 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A credential as it was stored, whatever editor, shell or vault stored it: without a byte order mark, a trailing line
-/// break, or spaces around it. None where nothing is left.
+/// Trims a stored credential: removes a byte order mark, a trailing line break, and spaces around it, which
+/// editors, shells and vaults may add. None if the rest is empty.
 pub fn stored(text: &str) -> Option<&str> {
     let bare = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     (!bare.is_empty()).then_some(bare)
 }
 
-/// Prefixes that vendors put before their tokens so that they can be found.
+/// Prefixes that vendors put before their tokens so that scanners find them.
 const TOKEN_PREFIXES: &[&str] = &[
     "-----BEGIN",
     "whsec_",
@@ -49,7 +49,7 @@ const TOKEN_PREFIXES: &[&str] = &[
     "AKIA",
 ];
 
-/// Keys whose value would be a secret, whatever it looks like.
+/// Keys whose value is always a secret.
 const TELLING_KEYS: &[&str] = &[
     "clientsecret",
     "secret",
@@ -66,27 +66,28 @@ const TELLING_KEYS: &[&str] = &[
     "outboundnotificationwebhooksignaturesecrettoken",
 ];
 
-/// Whether a key says that its value is a secret: `clientSecret`, `api_key`.
+/// Whether a key names a secret value: `clientSecret`, `api_key`.
 pub fn is_telling(key: &str) -> bool {
     let bare = || key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
-    // The longest of them, with room for separators: a key of a megabyte is not folded to find out.
+    // The longest key plus room for separators: a key of a megabyte is not converted.
     let Some(first) = bare().next().filter(|_| key.len() <= 60) else { return false };
     TELLING_KEYS.iter().any(|telling| telling.starts_with(first) && bare().eq(telling.chars()))
 }
 
-/// The shortest text that holds the shortest prefix and eight characters behind it. Every prefix has a dash,
-/// an underscore or a `K`.
+/// Length of the shortest token: the shortest prefix plus eight characters. Every prefix has a dash, an
+/// underscore or a `K`.
 const TOKEN_BYTES_MIN: usize = 12;
 /// Length of a 128-bit key in hex.
 const KEY_BYTES_MIN: usize = 32;
 
 /// Whether a text looks like a secret: a private key, a token with a known prefix, a JSON web token, a
-/// password inside a URL, or one long run of digits and letters that no person would write.
+/// password inside a URL, or a long run of digits and letters that no person would write.
 ///
-/// Words, sentences, UUIDs, colours and hostnames do not. The length of 32 is that of a 128-bit key in hex.
+/// Words, sentences, UUIDs, colours and hostnames do not. A run has at least 32 characters, as a 128-bit
+/// key in hex.
 pub fn resembles_secret(text: &str) -> bool {
     let text = text.trim();
-    // Every value of every file comes here, and nearly all are short words: most are passed over unread.
+    // This runs for every value of every file, and most are short words, so it skips most of them early.
     let marked = text.len() >= TOKEN_BYTES_MIN && text.bytes().any(|byte| matches!(byte, b'-' | b'_' | b'K'));
     if marked && TOKEN_PREFIXES.iter().any(|prefix| text.contains(prefix) && text.len() >= prefix.len() + 8) {
         return true;
@@ -113,22 +114,22 @@ fn is_key_material(word: &str) -> bool {
     if word.starts_with("eyJ") && word.matches('.').count() == 2 {
         return true;
     }
-    // One unbroken run, with digits among its letters: `customers_of_the_premium_plan_2026` has words.
+    // One unbroken run of letters and digits: `customers_of_the_premium_plan_2026` consists of words.
     let longest = word.split(['-', '_', '.', '/']).max_by_key(|part| part.len()).unwrap_or_default();
     let digits = longest.bytes().filter(u8::is_ascii_digit).count();
     let letters = longest.bytes().filter(u8::is_ascii_alphabetic).count();
     longest.len() >= 32 && digits >= 4 && letters >= 4
 }
 
-/// Replaces what a line says after a telling key, and every word that resembles a secret, by asterisks of
-/// the same length. For lines that could not be read as a document, so that no rule has seen their values.
+/// Replaces the value after a secret key, and every word that resembles a secret, by asterisks of the same
+/// length. For lines that could not be parsed, because no rule has checked their values.
 pub fn mask_secrets(line: &str) -> String {
-    let told = line.match_indices(':').find(|(colon, _)| {
+    let reported = line.match_indices(':').find(|(colon, _)| {
         let before = line.get(..*colon).unwrap_or_default().trim_end_matches(['"', '\'', ' ', '\t']);
         let key = before.rsplit(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-'))).next();
         key.is_some_and(is_telling)
     });
-    match told.and_then(|(colon, _)| line.split_at_checked(colon + 1)) {
+    match reported.and_then(|(colon, _)| line.split_at_checked(colon + 1)) {
         Some((head, value)) => {
             let hide = |c: char| if c.is_whitespace() { vec![c] } else { vec!['*'; c.len_utf8()] };
             mask_words(head).chars().chain(value.chars().flat_map(hide)).collect()
@@ -145,7 +146,7 @@ fn mask_words(line: &str) -> String {
         let end = rest.find(breaks).unwrap_or(rest.len());
         let (word, tail) = rest.split_at(end);
         if resembles_secret(word) {
-            // One asterisk a byte: places in the line stay where they are.
+            // One asterisk for each byte, so that columns in the line stay the same.
             out.extend(std::iter::repeat_n('*', word.len()));
         } else {
             out.push_str(word);
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_told_from_words() {
+    fn secrets_are_distinguished_from_words() {
         for secret in [
             "-----BEGIN PRIVATE KEY-----",
             "whsec_5WbX5kEWLlfzsGNjH64I8lOOqUB6e8FH",

@@ -1,7 +1,7 @@
-//! What a repository or folder holds at one revision: names, sizes and blob ids, not yet contents.
+//! The files of a repository or folder at one revision: names, sizes and blob ids, without contents.
 //!
-//! Contents are read file by file when a tenant is looked at, so memory grows with the largest
-//! tenant, not with the fleet.
+//! genesync reads contents file by file, tenant by tenant, so memory grows with the largest tenant and not
+//! with the fleet.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{Revision, TenantName};
 
-/// How a file stands in the repository. Only regular files are ever read.
+/// The kind of a file in the repository. genesync reads only regular files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileMode {
     /// A plain file.
@@ -25,7 +25,7 @@ pub enum FileMode {
 }
 
 impl FileMode {
-    /// The name that a finding shows.
+    /// Returns the name for findings.
     pub fn name(self) -> &'static str {
         match self {
             FileMode::Regular => "a regular file",
@@ -37,33 +37,33 @@ impl FileMode {
     }
 }
 
-/// One file: its path from the repository's root, and where its content is.
+/// One file: its path from the repository's root, and the id of its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileEntry {
     /// Path from the root, `/`-separated.
     pub path: Arc<str>,
     /// Blob id in git, or empty for a folder. Equal ids mean equal contents.
     pub blob: Arc<str>,
-    /// How the file stands in the tree.
+    /// The kind of the file.
     pub mode: FileMode,
 }
 
-/// A git object's id, as its bytes.
+/// A git object id, as bytes.
 pub type ObjectId = [u8; 20];
 
-/// What stands at one revision, by object id alone: equal ids mean equal contents.
+/// The content of one revision as object ids only: equal ids mean equal contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
     /// The commit.
     pub revision: Revision,
-    /// Ids of what all tenants share: the project and the layers.
+    /// Ids of the files that all tenants share: the project and the layers.
     pub shared: String,
-    /// The id of each entry under `tenants/`, with its name, in the order of names.
+    /// The id of each entry under `tenants/`, with its name, ordered by name.
     pub tenants: Vec<(Box<str>, ObjectId)>,
 }
 
 impl Outline {
-    /// The names under `tenants/` that are new or hold something else than before, and those that are gone.
+    /// Returns the names under `tenants/` that are new or changed, and those that are gone.
     pub fn since<'a>(&'a self, before: &'a Outline) -> (Vec<&'a str>, Vec<&'a str>) {
         let (mut touched, mut gone) = (Vec::new(), Vec::new());
         let (mut now, mut then) = (self.tenants.iter().peekable(), before.tenants.iter().peekable());
@@ -91,15 +91,16 @@ impl Outline {
 pub struct Snapshot {
     /// The commit, or `folder`.
     pub revision: Revision,
-    /// `genesync.yaml`, where there is one.
+    /// `genesync.yaml`, if it exists.
     pub project: Option<FileEntry>,
     /// YAML files under `bases/`.
     pub bases: Vec<FileEntry>,
     /// Files of each folder under `tenants/`, in path order.
     pub tenants: BTreeMap<TenantName, Vec<FileEntry>>,
-    /// Entries that are neither read nor refused (backup files, notes), for `-v`.
+    /// Files that genesync skips without a finding (backup files, notes), for `-v`.
     pub ignored: Vec<Arc<str>>,
-    /// Entries that break a rule of the repository itself (an odd name, a file where a folder belongs).
+    /// Files that break a rule of the repository layout (an invalid name, a file in place of a folder),
+    /// with the message.
     pub irregular: Vec<(Arc<str>, String)>,
 }
 
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn two_outlines_differ_by_what_is_new_other_or_gone() {
+    fn two_outlines_differ_by_new_changed_and_gone_entries() {
         type Names<'a> = (&'a [(&'a str, u8)], &'a [(&'a str, u8)], &'a [&'a str], &'a [&'a str]);
         let rows: [Names<'_>; 6] = [
             (&[], &[], &[], &[]),

@@ -1,30 +1,30 @@
-//! How a tenant stands towards the tenants of later waves.
+//! Whether later waves wait for a tenant.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// How a tenant stands towards later waves.
+/// Whether later waves wait for a tenant, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
-    /// Its change is in force.
+    /// Its change is applied.
     HasIt,
-    /// Its change was not tried yet.
+    /// genesync has not tried its change yet.
     Pending,
-    /// Its change was refused, or a person or a change window has to come first.
+    /// Its change was refused, or waits for a person or a change window.
     Failed,
     /// It cannot be reached.
     Unavailable,
-    /// It is only watched.
+    /// Its mode is `watch`.
     Aside,
 }
 
 impl Standing {
-    /// Every standing.
+    /// Every value.
     pub const ALL: [Standing; 5] =
         [Standing::HasIt, Standing::Pending, Standing::Failed, Standing::Unavailable, Standing::Aside];
 
-    /// The word in the store.
+    /// Returns the name in the store.
     pub fn name(self) -> &'static str {
         match self {
             Standing::HasIt => "has",
@@ -35,30 +35,31 @@ impl Standing {
         }
     }
 
-    /// The standing that the store keeps under a word; `pending`, which holds later waves, for a word of another
-    /// build.
+    /// Returns the value that the store keeps under a name. An unknown name of another build counts as
+    /// `pending`, which holds later waves.
     pub fn from_name(name: &str) -> Self {
         Standing::ALL.into_iter().find(|known| known.name() == name).unwrap_or(Standing::Pending)
     }
 }
 
-/// What the gate between waves has to know of a tenant.
+/// What the gate between waves needs to know of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// Its wave.
     pub wave: u32,
-    /// Whether git changed and the change is not in force, or its manifests are not valid.
+    /// Whether git changed and the change is not applied, or the manifests are not valid.
     pub changed: bool,
     /// Whether a person paused it.
     pub paused: bool,
-    /// How it stands.
+    /// Its standing.
     pub standing: Standing,
-    /// Since when: for [`Standing::Unavailable`], the first run that could not reach it.
+    /// The start of the standing; for [`Standing::Unavailable`], the first run that could not reach the
+    /// tenant.
     pub since: Timestamp,
 }
 
 impl Position {
-    /// Whether later waves wait for it.
+    /// Whether later waves wait for the tenant.
     fn holds(&self, now: Timestamp, patience: Duration) -> bool {
         if !self.changed || self.paused {
             return false;
@@ -68,15 +69,15 @@ impl Position {
             Standing::Pending | Standing::Failed => true,
             Standing::Unavailable => {
                 let patience = SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
-                // Clocks differ: what began in a moment has not lasted for less than no time.
+                // Clocks of replicas differ, so the difference can be negative.
                 now.duration_since(self.since).max(SignedDuration::ZERO) < patience
             }
         }
     }
 }
 
-/// The lowest wave that later ones wait for; none if nothing is waited for. A change of this wave or a lower one may
-/// be applied, a later one waits.
+/// Returns the lowest wave that later waves wait for; none if they wait for none. A change of this wave or
+/// a lower one may be applied; a later one waits.
 pub fn gate(
     positions: impl IntoIterator<Item = Position>,
     now: Timestamp,
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_change_that_may_yet_come_holds_later_waves() {
+    fn only_a_change_that_may_still_be_applied_holds_later_waves() {
         let patience = Duration::from_secs(900);
         let position = |standing| Position { wave: 1, changed: true, paused: false, standing, since: at(0) };
         let table = [

@@ -1,4 +1,4 @@
-//! What git says, what the API last said, and what we last applied.
+//! The desired configuration (git), the observed one (API), and the base (applied last).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,30 +9,30 @@ use serde_json::{Map, Value};
 
 use super::{Actor, Names, Object, Reference, Revision, SecretName, Target, json};
 
-/// What git says a configuration should hold. Fields that it does not name are not managed.
+/// The desired configuration of an object, from git. Fields that it does not name are not managed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Desired {
-    /// The named fields, in the API's shape; `null` means that the field should be absent.
+    /// The named fields, in the API's shape; `null` means that the field must be absent.
     pub body: Arc<Map<String, Value>>,
-    /// Whether fields that `body` does not name are to be removed.
+    /// Whether genesync removes fields that `body` does not name.
     pub exclusive: bool,
-    /// Fields and sections, as dotted paths, that stay as they are where there is a configuration already.
+    /// Fields and sections, as dotted paths, that genesync leaves unchanged in an existing configuration.
     pub ignored: BTreeSet<String>,
 }
 
 impl Desired {
-    /// Nothing is managed.
+    /// Returns a value that manages no field.
     pub fn nothing() -> Self {
         Self { body: Arc::default(), exclusive: false, ignored: BTreeSet::new() }
     }
 
-    /// The same with other fields ignored.
+    /// Returns the same with other ignored fields.
     #[must_use]
     pub fn ignoring(&self, ignored: BTreeSet<String>) -> Self {
         Self { ignored, ..self.clone() }
     }
 
-    /// Whether a field is ignored: it is named, or lies below what is named.
+    /// Whether a field is ignored, itself or as part of an ignored section.
     pub fn ignores(&self, path: &str) -> bool {
         self.ignored.iter().any(|field| json::lies_in(path, field))
     }
@@ -50,67 +50,67 @@ pub struct Stored {
     pub modified_at: Option<Timestamp>,
     /// Who modified it last.
     pub modified_by: Option<Actor>,
-    /// What is known of it besides, where objects have ids.
+    /// More properties, for an API whose objects have ids.
     #[serde(default, skip)]
     pub instance: Option<Arc<Instance>>,
 }
 
 impl Stored {
-    /// A configuration without an id, by nobody in particular.
+    /// Creates a configuration without an id, a time or an author.
     pub fn new(version: u64, body: Arc<Map<String, Value>>) -> Self {
         Self { version, body, modified_at: None, modified_by: None, instance: None }
     }
 
-    /// Its id on the platform, where it has one.
+    /// Returns its id on the platform, if it has one.
     pub fn id(&self) -> Option<&Arc<str>> {
         self.instance.as_ref().map(|instance| &instance.id)
     }
 
-    /// What is stored and not published, where that is something else.
+    /// Returns its draft, if that differs from the published version.
     pub fn draft(&self) -> Option<&Draft> {
         self.instance.as_ref()?.draft.as_ref()
     }
 }
 
-/// What an API whose objects have ids knows of one besides its body.
+/// Properties of an object in addition to its body, for an API whose objects have ids.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Instance {
     /// Its id in this organization.
     pub id: Arc<str>,
-    /// Whether the platform is done with the last write.
+    /// Whether the platform has finished the last write.
     pub readiness: Readiness,
-    /// What a configuration's draft holds, where that is not what its newest version holds.
+    /// A configuration's draft, if it differs from the newest version.
     pub draft: Option<Draft>,
-    /// When a configuration's draft was changed last, where it holds what its newest version holds.
+    /// When a configuration's draft was changed last, if it equals the newest version.
     pub drafted_at: Option<Timestamp>,
-    /// Whether its newest version was not read, because its draft did not move since it was seen: what that holds is
-    /// known, and its number may be larger.
+    /// Whether genesync did not read its newest version, because its draft did not change since the last
+    /// read. The content is known; the version number may be larger.
     pub is_inferred: bool,
-    /// What a deployment serves.
+    /// The version that a deployment serves.
     pub pinned: Option<Pinned>,
-    /// Who published the newest version; a client leaves no name.
+    /// Who published the newest version; the platform records no name for a client.
     pub publisher: Option<String>,
 }
 
-/// Whether the platform is done with what was last written.
+/// Whether the platform has finished the last write.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Readiness {
     /// It is in force.
     Ready,
-    /// Not yet.
+    /// Not finished yet.
     Pending,
-    /// It failed, in the platform's words.
+    /// It failed, with the platform's message.
     Failed(String),
 }
 
-/// What is stored and not published.
+/// A stored configuration that is not published.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Draft {
-    /// What it holds.
+    /// Its content.
     pub body: Arc<Map<String, Value>>,
-    /// When it was changed, by the server's clock.
+    /// When it was changed last, by the server's clock.
     pub modified_at: Option<Timestamp>,
-    /// Who changed it; a client leaves no name.
+    /// Who changed it; the platform records no name for a client.
     pub modified_by: Option<Actor>,
 }
 
@@ -119,75 +119,77 @@ pub struct Draft {
 pub struct Pinned {
     /// Its number; none for a draft.
     pub version: Option<u64>,
-    /// What it holds; none where there is no such version any more.
+    /// Its content; none if that version no longer exists.
     pub body: Option<Arc<Map<String, Value>>>,
 }
 
-/// What git says of one object.
+/// The desired state of one object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Resource {
     /// The object.
     pub object: Object,
-    /// What git says, with references by name.
+    /// The desired configuration, with references by name.
     pub desired: Desired,
-    /// What git said at the revision that counts as applied, where the journal knows no base.
+    /// The desired configuration of the revision that counts as applied, if the journal has no base.
     pub before: Option<Desired>,
-    /// The name under which the operator keeps the secret that goes along with its writes.
+    /// The name of the secret that genesync sends with a write.
     pub secret: Option<SecretName>,
 }
 
 impl Resource {
-    /// The implied object.
+    /// Creates the implied object.
     pub fn implied(desired: Desired) -> Self {
         Self { object: Object::implied(), desired, before: None, secret: None }
     }
 }
 
-/// A question for what an organization holds: of one object that is known by its id, or of several at once.
+/// A request for the state of an organization: of one object that is known by its id, or of several
+/// objects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Look {
     /// The organization.
     pub target: Target,
     /// The objects.
     pub sought: Vec<Sought>,
-    /// What is to be looked up by name.
+    /// The references to resolve by name.
     pub references: Arc<BTreeSet<Reference>>,
-    /// Published versions that were read before: they are not asked for again.
+    /// Published versions that genesync has read before and does not need again.
     pub published: Vec<Published>,
 }
 
-/// A published version of a configuration. It holds the same for ever.
+/// A published version of a configuration. Its content never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Published {
     /// The id of the configuration.
     pub id: Arc<str>,
     /// Its number.
     pub version: u64,
-    /// What it holds.
+    /// Its content.
     pub body: Arc<Map<String, Value>>,
 }
 
 impl Look {
-    /// A look at one object that is found by itself.
+    /// Creates a request for one object.
     pub fn of_one(target: Target) -> Self {
         let sought = vec![Sought { object: target.object.clone(), id: None, sighting: None }];
         Self { target, sought, references: Arc::default(), published: Vec::new() }
     }
 }
 
-/// An object that is looked for.
+/// A requested object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sought {
     /// The object.
     pub object: Object,
-    /// Its id, where it is known: then it is read by it, and not found by its name.
+    /// Its id, if known. Then genesync reads it by its id instead of its name.
     pub id: Option<Arc<str>>,
-    /// What is known of a configuration from before: where its draft did not move since, its versions are not asked for.
+    /// An earlier read of a configuration. If the draft did not change since then, its versions are not
+    /// read again.
     pub sighting: Option<Sighting>,
 }
 
-/// A configuration as it was seen when its draft held what its newest version held. As long as the draft did not move,
-/// every version published since holds the same.
+/// A read of a configuration whose draft equalled its newest version. While the draft does not change,
+/// every later version has the same content.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sighting {
     /// Its id.
@@ -203,7 +205,7 @@ pub struct Sighting {
 pub struct Seen {
     /// The objects, in the order in which they were asked for.
     pub objects: Vec<Observed>,
-    /// What goes by the names that were asked for.
+    /// The objects found for the requested names.
     pub names: Names,
 }
 
@@ -213,17 +215,17 @@ impl From<Observed> for Seen {
     }
 }
 
-/// What the API said when asked for a configuration.
+/// The API's answer to a request for a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Observed {
-    /// The organization has none.
+    /// The organization has no configuration.
     Absent,
-    /// It has this one.
+    /// It has this configuration.
     Present(Stored),
 }
 
 impl Observed {
-    /// The version that a write has to name, or none where there is no configuration.
+    /// Returns the version that a write has to name; none if there is no configuration.
     pub fn version(&self) -> Option<u64> {
         match self {
             Observed::Absent => None,
@@ -231,7 +233,7 @@ impl Observed {
         }
     }
 
-    /// The configuration's fields; empty where there is none.
+    /// Returns the configuration's fields; empty if there is none.
     pub fn body(&self) -> Arc<Map<String, Value>> {
         match self {
             Observed::Absent => Arc::default(),
@@ -240,49 +242,51 @@ impl Observed {
     }
 }
 
-/// What we last saw in force after a write of ours: the third side of the comparison.
+/// The base: the configuration that genesync last saw in force after one of its writes. The plan compares
+/// it with the desired and the observed one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Base {
-    /// The version that our write made.
+    /// The version that genesync's write made.
     pub version: u64,
-    /// The whole configuration at that version. What was ignored then is what git said: somebody else's
-    /// value must not count as applied on the day on which it is managed again.
+    /// The whole configuration at that version. Ignored fields have git's value, so that another user's
+    /// value does not count as applied when the field is managed again.
     pub body: Arc<Map<String, Value>>,
     /// The revision that it was made from.
     pub revision: Revision,
-    /// The platform's id of the object, where objects have one: a name may come to stand for another.
+    /// The platform's id of the object, if it has one: another object may get the same name later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Arc<str>>,
-    /// Of a draft: the newest version that was published when it was stored; 0 where there was none. Of an object that only
-    /// its content tells from an earlier state: when we last wrote it, in milliseconds since 1970.
+    /// For a draft: the newest published version when the draft was stored; 0 if there was none. For an
+    /// object without versions or times: when genesync last wrote it, in milliseconds since 1970.
     #[serde(default)]
     pub onto: u64,
-    /// Of a configuration: when its draft, which held the same, was changed last, by the server's clock, in milliseconds
-    /// since 1970; 0 where that is not known.
+    /// For a configuration: when its equal draft was changed last, by the server's clock, in milliseconds
+    /// since 1970; 0 if not known.
     #[serde(default)]
     pub drafted_at: u64,
-    /// Fields that were ignored and differed then: their live value is older than this version.
+    /// Ignored fields that differed: their live value is older than this version.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub ignored: BTreeSet<String>,
 }
 
-/// What an object held when we last wrote it, saw it adopted, or a person accepted it: what differs from it in fields that
-/// git does not name was somebody else's doing. Kept only where the [`Base`] does not say the same.
+/// The configuration that genesync last wrote or saw at adoption, or that a person accepted. Another user
+/// changed every unmanaged field that differs from it. The store keeps it only if it differs from the
+/// [`Base`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Baseline {
-    /// The newest version up to which nobody else is known to have changed anything.
+    /// The newest version up to which no other user is known to have changed the object.
     pub version: u64,
-    /// What it held.
+    /// The configuration.
     pub body: Arc<Map<String, Value>>,
-    /// The platform's id of the object, where objects have one.
+    /// The platform's id of the object, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Arc<str>>,
 }
 
 impl Baseline {
-    /// The baseline that a base stands for.
+    /// Returns the baseline that equals a base.
     pub fn of(base: &Base) -> Self {
         Self { version: base.version, body: Arc::clone(&base.body), id: base.id.clone() }
     }

@@ -1,26 +1,26 @@
-//! What people see of a tenant, and everything that follows from it: one table.
+//! The status of a tenant, and everything that depends on it, in one table.
 //!
-//! A status is the word in text and JSON, the cause of a notification, the label of a metric, an exit code and the
-//! time of the next look. All of them are read from [`Status::row`], so they cannot disagree.
+//! A status determines the name in text and JSON, the cause of a notification, the label of a metric, an
+//! exit code and the time of the next run. All of them come from [`Status::row`], so they cannot disagree.
 
 use serde::{Serialize, Serializer};
 
 use super::{Exit, FaultKind};
 
-/// How a tenant is.
+/// The status of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
     /// Live equals git in every region, and every write is confirmed.
     Synced,
-    /// Git is ahead.
+    /// Git has changes that are not applied.
     OutOfSync,
-    /// Live moved, and the tenant is only watched.
+    /// The live configuration moved, and the mode is `watch`.
     Drifted,
     /// Live equals git, but some writes have no audit entry.
     Unconfirmed,
     /// Its change waits for a lower wave, or for a change window to open.
     Waiting,
-    /// A person decides.
+    /// A person has to decide.
     Held,
     /// A guard refused its plan.
     Refused,
@@ -28,14 +28,14 @@ pub enum Status {
     Invalid,
     /// A person paused it.
     Paused,
-    /// Something outside failed.
+    /// An external service failed.
     Degraded(FaultKind),
 }
 
-/// When a tenant is looked at again.
+/// When the controller runs a tenant again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Retry {
-    /// At its place in the resync interval.
+    /// At its time in the resync interval.
     Resync,
     /// At the resync, or after the longest back-off if that is earlier.
     Soon,
@@ -43,24 +43,24 @@ pub enum Retry {
     Backoff,
     /// After a back-off that doubles up to its own limit.
     Outage,
-    /// After a back-off, but not before the resync: the server refuses the same request again.
+    /// After a back-off, but not before the resync, because the server refuses the same request again.
     Refusal,
-    /// When git says something else.
+    /// After the next commit that changes the tenant.
     Commit,
 }
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StatusRow {
-    /// The word in text, JSON and the store.
+    /// The name in text, JSON and the store.
     pub word: &'static str,
-    /// What a notification is about, as the store keeps it; empty if there is none.
+    /// The cause of a notification, as the store keeps it; empty if there is none.
     pub trouble: &'static str,
     /// The value of the label `status` in the metrics.
     pub metric: &'static str,
-    /// The exit code of a command that was to apply this tenant, if it wrote nothing.
+    /// The exit code of a command that should apply this tenant but wrote nothing.
     pub exit: Exit,
-    /// When the controller looks again.
+    /// When the controller runs the tenant again.
     pub retry: Retry,
 }
 
@@ -84,7 +84,7 @@ impl Status {
         Status::Degraded(FaultKind::Local),
     ];
 
-    /// Everything that follows from a status.
+    /// Returns the row of a status.
     pub fn row(self) -> StatusRow {
         let row = |word, trouble, metric, exit, retry| StatusRow { word, trouble, metric, exit, retry };
         match self {
@@ -111,15 +111,15 @@ impl Status {
         }
     }
 
-    /// The word in text and JSON.
+    /// Returns the name in text and JSON.
     pub fn word(self) -> &'static str {
         self.row().word
     }
 
-    /// The status that the store keeps under two words; none for words of another build.
+    /// Returns the status for two values in the store; none for values of another build.
     pub fn from_words(word: &str, trouble: &str) -> Option<Self> {
         let exact = |known: &Status| known.row().word == word && known.row().trouble == trouble;
-        // Builds before 0.2 kept no trouble for a drift that a person had paused.
+        // Builds before 0.2 kept an empty cause for the drift of a paused tenant.
         let close = |known: &Status| known.row().word == word;
         Status::ALL.into_iter().find(exact).or_else(|| Status::ALL.into_iter().find(close))
     }
@@ -138,13 +138,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_store_keeps_leads_back_to_the_status() {
+    fn the_store_values_lead_back_to_the_status() {
         for status in Status::ALL {
             let row = status.row();
             assert_eq!(Status::from_words(row.word, row.trouble), Some(status));
         }
         assert_eq!(Status::from_words("Gone", ""), None);
-        // A row of an earlier build, whose drift was paused.
+        // A row of an earlier build, with the drift of a paused tenant.
         assert_eq!(Status::from_words("Drifted", ""), Some(Status::Drifted));
     }
 
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_notified_of_what_waits_or_is_paused() {
+    fn waiting_and_paused_tenants_send_no_notification() {
         for status in [Status::Waiting, Status::Paused, Status::Synced, Status::OutOfSync] {
             assert_eq!(status.row().trouble, "", "{status:?}");
         }

@@ -1,4 +1,4 @@
-//! A tenant as its manifest declares it: where its configuration lives and how it is kept in sync.
+//! A tenant as its manifest declares it: its organizations and how genesync keeps them in sync.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,34 +9,35 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::{CredentialsName, Dialect, Object, ObjectRef, OrganizationId, Region, TenantName};
 
-/// One object of one organization in one region, and how to reach it. Of a tenant, the organization alone.
+/// One object of one organization in one region, with its credentials. In a tenant, the object is the
+/// implied one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
     /// The organization.
     pub organization: OrganizationId,
-    /// The region that it lives in.
+    /// Its region.
     pub region: Region,
-    /// The name of the credentials to use there.
+    /// The name of its credentials.
     pub credentials: CredentialsName,
-    /// The object; what the `webchat` dialect has but one of is not written down.
+    /// The object; omitted in JSON if it is the implied one.
     #[serde(default = "Object::implied", skip_serializing_if = "Object::is_implied")]
     pub object: Object,
 }
 
 impl Target {
-    /// What has a version, a base and an audit trail of its own.
+    /// Returns the reference to the object, which has its own version, base and audit trail.
     pub fn object_ref(&self) -> ObjectRef {
         ObjectRef::new(self.organization.clone(), self.object.clone())
     }
 
-    /// Another object of the same organization.
+    /// Returns the target for another object of the same organization.
     #[must_use]
     pub fn of(&self, object: Object) -> Self {
         Self { object, ..self.clone() }
     }
 
-    /// Its object and its organization: that of the implied object has no name of its own.
+    /// Formats the object and its organization, also for the implied object, which has no name.
     pub fn in_full(&self) -> String {
         match self.object.is_implied() {
             true => format!("{} of {self}", self.object),
@@ -58,14 +59,14 @@ impl fmt::Display for Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Reports and never writes: what a new tenant starts in.
+    /// Reports and never writes; the default of a new tenant.
     Watch,
     /// Makes the live configuration equal to git.
     Enforce,
 }
 
 impl Mode {
-    /// The word used in YAML and output.
+    /// Returns the name in YAML and output.
     pub fn name(self) -> &'static str {
         match self {
             Mode::Watch => "watch",
@@ -74,27 +75,27 @@ impl Mode {
     }
 }
 
-/// What a protected tenant does not lose by a commit alone.
+/// What a protected tenant cannot lose by a commit alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protect {
-    /// What visitors use is switched off.
+    /// A feature that visitors use is switched off.
     Off,
-    /// A site may no longer show it.
+    /// A site may no longer show the messenger.
     Domains,
     /// Git no longer names the tenant, or one of its objects.
     Removal,
-    /// Fewer visitors get it: fewer hours, languages, audiences or media.
+    /// Fewer visitors get it: shorter hours, fewer languages, audiences or media types.
     Reach,
 }
 
 impl Protect {
-    /// Everything that can be protected.
+    /// Every value.
     pub const ALL: [Protect; 4] = [Protect::Off, Protect::Domains, Protect::Removal, Protect::Reach];
-    /// What the label `protected: "true"` means.
+    /// The meaning of the label `protected: "true"`.
     pub const USUAL: [Protect; 3] = [Protect::Off, Protect::Domains, Protect::Removal];
 
-    /// The word in the label.
+    /// Returns the name in the label.
     pub fn name(self) -> &'static str {
         match self {
             Protect::Off => "off",
@@ -104,10 +105,10 @@ impl Protect {
         }
     }
 
-    /// Reads the label: `true`, `false`, or words with commas between.
+    /// Parses the label: `true`, `false`, or names separated by commas.
     ///
     /// # Errors
-    /// The word that is none of them.
+    /// The name that is not valid.
     pub fn read(label: &str) -> Result<BTreeSet<Protect>, &str> {
         match label {
             "true" => return Ok(Protect::USUAL.into()),
@@ -119,38 +120,38 @@ impl Protect {
     }
 }
 
-/// What becomes of a field that git and somebody else moved to different values.
+/// What to do with a field that git and another user moved to different values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnConflict {
-    /// It gets git's value.
+    /// Write git's value.
     #[default]
     Git,
-    /// It stays as it is until a person decides.
+    /// Leave the live value until a person decides.
     Hold,
 }
 
-/// What becomes of what somebody else switched off and git has on.
+/// What to do if another user switched off a feature that is on in git.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnOff {
-    /// It is switched on again.
+    /// Switch it on again.
     #[default]
     Repair,
-    /// It stays off until a person decides: whoever is on call may have done it.
+    /// Leave it off until a person decides: an on-call engineer may have switched it off.
     Hold,
 }
 
-/// What becomes of what somebody else changed in fields that git does not name.
+/// What to do with another user's changes in fields that git does not name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnUnmanaged {
-    /// It is told, and stays.
+    /// Report and keep them.
     #[default]
     Report,
-    /// It is drift: what was there before is set back.
+    /// Treat them as drift: set the earlier value back.
     Drift,
-    /// It stays, and nobody is told.
+    /// Keep them without a report.
     Ignore,
 }
 
@@ -160,7 +161,7 @@ impl OnUnmanaged {
     }
 }
 
-/// Where a difference is not written, but left to a person.
+/// Which differences genesync leaves to a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
@@ -168,48 +169,48 @@ pub struct Policy {
     pub on_conflict: OnConflict,
     /// `sync.onOff`.
     pub on_off: OnOff,
-    /// `sync.unmanaged`. The usual is left out: digests from before it was known stay what they are.
+    /// `sync.unmanaged`. Omitted if it has the default, so that older digests stay the same.
     #[serde(skip_serializing_if = "OnUnmanaged::is_usual")]
     pub unmanaged: OnUnmanaged,
 }
 
-/// Hours in which writes are allowed, by the clock of one time zone.
+/// A change window: hours in which writes are allowed, by the clock of one time zone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Window {
     /// Days on which the window opens, Monday = 1 to Sunday = 7.
     pub days: Vec<i8>,
     /// Opening time, minutes after midnight.
     pub start_min: u16,
-    /// Closing time, minutes after midnight; at or before `start_min` the window crosses midnight.
+    /// Closing time, minutes after midnight; if at or before `start_min`, the window crosses midnight.
     pub end_min: u16,
     /// IANA time zone name.
     pub time_zone: String,
 }
 
-/// A field that somebody else may hold for a while.
+/// A field that genesync leaves to another user until a date.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct IgnoreRule {
-    /// Dotted path of the field, or of a section with all that it holds.
+    /// Dotted path of the field, or of a section with all its fields.
     pub field: String,
-    /// The last day on which it holds, in UTC.
+    /// The last day of the rule, in UTC.
     pub until: Date,
 }
 
-/// What git says of a tenant, as the store keeps it.
+/// The desired state of a tenant, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// The tenant.
     pub tenant: TenantName,
-    /// Digest of its rendered configuration and settings; none where they are not valid.
+    /// Digest of its rendered configuration and settings; none if they are not valid.
     pub digest: Option<Arc<str>>,
-    /// Whether genesync may write, in which wave, and with which credentials; none where its settings can't be read:
-    /// then what was known last stands.
+    /// Whether genesync may write, the wave, and the credentials; none if the settings cannot be read. The
+    /// store then keeps the last known settings.
     pub settings: Option<WantedSettings>,
-    /// Where it is not valid, why.
+    /// The first error if it is not valid.
     pub invalid: Option<String>,
 }
 
-/// What the store has to know of a tenant's settings.
+/// The settings of a tenant that the store needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedSettings {
     /// Whether genesync may write.
@@ -225,10 +226,10 @@ pub struct WantedSettings {
 pub struct Tenant {
     /// Its name.
     pub name: TenantName,
-    /// Which API its organizations are managed by. The first one there was is not written down.
+    /// The API that manages its organizations; omitted in JSON if it is the first dialect.
     #[serde(skip_serializing_if = "Dialect::is_implied")]
     pub dialect: Dialect,
-    /// The organization that is written first and that replication copies from.
+    /// The organization that genesync writes first and that replication copies from.
     pub primary: Target,
     /// The organizations of its other regions, in order.
     pub replicas: Vec<Target>,
@@ -238,15 +239,15 @@ pub struct Tenant {
     pub wave: u32,
     /// When writes are allowed; empty means always.
     pub windows: Vec<Window>,
-    /// Fields that are left to somebody else for a while, expired rules included.
+    /// Fields that genesync leaves to another user until a date, including expired rules.
     pub ignore: Vec<IgnoreRule>,
-    /// `metadata.labels.protected`: what is lost of it needs `--allow protected`.
+    /// `metadata.labels.protected`: a loss needs `--allow protected`.
     #[serde(serialize_with = "as_before")]
     pub protected: BTreeSet<Protect>,
-    /// What is left to a person.
+    /// Which differences are left to a person.
     #[serde(skip_serializing_if = "Policy::is_usual")]
     pub policy: Policy,
-    /// Who to ask.
+    /// The people to contact.
     pub owners: Vec<String>,
 }
 
@@ -256,7 +257,7 @@ impl Policy {
     }
 }
 
-/// Digests of earlier versions stay what they were: a tenant that says the same has not moved.
+/// Serializes as earlier versions did, so that digests stay the same.
 fn as_before<S: Serializer>(protected: &BTreeSet<Protect>, serializer: S) -> Result<S::Ok, S::Error> {
     match protected.len() {
         0 => serializer.serialize_bool(false),
@@ -266,12 +267,12 @@ fn as_before<S: Serializer>(protected: &BTreeSet<Protect>, serializer: S) -> Res
 }
 
 impl Tenant {
-    /// The primary, then the replicas.
+    /// Returns the primary, then the replicas.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         std::iter::once(&self.primary).chain(&self.replicas)
     }
 
-    /// The fields that are left to somebody else on a day.
+    /// Returns the fields that are ignored on a day.
     pub fn ignored_on(&self, today: Date) -> BTreeSet<String> {
         let in_force = self.ignore.iter().filter(|rule| today <= rule.until);
         in_force.map(|rule| rule.field.clone()).collect()

@@ -1,26 +1,26 @@
-//! Which characters are not what they look like, and which texts are the same to a reader.
+//! Hidden characters in text, and texts that look the same to a reader.
 
 use std::borrow::Cow;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use unicase::UniCase;
 
-/// Whether a character could move the cursor, hide text, or turn it around.
+/// Whether a character could move the cursor, hide text, or change the direction of text.
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Text with every hidden character escaped as `\u{…}`: for people.
+/// Escapes every hidden character as `\u{…}`, for people.
 pub fn escape(text: &str) -> String {
     text.chars()
         .flat_map(|c| if is_hidden(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] })
         .collect()
 }
 
-/// A JSON document with every hidden character but `kept` as a `\u` escape: any reader of JSON sees the same
-/// text, and a terminal sees nothing that it would act on. Outside of strings the only such characters are
-/// breaks between tokens, which are for the caller to keep.
+/// Escapes every hidden character of a JSON document, except `kept`, as `\u`: JSON parsers read the same
+/// text, and a terminal does not act on it. Outside of strings such characters are only breaks between
+/// tokens, which the caller keeps with `kept`.
 pub fn escape_json(document: &str, kept: char) -> String {
     let mut out = String::with_capacity(document.len());
     for c in document.chars() {
@@ -34,16 +34,16 @@ pub fn escape_json(document: &str, kept: char) -> String {
     out
 }
 
-/// A text as it is compared where neither the case of letters nor how accents are encoded makes a difference:
-/// canonical caseless matching as of the Unicode Standard, section 3.13.5, D145.
+/// Folds a text for a comparison without case and without the encoding of accents: canonical caseless
+/// matching of the Unicode Standard, section 3.13.5, D145.
 pub fn folded(text: &str) -> String {
     let composed = ComposingNormalizerBorrowed::new_nfc();
     let folded = UniCase::unicode(composed.normalize(text)).to_folded_case();
     composed.normalize(&folded).into_owned()
 }
 
-/// A text with a line feed for each carriage return that ends a line alone, as YAML 1.2 (5.4) and editors count lines;
-/// every byte stays where it is.
+/// Replaces each carriage return that ends a line alone by a line feed, because YAML 1.2 (5.4) and editors
+/// count it as a line end. Byte positions stay the same.
 pub fn with_line_feeds(text: &str) -> Cow<'_, str> {
     let mut rest =
         text.match_indices('\r').filter(|(at, _)| text.as_bytes().get(at + 1) != Some(&b'\n')).peekable();
@@ -61,20 +61,20 @@ pub fn with_line_feeds(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// So many of something: `1 check`, `3 checks`.
+/// Formats a number with its noun: `1 check`, `3 checks`.
 pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Most names that [`listed`] tells.
+/// Most names that [`listed`] prints.
 const LISTED_MAX: usize = 5;
 
-/// Some names, and how many more there are: `a, b, c, d, e and 3 more`.
+/// Lists some names and the number of the others: `a, b, c, d, e and 3 more`.
 pub fn listed(names: &[impl AsRef<str>]) -> String {
-    let told = names.iter().take(LISTED_MAX).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    let reported = names.iter().take(LISTED_MAX).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(LISTED_MAX) {
-        0 => told,
-        more => format!("{told} and {more} more"),
+        0 => reported,
+        more => format!("{reported} and {more} more"),
     }
 }
 

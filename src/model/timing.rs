@@ -1,4 +1,4 @@
-//! Deadlines and patience of a run.
+//! Time limits and retry limits of a run.
 
 use std::time::Duration;
 
@@ -6,42 +6,42 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::mix;
 
-/// How long things may take and how often they may fail. All limits are per run.
+/// Time limits and retry limits. All are per run; names that end in `_ms` are in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Timing {
-    /// A write is given up after this long.
+    /// Time limit of a write.
     pub write_ms: u32,
-    /// A write that was given up may still take effect for this much longer.
+    /// How much longer an abandoned write may still take effect.
     pub settle_ms: u32,
-    /// A replication job is waited for this long.
+    /// How long to wait for a replication job.
     pub job_ms: u32,
-    /// Audit entries are waited for this long after the last write.
+    /// How long to wait for audit entries after the last write.
     pub confirm_ms: u32,
     /// First wait of a back-off; it doubles.
     pub backoff_ms: u32,
-    /// Longest wait of a back-off, and the longest `Retry-After` that is waited for within a run.
+    /// Longest wait of a back-off, and the longest `Retry-After` that a run waits for.
     pub backoff_max_ms: u32,
     /// First wait between polls; it grows by half.
     pub poll_ms: u32,
     /// Longest wait between polls.
     pub poll_max_ms: u32,
-    /// Conflicts after which the tenant is contended.
+    /// Conflicts after which the tenant counts as contended.
     pub conflicts_max: u32,
-    /// Failed requests in a row after which the run gives up.
+    /// Failed requests in a row after which the run stops.
     pub faults_max: u32,
-    /// Refusals by the rate limit in a row after which the run gives up: as many as open the breaker.
+    /// Refusals by the rate limit in a row after which the run stops; as many as open the breaker.
     pub throttles_max: u32,
-    /// Writes after which a run that still differs gives up.
+    /// Writes after which a run stops that still finds differences.
     pub writes_max: u32,
-    /// At most so many writes of different objects are under way at once.
+    /// Most concurrent writes of different objects.
     pub in_flight: u32,
-    /// A plan older than this is made anew before anything is written from it.
+    /// A run makes a new plan before it writes from a plan that is older than this.
     pub plan_ms: u32,
-    /// How far the server's clock may be from ours.
+    /// Largest assumed difference between the server's clock and the local one.
     pub skew_ms: u32,
-    /// What was made may be readable only so much later; until then it is not made again.
+    /// How long a new object may be unreadable; until then genesync does not create it again.
     pub appear_ms: u32,
-    /// What was written may take so long to come into force, and may be refused meanwhile for that reason alone.
+    /// How long a write may take to come into force; until then the platform may refuse another write.
     pub ready_ms: u32,
 }
 
@@ -72,34 +72,35 @@ impl Default for Timing {
 /// How long the controller waits between runs of one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intervals {
-    /// Every tenant is looked at this often.
+    /// How often every tenant is read.
     pub resync: Duration,
-    /// First wait after a run that did not end well; it doubles.
+    /// First wait after a run that failed; it doubles.
     pub retry: Duration,
     /// Longest such wait.
     pub retry_max: Duration,
 }
 
-/// A moment so many milliseconds later; the end of time where that is past it.
+/// Returns the time `ms` milliseconds later, at most the largest timestamp.
 pub fn later(now: Timestamp, ms: u64) -> Timestamp {
     let ms = i64::try_from(ms).unwrap_or(i64::MAX);
     now.checked_add(SignedDuration::from_millis(ms)).unwrap_or(Timestamp::MAX)
 }
 
-/// A moment so many milliseconds earlier; the beginning of time where that is before it.
+/// Returns the time `ms` milliseconds earlier, at least the smallest timestamp.
 pub fn earlier(now: Timestamp, ms: u64) -> Timestamp {
     let ms = i64::try_from(ms).unwrap_or(i64::MAX);
     now.checked_sub(SignedDuration::from_millis(ms)).unwrap_or(Timestamp::MIN)
 }
 
-/// Whole milliseconds from one moment to a later one; 0 where it is not later.
+/// Returns whole milliseconds from one time to a later one; 0 if it is not later.
 pub fn elapsed_ms(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0)
 }
 
 impl Timing {
-    /// How long to wait before the next attempt: what the server asked for, or `min(max, base·2^attempt)`,
-    /// plus up to a quarter of it as jitter so that tenants that failed together do not come back together.
+    /// Returns the wait before the next attempt, in milliseconds: the server's `Retry-After`, or `min(max,
+    /// base·2^attempt)`, plus up to a quarter as jitter, so that tenants that failed together do not retry
+    /// together.
     pub fn backoff(&self, attempt: u32, retry_after_ms: Option<u64>, seed: u64) -> u64 {
         let base = u64::from(self.backoff_ms);
         let max = u64::from(self.backoff_max_ms);
@@ -108,7 +109,7 @@ impl Timing {
         wait.saturating_add(mix(seed.wrapping_add(u64::from(attempt))) % (computed / 4 + 1))
     }
 
-    /// How long to wait before the next poll.
+    /// Returns the wait before the next poll, in milliseconds.
     pub fn poll(&self, attempt: u32) -> u64 {
         let mut wait = u64::from(self.poll_ms);
         for _ in 0..attempt.min(30) {
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn time_does_not_run_over() {
+    fn time_does_not_overflow() {
         assert_eq!(later(Timestamp::MAX, u64::MAX), Timestamp::MAX);
         assert_eq!(earlier(Timestamp::MIN, 5), Timestamp::MIN);
         assert_eq!(elapsed_ms(Timestamp::MAX, Timestamp::MIN), 0);

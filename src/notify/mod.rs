@@ -1,8 +1,9 @@
-//! A port: tells people that something is wrong, once, and that it is right again.
+//! A port: notifies people once when a problem begins and once when it ends.
 //!
-//! In: what is wrong now, what was sent before, and a clock's reading. Out: few messages, as JSON or for
-//! Slack, and what to remember. Never: prints the receiver's URL, loses the end of what it told the beginning of,
-//! or speaks of a blip. Start reading at [`due()`], which is pure; `sender.rs` is the only part that sends.
+//! In: current problems, what was sent before, and the time. Out: few messages, as JSON or for Slack, and the
+//! new state. Never: prints the receiver's URL, loses the end of a reported problem, or reports a problem
+//! that lasts less than [`NotifyPolicy::settle`]. Start reading at [`due()`], which is pure; only `sender.rs`
+//! sends.
 
 mod due;
 mod message;
@@ -20,32 +21,32 @@ pub use due::{Sent, due};
 pub use message::{Message, MessageState, Troubled, Why};
 pub use sender::{NotifyError, NotifyFormat, Sender, Undelivered};
 
-/// What is wrong, sorted by what a person would do about it.
+/// The cause of a problem, grouped by what a person does about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "cause", content = "failing", rename_all = "kebab-case")]
 pub enum Cause {
-    /// Somebody moved a live configuration, and it is not set back.
+    /// Another user changed a live configuration, and genesync does not set it back.
     Drift,
     /// A person has to decide.
     Held,
     /// A guard refused the plan.
     Refused,
-    /// Something outside fails, in this way.
+    /// An external dependency fails in this way.
     Degraded(FaultKind),
     /// A write has no audit entry.
     Unconfirmed,
     /// The manifests have errors.
     Invalid,
-    /// Somebody changed what git does not name.
+    /// Another user changed a field that git does not name.
     Unmanaged,
-    /// Somebody switched off something that git does not name.
+    /// Another user switched off a setting that git does not name.
     SwitchedOff,
-    /// The source can't be read: nothing new is learned from git.
+    /// genesync cannot read the source, so it does not see new commits.
     SourceStale,
 }
 
 impl Cause {
-    /// The word used in messages.
+    /// Returns the name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Cause::Drift => "drift",
@@ -61,35 +62,35 @@ impl Cause {
     }
 }
 
-/// One thing that is wrong now.
+/// A current problem of one tenant, or of all tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What.
+    /// The cause.
     pub cause: Cause,
-    /// With whom; none where it concerns everybody.
+    /// The tenant; none if the problem concerns all tenants.
     pub tenant: Option<TenantName>,
-    /// Since when.
+    /// When the problem began.
     pub since: Timestamp,
-    /// Why, in a sentence without secrets.
+    /// The reason, in one sentence without secrets.
     pub reason: String,
 }
 
-/// When something is said.
+/// When messages are sent.
 #[derive(Debug, Clone)]
 pub struct NotifyPolicy {
-    /// How long a trouble must last before it is told, and be gone before its end is told.
+    /// How long a problem must last before it is reported, and be gone before its end is reported.
     pub settle: Duration,
-    /// The waits before the reminders; the last one is repeated.
+    /// The waits before reminders; the last wait repeats.
     pub repeat: Vec<Duration>,
-    /// The shortest wait before a message says that a group has grown.
+    /// The shortest wait before a message that a group has grown.
     pub growth_pause: Duration,
     /// The wait after a failed delivery; it doubles up to [`NotifyPolicy::retry_max`].
     pub retry: Duration,
     /// The longest wait after a failed delivery.
     pub retry_max: Duration,
-    /// Tenants that a message names.
+    /// Most tenants that a message names.
     pub listed: usize,
-    /// Which genesync speaks, for receivers that hear several.
+    /// The name of this genesync, for receivers of several.
     pub instance: String,
 }
 

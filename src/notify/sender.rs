@@ -1,7 +1,7 @@
 //! Sends messages to one receiver.
 //!
-//! In: a message. Out: whether the receiver took it, and if not, when to try again. Never: retries, follows a
-//! redirect, or prints the receiver's URL. Start reading at [`Sender::send`].
+//! In: a message. Out: whether the receiver accepted it, and if not, when to try again. Never: retries,
+//! follows a redirect, or prints the receiver's URL. Start reading at [`Sender::send`].
 
 use std::time::Duration;
 
@@ -17,47 +17,48 @@ use crate::model::address::travels_safely;
 use crate::model::proxies::Proxies;
 use crate::model::text::escape;
 
-/// How long a delivery may take, from the first byte to the last of the answer.
+/// The longest time for a delivery, from the request to the end of the response.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of an answer that are read: enough to say what was wrong.
+/// Most bytes of a response that are read: enough for an error message.
 const ANSWER_BYTES_MAX: usize = 1024;
-/// The longest wait that a receiver can ask for.
+/// The longest wait that a receiver can request.
 const ASKED_MAX: Duration = Duration::from_secs(3600);
 
-/// How messages are written.
+/// The format of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NotifyFormat {
-    /// As they are: [`Message`].
+    /// The JSON of [`Message`].
     #[default]
     Json,
-    /// For an incoming webhook of Slack, or of what speaks like it.
+    /// For an incoming webhook of Slack, or a compatible one.
     Slack,
 }
 
-/// Why nothing can be sent. Never holds the URL: it is a secret, as whoever knows it can speak there.
+/// Why a sender cannot be created. Never contains the URL, which is a secret: it allows anyone to post
+/// messages.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
-    /// The URL is not one, or a secret must not travel to it.
+    /// The URL is not valid, or is not safe for a secret.
     #[error("cannot use the receiver's URL: {reason}")]
     Url {
-        /// What is wrong with it.
+        /// Why the URL is refused.
         reason: String,
     },
-    /// The client can't be set up.
+    /// The HTTP client cannot be set up.
     #[error("cannot set up the HTTP client: {reason}")]
     Client {
-        /// Why.
+        /// The error of the client.
         reason: String,
     },
 }
 
-/// Why a message was not delivered. It may have been received all the same.
+/// Why a message was not confirmed. The receiver may still have received it.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]
 pub struct Undelivered {
     /// One line; never holds the URL.
     pub reason: String,
-    /// How long the receiver asked to wait.
+    /// The wait that the receiver requested.
     pub retry_after: Option<Duration>,
 }
 
@@ -67,15 +68,15 @@ pub struct Sender {
     http: reqwest::Client,
     url: Secret,
     format: NotifyFormat,
-    /// What an error adds about a proxy.
+    /// The text about a proxy that errors end with.
     way: String,
 }
 
 impl Sender {
-    /// A sender to this URL.
+    /// Returns a sender to this URL.
     ///
     /// # Errors
-    /// The URL can't be used.
+    /// The URL or the HTTP client cannot be used.
     pub fn new(url: &Secret, format: NotifyFormat, proxies: &Proxies) -> Result<Self, NotifyError> {
         let refuse = |reason: String| NotifyError::Url { reason };
         let parsed = Url::parse(url.expose()).map_err(|error| refuse(error.to_string()))?;
@@ -83,7 +84,7 @@ impl Sender {
         let (way, proxies) = (proxies.way(&parsed), proxies.clone());
         let http = reqwest::Client::builder()
             .proxy(reqwest::Proxy::custom(move |url| proxies.of(url)))
-            // Where a redirect leads, nobody has agreed to.
+            // No operator has approved the target of a redirect.
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .timeout(TIMEOUT)
@@ -96,7 +97,7 @@ impl Sender {
     /// Sends a message, once.
     ///
     /// # Errors
-    /// The receiver did not say that it took it.
+    /// The receiver did not confirm the message.
     pub async fn send(&self, message: &Message) -> Result<(), Undelivered> {
         let body = match self.format {
             NotifyFormat::Json => serde_json::to_vec(message),
@@ -126,7 +127,7 @@ fn undelivered(reason: String) -> Undelivered {
     Undelivered { reason, retry_after: None }
 }
 
-/// An error with its sources, which say what happened; only the first would name the URL.
+/// Returns an error with its sources, which have the cause. The URL is removed from the first.
 fn chain(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
@@ -139,7 +140,7 @@ fn chain(error: reqwest::Error) -> String {
     text
 }
 
-/// `Retry-After`: seconds or a date.
+/// Returns the wait of `Retry-After`, which is in seconds or a date.
 fn asked(value: &str) -> Option<Duration> {
     let wait = match value.trim().parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),

@@ -9,7 +9,7 @@ use super::message::{Message, MessageState, Why};
 const HEADER_MAX: usize = 150;
 const SECTION_MAX: usize = 3000;
 
-/// The body of a request to an incoming webhook.
+/// Returns the request body for an incoming webhook.
 pub(super) fn body(message: &Message) -> Value {
     let title = message.title();
     let mark = match message.state {
@@ -27,8 +27,8 @@ pub(super) fn body(message: &Message) -> Value {
     let more = (message.more > 0).then(|| format!("and {} more", message.more));
     let context = match (message.until, message.why) {
         (Some(until), _) => format!("{instance}, from {} to {}", time(message.since), time(until)),
-        (None, Why::Grown) => format!("{instance}, since {}, more than before", time(message.since)),
-        (None, Why::Reminder) => format!("{instance}, still, since {}", time(message.since)),
+        (None, Why::Grown) => format!("{instance}, since {}, more tenants than before", time(message.since)),
+        (None, Why::Reminder) => format!("{instance}, still lasts, since {}", time(message.since)),
         (None, _) => format!("{instance}, since {}", time(message.since)),
     };
     json!({
@@ -41,7 +41,7 @@ pub(super) fn body(message: &Message) -> Value {
     })
 }
 
-/// Lines as long as they fit whole, and then the last one.
+/// Returns the lines that fit without a cut, the number of the other lines, and the last line.
 fn fitting(lines: Vec<String>, last: Option<String>) -> String {
     let room = SECTION_MAX - 100;
     let mut text = String::new();
@@ -55,18 +55,18 @@ fn fitting(lines: Vec<String>, last: Option<String>) -> String {
         }
     }
     if left_out > 0 {
-        text.push_str(&format!("{left_out} longer than fits here\n"));
+        text.push_str(&format!("{left_out} not shown here\n"));
     }
     text.push_str(&last.unwrap_or_default());
     text.trim_end().to_owned()
 }
 
-/// Text that is nothing but text: these three begin links, mentions and entities.
+/// Returns text without markup: these three characters begin links, mentions and entities.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Text in which not even an asterisk means anything.
+/// Returns text as inline code, where Slack does not interpret asterisks.
 fn code(text: &str) -> String {
     if text.is_empty() {
         return String::new();
@@ -75,7 +75,7 @@ fn code(text: &str) -> String {
 }
 
 fn time(at: Timestamp) -> String {
-    // Slack shows it in the reader's own zone; others see the text behind the bar.
+    // Slack shows the time in the reader's time zone; other clients show the UTC time after the bar.
     format!("<!date^{}^{{date_short_pretty}} {{time}}|{at:.0}>", at.as_second())
 }
 
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_others_becomes_markup() {
+    fn external_text_never_becomes_markup() {
         let hostile = message(&[("a", "<!channel> `*bold*` <https://evil.example|click> & &lt;")], 0);
         assert_eq!(
             section(&hostile),
@@ -139,12 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn every_part_fits_into_slacks_limits() {
+    fn every_part_is_within_the_limits_of_slack() {
         let long = "<".repeat(300);
         let tenants = vec![("t", long.as_str()); 10];
         let section = section(&message(&tenants, 490));
         assert!(section.chars().count() <= SECTION_MAX, "{}", section.chars().count());
-        assert!(section.ends_with("longer than fits here\nand 490 more"), "{section}");
+        assert!(section.ends_with("not shown here\nand 490 more"), "{section}");
         assert!(section.matches('`').count().is_multiple_of(2), "cut between lines: {section}");
         assert_eq!(cut(&"x".repeat(200), HEADER_MAX).chars().count(), HEADER_MAX);
     }

@@ -1,8 +1,8 @@
-//! Forms in which equal meanings are equal, so that "no changes" means no changes.
+//! Canonical forms of values, so that values with the same meaning cause no change.
 //!
-//! Colours are compared in upper-case six digits, lists whose order means nothing are sorted, numbers are
-//! compared by value, text that means the same in upper and lower case so, a mark of the
-//! owner counts as nothing, and a field that is absent or `null` counts as the platform's default.
+//! Colours become six upper-case digits. Lists whose order means nothing are sorted. Numbers are compared by
+//! value. Case-insensitive text is compared in lower case. The mark of an owner is removed. A field that is
+//! absent or `null` has the platform's default.
 
 use serde_json::{Map, Number, Value};
 
@@ -17,7 +17,7 @@ fn is_colour(kind: ObjectKind, path: &str) -> bool {
     })
 }
 
-/// The form of a field's value in which equal meanings are equal.
+/// Returns the canonical form of a field's value.
 pub fn value(kind: ObjectKind, path: &str, value: Option<&Value>) -> Value {
     let value = match value {
         None | Some(Value::Null) => return default(kind, path),
@@ -59,18 +59,18 @@ fn default(kind: ObjectKind, path: &str) -> Value {
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
 }
 
-/// Whether two values of a field mean the same.
+/// Returns whether two values of a field mean the same.
 pub fn equal(kind: ObjectKind, path: &str, a: Option<&Value>, b: Option<&Value>) -> bool {
-    // What is the same to begin with has the same form; in a fleet at rest that is nearly every field.
+    // Identical values need no canonical form; this is the common case.
     a == b || value(kind, path, a) == value(kind, path, b)
 }
 
-/// Whether two whole configurations mean the same.
+/// Returns whether two bodies mean the same.
 pub fn same(kind: ObjectKind, a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
     a == b || (covers(kind, a, b) && covers(kind, b, a))
 }
 
-/// Whether everything that one says stands in the other too.
+/// Returns whether every field of `one` has the same meaning in `other`.
 pub fn covers(kind: ObjectKind, one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
     let mut all = true;
     json::leaves(one, &mut |path, leaf| {
@@ -81,7 +81,8 @@ pub fn covers(kind: ObjectKind, one: &Map<String, Value>, other: &Map<String, Va
     all
 }
 
-/// Numbers in the shortest spelling of the same value: `16.0` and `16` are one number, `1.10` and `1.1` too.
+/// Returns a value with all numbers in their shortest spelling: `16.0` becomes `16`, and `1.10` becomes
+/// `1.1`.
 fn numbers(value: &Value) -> Value {
     match value {
         Value::Number(number) => Value::Number(shortest(number)),
@@ -101,7 +102,7 @@ fn numbers(value: &Value) -> Value {
 
 fn shortest(number: &Number) -> Number {
     let text = number.to_string();
-    // Only plain decimals are shortened; an exponent keeps its spelling, which at worst shows a change.
+    // A number with an exponent keeps its spelling. In the worst case, this shows a change that is none.
     if !text.contains('.') || text.contains(['e', 'E']) {
         return number.clone();
     }

@@ -1,8 +1,8 @@
-//! What a change does to visitors, and what it takes from them.
+//! Classifies a change by its effect on visitors.
 //!
-//! In: an object before and after, and one of its fields. Out: its [`Class`], and the [`Protect`] that it would break.
-//! Never: looks at who made the change. Start reading at [`class_of`]; the table of what switches something off stands in
-//! `model/kind/rows.rs`.
+//! In: an object before and after, and one of its fields. Out: the [`Class`] of the change, and the
+//! [`Protect`] that it violates. The author of the change has no influence. Start reading at [`class_of`];
+//! `model/kind/rows.rs` has the table of fields that switch something off.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ use crate::model::hours::Week;
 use crate::model::kind::Off;
 use crate::model::{Class, Fields, ObjectKind, Protect, json};
 
-/// Of the hours that there were at least one in so many has to be left, or it is next to nothing.
+/// Fewer open hours than one in this many of the earlier ones count as switched off.
 const HARDLY_OPEN: usize = 20;
 /// The section of the opening hours.
 const HOURS: &str = "availability";
@@ -19,11 +19,11 @@ const HOURS: &str = "availability";
 /// An object before and after a change.
 #[derive(Debug, Clone, Copy)]
 pub struct Step<'a> {
-    /// What it is.
+    /// The kind of the object.
     pub kind: ObjectKind,
-    /// What it held.
+    /// The body before.
     pub before: &'a Map<String, Value>,
-    /// What it holds then.
+    /// The body after.
     pub after: &'a Map<String, Value>,
 }
 
@@ -33,13 +33,13 @@ impl<'a> Step<'a> {
     }
 }
 
-/// The class of a field that is made with its object: nothing was there that could be switched off.
+/// Returns the class of a field of a new object; it cannot switch anything off.
 pub fn class_of_new(kind: ObjectKind, path: &str) -> Class {
     let classes = kind.fields().classes;
     classes.iter().find(|(prefix, _)| path.starts_with(prefix)).map_or(Class::Behaviour, |(_, class)| *class)
 }
 
-/// The class of one field's change.
+/// Returns the class of a change to one field.
 pub fn class_of(step: Step<'_>, path: &str) -> Class {
     let Fields { off, .. } = step.kind.fields();
     let of_field = |(field, _): &&(&str, Off)| json::lies_in(path, field);
@@ -49,7 +49,7 @@ pub fn class_of(step: Step<'_>, path: &str) -> Class {
     class_of_new(step.kind, path)
 }
 
-/// What one field's change takes from visitors, that a guard may protect.
+/// Returns the loss for visitors by a change to one field; none if there is no loss that a guard can protect.
 pub fn loss_of(step: Step<'_>, path: &str) -> Option<Protect> {
     if class_of(step, path) == Class::Off {
         return Some(Protect::Off);
@@ -65,7 +65,7 @@ pub fn loss_of(step: Step<'_>, path: &str) -> Option<Protect> {
 
 fn is_off(step: Step<'_>, field: &str, when: Off) -> bool {
     let [before, after] = step.values(field);
-    // An absent switch stands as the platform's default.
+    // An absent switch has the platform's default.
     let on = |value: Option<&Value>| match canonical::value(step.kind, field, value) {
         Value::Bool(on) => on,
         Value::String(word) => matches!(word.as_str(), "Active" | "Enabled"),
@@ -89,20 +89,21 @@ fn is_off(step: Step<'_>, field: &str, when: Off) -> bool {
     }
 }
 
-/// Whether somebody is left out of a list who was in it. An empty list may mean everybody or nobody, by the platform.
+/// Returns whether a list loses an item. An empty list may mean every visitor or no visitor, depending on the
+/// field.
 fn loses_items(step: Step<'_>, path: &str) -> bool {
     let [before, after] = step.values(path).map(|value| canonical::value(step.kind, path, value));
     let items = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let (before, after) = (items(&before), items(&after));
     match (before.is_empty(), after.is_empty()) {
         (true, true) => false,
-        // From everybody to some; where it meant nobody, nothing is lost, and asking costs little.
+        // The list may change from every visitor to some. If it meant no visitor, nothing is lost.
         (true, false) => path == "features.audiences",
         (false, _) => before.iter().any(|item| !after.contains(item)),
     }
 }
 
-/// Whether a site may no longer show it.
+/// Returns whether a site loses the permission to show the messenger.
 fn loses_sites(step: Step<'_>, all: &str, list: &str) -> bool {
     let everywhere = step.values(all).map(|value| value == Some(&Value::Bool(true)));
     match everywhere {
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_field_does_to_visitors_is_told_by_its_kind_and_direction() {
+    fn the_class_of_a_field_depends_on_its_kind_and_direction() {
         use Class::{Behaviour, Cosmetic, Off, Reach};
         use ObjectKind::{MessengerConfiguration, WebMessaging};
         let launcher = "messenger.launcherButton.visibility";
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_deployment_and_a_profile_take_is_told_by_direction() {
+    fn the_loss_of_a_deployment_and_a_profile_depends_on_direction() {
         use Class::{Behaviour, Off, Reach};
         use ObjectKind::{MessagingSetting, MessengerDeployment, SupportedContent};
         let (inbound, domains) = ("mediaTypes.allow.inbound", "allowedDomains");
@@ -229,13 +230,13 @@ mod tests {
                 lost(Protect::Domains),
             ),
             (MessengerDeployment, "allowAllDomains", json!(false), json!(true), Reach, None),
-            // What a field does is told by its kind, whatever another kind calls so.
+            // The class of a field depends on its kind, even if another kind has a field of the same name.
             (MessengerDeployment, "greetings.messages", json!(["a"]), json!([]), Behaviour, None),
         ]);
     }
 
     #[test]
-    fn fewer_hours_are_lost_and_next_to_none_are_off() {
+    fn fewer_hours_are_a_loss_and_hardly_any_hours_are_off() {
         let always = || json!({"availability": {"schedule": "always"}});
         let on = |days: &[&str], from: &str, to: &str| {
             let rule = |day: &&str| json!({"dayOfWeek": day, "startTime": from, "endTime": to});
@@ -246,7 +247,7 @@ mod tests {
             (always(), on(&week, "09:00", "17:00"), Class::Reach, Some(Protect::Reach)),
             (on(&week, "09:00", "17:00"), always(), Class::Reach, None),
             (on(&week, "09:00", "17:00"), on(&week, "08:00", "18:00"), Class::Reach, None),
-            // Shifted: as long, and an hour of it is gone.
+            // Shifted by an hour: the duration is the same, but one hour is lost.
             (on(&week, "09:00", "17:00"), on(&week, "10:00", "18:00"), Class::Reach, Some(Protect::Reach)),
             (always(), on(&["MONDAY"], "09:00", "10:00"), Class::Off, Some(Protect::Off)),
             (on(&week, "09:00", "17:00"), on(&[], "", ""), Class::Off, Some(Protect::Off)),

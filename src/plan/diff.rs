@@ -1,4 +1,6 @@
-//! The field-by-field comparison of one organization.
+//! Compares one object field by field.
+//!
+//! In: desired, observed and the evidence about the object. Out: its changes, and the body to write.
 
 use std::borrow::Cow;
 use std::cell::LazyCell;
@@ -15,13 +17,13 @@ use super::owner::without_mark;
 use crate::model::author::Author;
 use crate::model::{Change, ChangeKind, Class, Desired, ObjectKind, Observed, json};
 
-/// Whether rules to ignore fields hold for an organization: one without a configuration gets every field,
-/// because there is nobody's value to leave alone.
+/// Returns whether the ignore rules apply. An object that does not exist yet gets every field, because there
+/// is no value to keep.
 fn ignores_any(desired: &Desired, observed: &Observed) -> bool {
     !desired.ignored.is_empty() && observed.version().is_some()
 }
 
-/// What git says of the fields that are not ignored.
+/// Returns the desired fields that are not ignored.
 fn in_force<'a>(desired: &'a Desired, observed: &Observed) -> Cow<'a, Map<String, Value>> {
     if ignores_any(desired, observed) {
         Cow::Owned(json::pick(&desired.body, &|path| !desired.ignores(path)))
@@ -30,8 +32,8 @@ fn in_force<'a>(desired: &'a Desired, observed: &Observed) -> Cow<'a, Map<String
     }
 }
 
-/// The configuration to write: the observed one with the managed fields set and, where the manifest is
-/// exclusive, the others gone. What is not managed, or is ignored, keeps its bytes and its place.
+/// Returns the body to write: the observed body with the managed fields set. An exclusive manifest removes
+/// the other fields. Fields that are ignored or not managed keep their bytes and their place.
 pub fn target_body(kind: ObjectKind, desired: &Desired, observed: &Observed) -> Map<String, Value> {
     let live = observed.body();
     let mut body = match (desired.exclusive, ignores_any(desired, observed)) {
@@ -46,8 +48,8 @@ pub fn target_body(kind: ObjectKind, desired: &Desired, observed: &Observed) -> 
     body
 }
 
-/// What counts as applied where nothing is left to change: the live configuration, and in place of what is
-/// ignored what git says. The value that somebody else gave it is no work of ours.
+/// Returns the base of an object that is in sync: the live body with git's values in ignored fields, because
+/// the live values there are the work of another user.
 pub fn base_body(kind: ObjectKind, desired: &Desired, observed: &Observed) -> Arc<Map<String, Value>> {
     if !ignores_any(desired, observed) {
         return observed.body();
@@ -55,7 +57,7 @@ pub fn base_body(kind: ObjectKind, desired: &Desired, observed: &Observed) -> Ar
     Arc::new(target_body(kind, &desired.ignoring(BTreeSet::new()), observed))
 }
 
-/// The managed fields that differ and are left as they are, in path order.
+/// Returns the managed fields that differ and are ignored, in path order.
 pub fn ignored(kind: ObjectKind, desired: &Desired, observed: &Observed) -> Vec<String> {
     if !ignores_any(desired, observed) {
         return Vec::new();
@@ -68,7 +70,8 @@ pub fn ignored(kind: ObjectKind, desired: &Desired, observed: &Observed) -> Vec<
     managed.filter(|path| desired.ignores(path)).filter(differs).collect()
 }
 
-/// The fields that differ, and those that git moved and that are there already; both in path order.
+/// Returns the fields that differ, and the fields that git changed and that are already live; both in path
+/// order.
 pub fn changes(
     kind: ObjectKind,
     desired: &Desired,
@@ -80,7 +83,7 @@ pub fn changes(
     let mut already_done = Vec::new();
     let ignoring = ignores_any(desired, observed);
     let git = in_force(desired, observed);
-    // Made only where something differs: at rest nothing is copied.
+    // Built only if something differs, so that an object in sync needs no copy.
     let target = LazyCell::new(|| target_body(kind, desired, observed));
     for path in managed_paths(kind, desired, &live) {
         if ignoring && desired.ignores(&path) {
@@ -117,7 +120,7 @@ pub fn changes(
     (changes, already_done)
 }
 
-/// Paths of the leaves in which two bodies differ, sorted.
+/// Returns the sorted paths of the leaves that differ between two bodies.
 pub fn differing(kind: ObjectKind, one: &Map<String, Value>, other: &Map<String, Value>) -> Vec<String> {
     let mut paths = BTreeSet::new();
     for (from, to) in [(one, other), (other, one)] {
@@ -130,7 +133,7 @@ pub fn differing(kind: ObjectKind, one: &Map<String, Value>, other: &Map<String,
     paths.into_iter().collect()
 }
 
-/// Paths of the managed leaves, sorted. An exclusive manifest also manages every live leaf.
+/// Returns the sorted paths of the managed leaves. An exclusive manifest also manages every live leaf.
 fn managed_paths(kind: ObjectKind, desired: &Desired, live: &Map<String, Value>) -> BTreeSet<String> {
     let mut paths = BTreeSet::new();
     json::leaves(&desired.body, &mut |path, _| {
@@ -149,21 +152,21 @@ fn managed_paths(kind: ObjectKind, desired: &Desired, live: &Map<String, Value>)
     paths
 }
 
-/// The value that we last applied: none where nothing is known, `Some(None)` where it was absent.
+/// Returns the value that genesync last applied: none if it is unknown, `Some(None)` if the field was absent.
 fn base_value<'a>(evidence: &Evidence<'a>, path: &str) -> Option<Option<&'a Value>> {
     if let Some(base) = evidence.base {
         return Some(json::at_dotted(&base.body, path));
     }
-    // What git said before is known only for the fields that it named then.
+    // An earlier commit gives values only for the fields that it named.
     let before = evidence.desired_before?;
     json::at_dotted(&before.body, path).map(Some)
 }
 
-/// Why a field differs.
+/// The reason why a field differs.
 struct Verdict {
     kind: ChangeKind,
     author: Option<Author>,
-    /// The value before somebody else moved it; none where it was absent, or is not known.
+    /// The value before another user changed it; none if it was absent or is unknown.
     was: Option<Value>,
 }
 
@@ -177,7 +180,7 @@ pub(super) struct Field<'a> {
 }
 
 impl Field<'_> {
-    /// Whether two values of the field mean the same.
+    /// Returns whether two values of the field mean the same.
     pub fn equal(self, one: Option<&Value>, other: Option<&Value>) -> bool {
         canonical::equal(self.kind, self.path, one, other)
     }
@@ -193,7 +196,8 @@ fn judge(
         return Verdict { kind: ChangeKind::ToApply, author: None, was: None };
     };
     let (author, old) = author::author(*field, stored, evidence);
-    // Without a base the audit log knows it: the value before the last change of this field, which was somebody else's.
+    // Without a base, the value comes from the audit log: it is the value before another user last changed
+    // this field.
     let before = before.or(old.as_deref().map(Some));
     let kind = before.map_or(ChangeKind::ToApply, |before| three_way(*field, before));
     let is_theirs = kind != ChangeKind::ToApply;
@@ -201,8 +205,8 @@ fn judge(
     Verdict { kind, author: Some(author).filter(|_| is_theirs), was }
 }
 
-/// What a field's change does to visitors: of drift what was done to them, which is not what setting it back does. Besides,
-/// what somebody else did.
+/// Returns the class of a change, and the class of another user's part in it. The class of drift describes
+/// what the other user did, not what it means to set the value back.
 fn effect(
     written: Step<'_>,
     path: &str,

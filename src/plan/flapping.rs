@@ -1,4 +1,7 @@
-//! Fields that two owners keep setting: noticed across runs, from what the journal says was set back.
+//! Detects fields that genesync and another user keep changing, from the reverts of earlier runs in the
+//! journal.
+//!
+//! In: the planned targets, the recorded reverts and the limits. Out: new reverts, or a reason to hold.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +11,7 @@ use crate::model::plan::{Limits, TargetPlan};
 use crate::model::record::Revert;
 use crate::model::{Actor, Change, ChangeKind, TenantName};
 
-/// What writing these targets sets back: every field that somebody else moved.
+/// Returns the reverts that writing these targets causes: one for each field that another user changed.
 pub fn reverts(targets: &[&TargetPlan], at: Timestamp) -> Vec<Revert> {
     let of_one = |target: &&TargetPlan| {
         let object = target.target.object_ref();
@@ -26,9 +29,9 @@ fn moved(change: &Change) -> bool {
     change.kind != ChangeKind::ToApply
 }
 
-/// Why targets may not be written although every write of it would succeed: a field that was set back as
-/// often as the limit allows within its window was moved again. Setting it back once more decides nothing,
-/// and both owners would go on for ever.
+/// Returns why genesync does not write the targets: another user changed a field again that genesync had
+/// already set back as often as the limit allows within the window. Without this limit, both would continue
+/// for ever.
 pub fn fought_over<'a>(
     tenant: &TenantName,
     targets: impl Iterator<Item = &'a TargetPlan>,
@@ -37,7 +40,7 @@ pub fn fought_over<'a>(
     now: Timestamp,
 ) -> Option<String> {
     let window_ms = i64::try_from(limits.flap_window_ms).unwrap_or(i64::MAX);
-    // What lies ahead, because a clock was set back, is as recent as can be.
+    // A revert in the future, because a clock was set back, counts as recent.
     let recent =
         |revert: &&Revert| now.as_millisecond().saturating_sub(revert.at.as_millisecond()) < window_ms;
     let mut first = None;
@@ -57,19 +60,19 @@ pub fn fought_over<'a>(
     let who = change.by().map(|by| &by.actor);
     let times = before.len();
     Some(format!(
-        "fought over: {} of {} was set back {times} time{} within {} and {} moved it again{}{}; agree on one owner, then `genesync resume {}`",
+        "fought over: {} of {} was set back {times} time{} within {} and {} changed it again{}.{} Agree on one owner, then run `genesync resume {}`",
         change.path,
         target.target.object_ref(),
         if times == 1 { "" } else { "s" },
         span(limits.flap_window_ms),
-        who.map_or("somebody".into(), Actor::label),
+        who.map_or("another user".into(), Actor::label),
         others(who, &before),
-        if count > 1 { format!("; so it is with {} more", count - 1) } else { String::new() },
+        if count > 1 { format!(" Also fought over: {} more.", count - 1) } else { String::new() },
         tenant,
     ))
 }
 
-/// Who had moved the field before, besides whoever did it now.
+/// Returns the other actors who changed the field earlier.
 fn others(who: Option<&Actor>, before: &[&Revert]) -> String {
     let known = before.iter().filter_map(|revert| revert.by.as_ref());
     let labels: BTreeSet<_> =
@@ -77,7 +80,7 @@ fn others(who: Option<&Actor>, before: &[&Revert]) -> String {
     if labels.is_empty() {
         return String::new();
     }
-    format!(", {} before", labels.into_iter().collect::<Vec<_>>().join(" and "))
+    format!(" (earlier: {})", labels.into_iter().collect::<Vec<_>>().join(" and "))
 }
 
 fn span(ms: u64) -> String {
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_fought_over_once_it_was_set_back_too_often_within_the_window() {
+    fn a_field_is_fought_over_if_it_was_set_back_too_often_within_the_window() {
         use ChangeKind::{Conflict, Drift, ToApply};
         let delay = "greetings.delayMs";
         let thrice = |first: i64| -> Vec<Revert> {
@@ -176,7 +179,7 @@ mod tests {
         let table = [
             ("three times", Drift, thrice(0), 3 * MINUTE, true),
             ("both moved", Conflict, thrice(0), 3 * MINUTE, true),
-            ("git moved, nobody else", ToApply, thrice(0), 3 * MINUTE, false),
+            ("only git moved", ToApply, thrice(0), 3 * MINUTE, false),
             ("twice", Drift, thrice(0)[..2].to_vec(), 3 * MINUTE, false),
             ("never", Drift, Vec::new(), 0, false),
             ("at the end of the window", Drift, thrice(0), 60 * MINUTE - 1, true),
@@ -199,9 +202,9 @@ mod tests {
     }
 
     #[test]
-    fn a_fight_is_told_with_its_field_its_times_and_its_owners() {
+    fn the_reason_names_the_field_the_number_of_reverts_and_the_actors() {
         let limits = Limits { flaps_max: 2, flap_window_ms: 90_000, ..Limits::default() };
-        let told = |by: Option<&str>, before: &[Option<&str>], fields: usize| {
+        let reported = |by: Option<&str>, before: &[Option<&str>], fields: usize| {
             let changes = (0..fields).map(|n| change(&format!("x.{n}"), ChangeKind::Drift, by)).collect();
             let reverts: Vec<Revert> = (0..fields)
                 .flat_map(|n| before.iter().map(move |by| revert(1, &format!("x.{n}"), *by, 0)))
@@ -209,23 +212,29 @@ mod tests {
             said(&targets(vec![vec![], changes]), &reverts, &limits, 0).unwrap()
         };
         let table = [
-            (told(Some("Mara"), &[Some("Mara"), Some("Mara")], 1), "and Mara moved it again; agree"),
+            (reported(Some("Mara"), &[Some("Mara"), Some("Mara")], 1), "and Mara changed it again. Agree"),
             (
-                told(Some("Mara"), &[Some("terraform"), Some("Mara"), Some("Ben")], 1),
-                "3 times within 90 s and Mara moved it again, Ben and terraform before; agree",
+                reported(Some("Mara"), &[Some("terraform"), Some("Mara"), Some("Ben")], 1),
+                "3 times within 90 s and Mara changed it again (earlier: Ben and terraform). Agree",
             ),
-            (told(None, &[Some("Ben"), None], 1), "and somebody moved it again, Ben before; agree"),
-            (told(None, &[None, None], 3), "and somebody moved it again; so it is with 2 more; agree"),
+            (
+                reported(None, &[Some("Ben"), None], 1),
+                "and another user changed it again (earlier: Ben). Agree",
+            ),
+            (
+                reported(None, &[None, None], 3),
+                "and another user changed it again. Also fought over: 2 more. Agree",
+            ),
         ];
         for (said, expected) in table {
             assert!(said.starts_with("fought over: x.0 of org-1 was set back "), "{said}");
             assert!(said.contains(expected), "{said}");
-            assert!(said.ends_with("agree on one owner, then `genesync resume acme`"), "{said}");
+            assert!(said.ends_with("Agree on one owner, then run `genesync resume acme`"), "{said}");
         }
     }
 
     #[test]
-    fn what_somebody_moved_is_set_back_and_what_git_moved_is_not() {
+    fn a_change_of_another_user_is_a_revert_and_a_change_of_git_is_not() {
         let targets = targets(vec![
             vec![change("a", ChangeKind::ToApply, None), change("b", ChangeKind::Drift, Some("Mara"))],
             vec![change("c", ChangeKind::Conflict, None)],

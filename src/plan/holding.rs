@@ -1,7 +1,7 @@
-//! Differences that are left to a person, because their tenant says so.
+//! Holds changes that a person has to decide, because the tenant's policy says so.
 //!
-//! In: what differs of one object, and what the tenant holds. Out: the step that is due, or what somebody has to decide
-//! first. Never: refuses a plan; that is what guards do. Start reading at [`hold`].
+//! In: the changes of one object and the policy of its tenant. Out: the next step, or the decision that
+//! a person has to make first. This module never refuses a plan; guards do that. Start reading at [`hold`].
 
 use std::collections::BTreeSet;
 
@@ -12,21 +12,21 @@ use crate::model::{
     Change, ChangeKind, Class, Guard, Memory, Mode, OnConflict, OnOff, Target, Tenant, TenantName,
 };
 
-/// Which differences of a tenant are left to a person.
+/// The kinds of differences that a person has to decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Withheld {
-    /// Fields that git and somebody else moved.
+    /// Fields that git and another user changed.
     pub conflicts: bool,
-    /// What somebody else made, where the operator keeps no state that knows what was applied before: with one, the guard
-    /// `adopt` judges that.
+    /// Objects that another user made, if the operator keeps no state. With a state, the guard `adopt` checks
+    /// them.
     pub unrecorded: bool,
-    /// What somebody else switched off.
+    /// Fields that another user switched off.
     pub off: bool,
 }
 
 impl Withheld {
-    /// What a tenant holds, but for what the operator opened. Nothing is held of one that is only watched: nothing
-    /// would be written.
+    /// Returns what the policy of a tenant holds, except what the operator allowed. A tenant in watch mode
+    /// holds nothing, because genesync does not write it.
     pub fn of(tenant: &Tenant, allowed: &BTreeSet<Guard>, memory: Memory) -> Self {
         let holds = tenant.mode == Mode::Enforce && !allowed.contains(&Guard::Conflict);
         let conflicts = holds && tenant.policy.on_conflict == OnConflict::Hold;
@@ -38,7 +38,7 @@ impl Withheld {
     }
 }
 
-/// What is due of an object, or what a person has to decide first.
+/// Returns the next step of an object, or the decision that a person has to make first.
 pub fn hold(
     target: &Target,
     tenant: &TenantName,
@@ -52,27 +52,29 @@ pub fn hold(
     }
     let conflicts = fields(changes, |change| change.kind == ChangeKind::Conflict);
     let off = fields(changes, |change| change.theirs == Some(Class::Off));
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     if let Some(fields) = conflicts.filter(|_| holds.conflicts) {
-        told.push(format!("git and somebody else moved {fields}"));
+        reported.push(format!("git and another user changed {fields}"));
     }
     if let (Some(by), true) = (unrecorded, holds.unrecorded) {
         let (verb, who) = (by.deed.verb(), by.actor.label());
-        told.push(format!("{who} {verb} what is live, and nothing is known of what was applied before"));
+        reported.push(format!(
+            "{who} {verb} the live object, and genesync has no record of what it applied last"
+        ));
     }
     if let Some(fields) = off.filter(|_| holds.off) {
-        told.push(format!("somebody else switched off {fields}"));
+        reported.push(format!("another user switched off {fields}"));
     }
-    if told.is_empty() {
+    if reported.is_empty() {
         return next;
     }
     Some(Next::Decide(format!(
-        "{target}: {}; take git's side with `genesync apply --tenant {tenant} --allow conflict --reason …`, or commit what is live",
-        told.join("; ")
+        "{target}: {}. Apply git's values with `genesync apply --tenant {tenant} --allow conflict --reason …`, or commit the live values",
+        reported.join("; ")
     )))
 }
 
-/// Some fields with whoever moved them; none where there are none.
+/// Returns the matching fields with their authors; none if no field matches.
 fn fields(changes: &[Change], is_one: impl Fn(&Change) -> bool) -> Option<String> {
     let named = |change: &Change| match &change.author {
         Some(Author::Named(by)) => format!("{} ({} {})", change.path, by.preposition(), by.actor.label()),
@@ -105,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_tenant_says_is_left_to_a_person() {
+    fn a_person_decides_only_what_the_policy_of_the_tenant_names() {
         let target = Target {
             organization: OrganizationId::new("o"),
             region: Region::EuWest1,
@@ -123,10 +125,10 @@ mod tests {
         let conflicts = Withheld { off: false, ..both };
         let off = Withheld { conflicts: false, unrecorded: false, ..both };
         let judged = Withheld { unrecorded: false, ..conflicts };
-        let command = "; take git's side with `genesync apply --tenant acme --allow conflict --reason …`, or commit what is live";
-        let moved = "git and somebody else moved b (by Mara)";
-        let unknown = "Mara changed what is live, and nothing is known of what was applied before";
-        let dark = "somebody else switched off c (by Mara)";
+        let command = ". Apply git's values with `genesync apply --tenant acme --allow conflict --reason …`, or commit the live values";
+        let moved = "git and another user changed b (by Mara)";
+        let unknown = "Mara changed the live object, and genesync has no record of what it applied last";
+        let dark = "another user switched off c (by Mara)";
         type Row<'a> = (Withheld, &'a [Change], Option<&'a Attribution>, Vec<&'a str>);
         let rows: [Row<'_>; 8] = [
             (Withheld::default(), &changes, Some(mara), vec![]),
@@ -139,10 +141,10 @@ mod tests {
             (both, &changes, None, vec![moved, dark]),
         ];
         let tenant = TenantName::new("acme");
-        for (holds, changes, unrecorded, told) in rows {
-            let expected = match told.is_empty() {
+        for (holds, changes, unrecorded, reported) in rows {
+            let expected = match reported.is_empty() {
                 true => Some(Next::Store),
-                false => Some(Next::Decide(format!("organization o: {}{command}", told.join("; ")))),
+                false => Some(Next::Decide(format!("organization o: {}{command}", reported.join("; ")))),
             };
             let due = hold(&target, &tenant, holds, changes, unrecorded, Some(Next::Store));
             assert_eq!(due, expected, "{holds:?}");

@@ -1,9 +1,10 @@
-//! Stage 4 of 7: compares what git says, what is live and what we last applied, and lists the changes.
+//! Stage 4 of 7: compares desired, observed and base, and lists the changes.
 //!
-//! In: [`Desired`], one [`Observed`] per object, their [`Base`]s, the audit entries that tell who
-//! moved what, [`crate::model::plan::Limits`]. Out: a [`Plan`], and the [`crate::model::Refusal`]s that keep it from being applied.
-//! Never: reads YAML, wire formats, a clock or a store; writes anything.
-//! Start reading at [`plan`], then `diff.rs`; `guards/` and `flapping.rs` say why a plan may not be applied.
+//! In: [`Desired`], one [`Observed`] and one [`Base`] per object, the audit entries that name the author
+//! of a change, and [`crate::model::plan::Limits`]. Out: a [`Plan`], and the [`crate::model::Refusal`]s
+//! that block it. Never: reads YAML, wire formats, a clock or a store; writes anything.
+//! Start reading at [`plan`], then `diff.rs`; `guards/` and `flapping.rs` decide whether a plan may be
+//! applied.
 
 mod author;
 pub mod canonical;
@@ -31,39 +32,39 @@ use crate::model::{
 use holding::Withheld;
 use resolve::Organization;
 
-/// What is known of one organization when a plan is made.
+/// The facts about one object beyond desired and observed.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence<'a> {
-    /// What we last applied there.
+    /// The body that genesync last applied.
     pub base: Option<&'a Base>,
-    /// What its fields that git does not name are compared with.
+    /// The body that fields which git does not name are compared with.
     pub baseline: Option<Cow<'a, Baseline>>,
-    /// What we last stored as its draft.
+    /// The draft that genesync last stored.
     pub draft: Option<&'a Base>,
-    /// What git said at the revision that counts as applied, where no base is known (`plan --since`).
+    /// The desired state of the revision that counts as applied if there is no base (`plan --since`).
     pub desired_before: Option<&'a Desired>,
     /// Audit entries of the organization, in any order, possibly twice.
     pub entries: &'a [Entry],
-    /// Whether the audit log was asked for them.
+    /// Whether genesync read the audit log.
     pub log: Log,
-    /// Names of people by their ids, where these had to be looked up.
+    /// Names of users by id, if genesync had to look them up.
     pub people: Option<&'a BTreeMap<String, String>>,
-    /// Whether this run wrote it: then it is waited for.
+    /// Whether this run wrote the object; genesync then waits until it is ready.
     pub made: bool,
-    /// Ids of our own OAuth clients: what they moved is no drift.
+    /// Ids of genesync's own OAuth clients; their changes are not drift.
     pub own_clients: Option<&'a BTreeSet<String>>,
 }
 
-/// What one organization of a tenant was seen to hold.
+/// One organization of a tenant with its observed objects.
 #[derive(Debug, Clone, Copy)]
 pub struct Side<'a> {
     /// Its objects, in the order of [`Organization::resources`].
     pub targets: &'a [Target],
-    /// What is known of them.
+    /// The desired and observed state of these objects.
     pub known: Organization<'a>,
 }
 
-/// What the plan of a tenant is made from.
+/// The input of [`plan`].
 #[derive(Clone, Copy)]
 pub struct Basis<'a> {
     /// The tenant.
@@ -72,17 +73,17 @@ pub struct Basis<'a> {
     pub revision: &'a Revision,
     /// Its organizations, the primary first, then the replicas.
     pub sides: &'a [Side<'a>],
-    /// What becomes of drafts that somebody else left.
+    /// How genesync handles drafts of other users.
     pub drafts: Drafts,
-    /// The id of the repository, by which it marks what it writes.
+    /// The id of the repository; genesync adds it as a mark to the objects that it writes.
     pub owner: Option<&'a str>,
-    /// Which differences are left to a person, where the tenant is written at all.
+    /// The differences that a person has to decide.
     pub holds: Withheld,
-    /// What is known of an object beside what git says and what was seen.
+    /// Returns the evidence about an object.
     pub evidence: &'a dyn Fn(&Target) -> Evidence<'a>,
 }
 
-/// Compares one tenant's organizations with what git says. An object that was not seen is left out of the plan.
+/// Returns the plan of one tenant. The plan omits objects that were not observed.
 pub fn plan(basis: Basis<'_>) -> Plan {
     let Basis { tenant, revision, sides, .. } = basis;
     let seen = |side: &'_ Side<'_>| 0..side.targets.len().min(side.known.observed.len());
@@ -94,21 +95,24 @@ pub fn plan(basis: Basis<'_>) -> Plan {
     Plan { tenant: tenant.name.clone(), revision: revision.clone(), mode: tenant.mode, targets }
 }
 
-/// The plan that [`plan`] would make of all objects, from an earlier one of them and those of which something other is
-/// known since then, by their places in it. What refers to one of them has to be among them. Not where copies are made: what
-/// may be copied over hangs on the primary.
+/// Updates an earlier plan for the objects at `places` and returns what [`plan`] would return for all
+/// objects.
+///
+/// `places` are the indexes of the objects whose facts changed, and of all objects that refer to them. Do not
+/// call it for a dialect that copies, because there each replica also depends on the primary.
 pub fn again(mut before: Plan, places: impl IntoIterator<Item = usize>, basis: Basis<'_>) -> Plan {
     let of_each = basis.sides.first().map_or(1, |side| side.targets.len()).max(1);
     for place in places {
-        let anew = basis.sides.get(place / of_each).and_then(|side| of_one(basis, side, place % of_each));
-        if let (Some(known), Some(anew)) = (before.targets.get_mut(place), anew) {
-            *known = Arc::new(anew);
+        let again = basis.sides.get(place / of_each).and_then(|side| of_one(basis, side, place % of_each));
+        if let (Some(known), Some(again)) = (before.targets.get_mut(place), again) {
+            *known = Arc::new(again);
         }
     }
     before
 }
 
-/// Copying the primary over a replica is harmless where both would end up the same.
+/// Marks the targets that a copy of the primary may overwrite: those that need no change or end up equal to
+/// it.
 fn compare_with_primary(targets: &mut [Arc<TargetPlan>]) {
     let Some((primary, replicas)) = targets.split_first_mut() else { return };
     Arc::make_mut(primary).ours_to_overwrite = true;
@@ -120,7 +124,7 @@ fn compare_with_primary(targets: &mut [Arc<TargetPlan>]) {
     }
 }
 
-/// Compares the n-th object of an organization with what git says of it.
+/// Returns the plan of the n-th object of an organization; none if the object was not observed.
 fn of_one(basis: Basis<'_>, side: &Side<'_>, at: usize) -> Option<TargetPlan> {
     let (target, observed) = (side.targets.get(at)?, side.known.observed.get(at)?);
     let evidence = (basis.evidence)(target);
@@ -129,16 +133,17 @@ fn of_one(basis: Basis<'_>, side: &Side<'_>, at: usize) -> Option<TargetPlan> {
     let (desired, problems) = resolve::desired(at, side.known);
     let kind = target.object.kind;
     let desired = unmanaged::named(policy, kind, desired, observed, baseline.as_deref());
-    // What is set back is told from the baseline, whatever was kept since.
+    // A value that is set back comes from the baseline, not from the newer base.
     let before = baseline.as_deref().filter(|_| policy == OnUnmanaged::Drift);
     let before = before.map(|known| unmanaged::before(evidence.base, known));
     let evidence = Evidence { base: before.as_ref().or(evidence.base), ..evidence };
     let (mut changes, already_done) = diff::changes(kind, &desired, observed, &evidence);
-    // Where everything that is not named is to go, what could not be looked up is named all the same.
+    // An exclusive manifest removes fields that git does not name. A reference that was not found is still
+    // named.
     if let (false, Some(resource)) = (problems.is_empty(), side.known.resources.get(at)) {
         changes.retain(|change| change.desired.is_some() || !resolve::is_unfound(resource, &change.path));
     }
-    // Nobody in git disagrees with whoever pinned another version.
+    // Git names no version, so a version that another user pinned is drift and never a conflict.
     for pin in changes.iter_mut().filter(|change| change.path == resolve::PINNED) {
         pin.kind = if pin.kind == ChangeKind::Conflict { ChangeKind::Drift } else { pin.kind };
     }
@@ -149,7 +154,7 @@ fn of_one(basis: Basis<'_>, side: &Side<'_>, at: usize) -> Option<TargetPlan> {
     pins::judge(at, &desired, side.known, &mut changes);
     let unrecorded = unrecorded(kind, observed, &changes, &evidence);
     let next = holding::hold(target, &basis.tenant.name, basis.holds, &changes, unrecorded.as_ref(), next);
-    // Nothing is written for the mark alone.
+    // A missing mark alone is no reason to write.
     let body = match next {
         Some(Next::Store) => owner::marked(kind, body, basis.owner),
         _ => body,
@@ -174,7 +179,8 @@ fn of_one(basis: Basis<'_>, side: &Side<'_>, at: usize) -> Option<TargetPlan> {
     })
 }
 
-/// Whoever made what is live, where nothing is known of what was applied before: then what differs may be theirs.
+/// Returns the author of the live object if another user made it and genesync has no record of an earlier
+/// apply. A difference may then be a change of that user.
 fn unrecorded(
     kind: ObjectKind,
     observed: &Observed,

@@ -1,8 +1,8 @@
-//! What has to be done next for one object: one step of those that lead to what git says.
+//! Decides the next step for one object on the way to its desired state.
 //!
-//! In: what was seen of it, what differs, and what the journal knows of its draft. Out: the body to write, and
-//! [`Next`]. Never: writes over a draft that somebody else left, unless the operator said what becomes of it.
-//! Start reading at [`next`].
+//! In: the observed object, its changes, and the draft that the journal knows. Out: the body to write,
+//! and [`Next`]. This module never overwrites a draft of another user unless the operator says so. Start
+//! reading at [`next`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::model::{
     Actor, Base, Change, Desired, Draft, Entry, Object, ObjectKind, Observed, Readiness, Stored, Target, json,
 };
 
-/// What the platform calls an object that somebody is deleting.
+/// The platform's status of an object that a user is deleting.
 const DELETING: &str = "Deleting";
 
-/// The body to write, and the step that is due.
+/// Returns the body to write, and the next step; no step if there is nothing to do.
 pub fn next(
     target: &Target,
     desired: &Desired,
@@ -31,43 +31,43 @@ pub fn next(
     evidence: &Evidence<'_>,
 ) -> (Arc<Map<String, Value>>, Option<Next>) {
     let kind = target.object.kind;
-    // At rest, which is nearly always, there is nothing to write, and nothing to copy for it.
+    // The body is built only on demand: most objects are in sync and need no copy.
     let body = || Arc::new(diff::target_body(kind, desired, observed));
     if !problems.is_empty() {
         return (observed.body(), Some(Next::Amend(format!("{target}: {}", problems.join("; ")))));
     }
     let stored = match observed {
-        // What has a name is made for that alone.
+        // A named object is created even without fields.
         Observed::Absent if changes.is_empty() && !kind.is_named() => return (observed.body(), None),
         Observed::Absent => return (body(), Some(Next::Store)),
         Observed::Present(stored) => stored,
     };
     let due = match stored.draft() {
         _ if changes.is_empty() => (observed.body(), None),
-        // What differs in spelling alone is nobody's draft.
+        // A body that differs only in spelling is not a draft.
         Some(draft) if stored.version == 0 || !canonical::same(kind, &draft.body, &stored.body) => {
             with_draft(&target.object, desired, stored, draft, drafts, evidence)
         }
         _ => (body(), Some(Next::Store)),
     };
     match stored.instance.as_ref().map(|instance| &instance.readiness) {
-        // No waiting decides what becomes of somebody's draft.
+        // A person has to decide about a draft of another user, and waiting does not change that.
         _ if matches!(due, (_, Some(Next::Decide(_)))) => due,
-        // What somebody else wrote a moment ago is waited for where it is in the way.
+        // A recent write of another user delays genesync only if there is something to write.
         Some(Readiness::Pending) => {
             let waits = evidence.made || !changes.is_empty();
             (observed.body(), waits.then_some(Next::Wait))
         }
         Some(Readiness::Failed(why)) if changes.is_empty() || why == DELETING => {
-            let reason = format!("{target} is in error on the platform: {why}");
+            let reason = format!("the platform reports an error of {target}: {why}");
             (observed.body(), Some(Next::Decide(reason)))
         }
         _ => due,
     }
 }
 
-/// What a write of a target carries: the whole body, or where the platform has a call for each field, the first one that
-/// differs.
+/// Returns the body of the next write: the whole body, or only the first field that differs if the platform
+/// has one call per field.
 pub fn sent(target: &TargetPlan) -> Arc<Map<String, Value>> {
     let first = target.changes.first().and_then(|change| change.path.split('.').next());
     match first.filter(|_| target.target.object.kind.is_written_by_field()) {
@@ -79,7 +79,7 @@ pub fn sent(target: &TargetPlan) -> Arc<Map<String, Value>> {
     }
 }
 
-/// The part of a body that a write of a target concerns.
+/// Returns the part of a body that a write of a target sets.
 pub fn written(
     body: &Arc<Map<String, Value>>,
     sent: &Map<String, Value>,
@@ -92,8 +92,8 @@ pub fn written(
     Arc::new(concerned.map(|(field, value)| (field.clone(), value.clone())).collect())
 }
 
-/// A deployment that would move to another version takes along what somebody published and nobody has let visitors
-/// see: a person decides, unless the operator has it adopted.
+/// Returns a decision instead of the next step if a deployment moves to a version that also contains changes
+/// of another user which visitors have not seen. With [`Drafts::Adopt`], the next step stays.
 pub fn unseen<'a>(
     target: &Target,
     at: usize,
@@ -110,12 +110,13 @@ pub fn unseen<'a>(
     }
     let Some((version, fields)) = resolve::goes_along(at, known, draft_of) else { return next };
     Some(Next::Decide(format!(
-        "{target} would serve, along with what git says, what somebody published in version {version} and no visitor has seen: {}; pin that version in the admin UI, take it back, or let it be seen by `genesync apply --tenant … --draft adopt`",
+        "{target} would also serve changes that another user published in version {version} and that no visitor has seen: {}. Pin that version in the admin UI, revert the changes, or serve them with `genesync apply --tenant … --draft adopt`",
         listed(&fields)
     )))
 }
 
-/// Whether a draft is what we stored last. A person can bring one back to what ours once held.
+/// Returns whether a draft is the one that genesync stored last. It checks the author as well as the body,
+/// because a user can restore an earlier body of genesync.
 pub fn is_ours(
     kind: ObjectKind,
     draft: &Draft,
@@ -127,7 +128,7 @@ pub fn is_ours(
         && base.is_some_and(|base| canonical::same(kind, &base.body, &draft.body))
 }
 
-/// What becomes of somebody's draft by the step that is due.
+/// Returns the effect of the next step on a draft of another user; none if there is no effect.
 pub fn their_draft(
     kind: ObjectKind,
     desired: &Desired,
@@ -154,11 +155,11 @@ pub fn their_draft(
     let by = draft
         .modified_by
         .as_ref()
-        .map_or_else(|| "somebody".to_owned(), |who| name_of(who, evidence.entries));
+        .map_or_else(|| "another user".to_owned(), |who| name_of(who, evidence.entries));
     Some(TheirDraft { by, at: draft.modified_at, published_along, written_over })
 }
 
-/// What somebody else drafted and has not published, where nothing of it becomes a step or a decision.
+/// Returns the unpublished draft of another user if no step and no decision concerns it.
 pub fn unfinished(
     kind: ObjectKind,
     observed: &Observed,
@@ -167,8 +168,8 @@ pub fn unfinished(
     evidence: &Evidence<'_>,
 ) -> Option<Unfinished> {
     let Observed::Present(stored) = observed else { return None };
-    let is_told = draft.is_some() || matches!(next, Some(Next::Decide(_) | Next::Amend(_)));
-    let theirs = stored.draft().filter(|_| !is_told)?;
+    let is_reported = draft.is_some() || matches!(next, Some(Next::Decide(_) | Next::Amend(_)));
+    let theirs = stored.draft().filter(|_| !is_reported)?;
     if is_ours(kind, theirs, evidence.draft, evidence.own_clients) {
         return None;
     }
@@ -177,11 +178,12 @@ pub fn unfinished(
         let looked_up = evidence.people.and_then(|people| people.get(&who.id)).cloned();
         looked_up.unwrap_or_else(|| name_of(who, evidence.entries))
     };
-    let by = theirs.modified_by.as_ref().map_or_else(|| "somebody".to_owned(), named);
+    let by = theirs.modified_by.as_ref().map_or_else(|| "another user".to_owned(), named);
     (!fields.is_empty()).then_some(Unfinished { by, at: theirs.modified_at, fields })
 }
 
-/// Something is stored that is not published: ours, from before a crash or a moment ago, or somebody else's.
+/// Returns the body and the next step for an object that has an unpublished draft. The draft is genesync's
+/// own (from this run or from a run that crashed), or one of another user.
 fn with_draft(
     object: &Object,
     desired: &Desired,
@@ -199,18 +201,18 @@ fn with_draft(
     };
     let says_it = diff::changes(kind, desired, &as_draft, &Evidence::default()).0.is_empty();
     let ours = is_ours(kind, draft, evidence.draft, evidence.own_clients);
-    // A version that was published since may hold what our draft does not, or no longer what it does: publishing the
-    // draft over it would take that back.
+    // A version that was published since may differ from our draft. Publishing the draft would revert that
+    // version.
     let newer = evidence.draft.is_some_and(|base| stored.version > base.onto);
     let behind = newer && !canonical::same(kind, &on_published(), &draft.body);
     match drafts {
         _ if ours && says_it && behind => (on_published(), Some(Next::Store)),
         _ if ours && says_it => (Arc::clone(&draft.body), Some(Next::Publish)),
-        // Somebody stored exactly what we would.
+        // Another user stored exactly the body that genesync would store.
         _ if says_it && canonical::same(kind, &draft.body, &on_published()) => {
             (Arc::clone(&draft.body), Some(Next::Publish))
         }
-        // What was never published has nothing below it but the platform's own defaults.
+        // An object that was never published has only the platform's defaults below its draft.
         _ if ours && stored.version == 0 => (on_draft(), Some(Next::Store)),
         _ if ours => (on_published(), Some(Next::Store)),
         Drafts::Adopt if says_it => (Arc::clone(&draft.body), Some(Next::Publish)),
@@ -223,7 +225,7 @@ fn with_draft(
     }
 }
 
-/// Who that is: an object has an id alone, and the audit log knows what its owner is called.
+/// Returns the name of an actor. An object has only the actor's id; the name comes from the audit log.
 pub fn name_of<'a>(actor: &Actor, entries: impl IntoIterator<Item = &'a Entry>) -> String {
     let same = |entry: &&Entry| entry.actor.id == actor.id && !entry.actor.name.is_empty();
     entries
@@ -232,16 +234,16 @@ pub fn name_of<'a>(actor: &Actor, entries: impl IntoIterator<Item = &'a Entry>) 
         .map_or_else(|| actor.label().into_owned(), |entry| entry.actor.name.clone())
 }
 
-/// What a person has to know of a draft that is not ours.
+/// Returns the message for a person about a draft of another user.
 fn unpublished(object: &Object, draft: &Draft, stored: &Stored, entries: &[Entry]) -> String {
     let who =
-        draft.modified_by.as_ref().map_or_else(|| "somebody".to_owned(), |actor| name_of(actor, entries));
+        draft.modified_by.as_ref().map_or_else(|| "another user".to_owned(), |actor| name_of(actor, entries));
     let when = draft
         .modified_at
         .map(|at| format!(" on {}", at.strftime("%Y-%m-%d at %H:%M:%S UTC")))
         .unwrap_or_default();
-    let told = listed(&diff::differing(object.kind, &draft.body, &stored.body));
+    let reported = listed(&diff::differing(object.kind, &draft.body, &stored.body));
     format!(
-        "{who} left a draft of {object} unpublished{when} ({told}); publish or discard it in the admin UI, or run `genesync apply --tenant …` with --draft adopt to publish along what git leaves alone, or with --draft discard to write over it"
+        "{who} left a draft of {object} unpublished{when} ({reported}). Publish or discard it in the admin UI, or run `genesync apply --tenant …` with --draft adopt to also publish the fields that git does not manage, or with --draft discard to overwrite it"
     )
 }

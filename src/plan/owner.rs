@@ -1,7 +1,7 @@
-//! Whose an object is, as far as that can be told.
+//! Finds the repository that owns an object, if that is known.
 //!
-//! In: an object as it is live, the id of this repository. Out: the id in its mark, a body with our mark. Never: marks what is
-//! not written anyway. Start reading at [`of`].
+//! In: a live object and the id of this repository. Out: the id in its mark, or a body with our mark. A
+//! missing mark never causes a write. Start reading at [`of`].
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 use super::Evidence;
 use crate::model::{Actor, ActorKind, ObjectKind, Observed, json, mark};
 
-/// The id of whoever marked what is live; none where nobody did, or where there is no place for a mark.
+/// Returns the id in the mark of a live object; none if it has no mark, or if its kind has no field for one.
 pub fn of(kind: ObjectKind, live: &Map<String, Value>) -> Option<&str> {
     mark::split(json::at_dotted(live, kind.fields().mark?)?.as_str()?).1
 }
 
-/// A value as it is told: without a mark.
+/// Returns a value without a mark, for reports.
 pub fn without_mark(kind: ObjectKind, path: &str, value: &Value) -> Value {
     match value.as_str().filter(|_| kind.fields().mark == Some(path)) {
         Some(text) => mark::split(text).0.into(),
@@ -23,7 +23,8 @@ pub fn without_mark(kind: ObjectKind, path: &str, value: &Value) -> Value {
     }
 }
 
-/// A body that is to be written, with our mark where there is a place for one, and with nobody else's.
+/// Returns a body to write with our mark, if its kind has a field for one, and without the mark of another
+/// repository.
 pub fn marked(kind: ObjectKind, body: Arc<Map<String, Value>>, id: Option<&str>) -> Arc<Map<String, Value>> {
     let Some(field) = kind.fields().mark else { return body };
     let text = match body.get(field) {
@@ -41,7 +42,8 @@ pub fn marked(kind: ObjectKind, body: Arc<Map<String, Value>>, id: Option<&str>)
     Arc::new(marked)
 }
 
-/// The client that wrote an object last, where that is none of ours and the object has no place for a mark.
+/// Returns the OAuth client that last wrote an object, if it is not genesync's own and the kind has no field
+/// for a mark.
 pub fn another_program(kind: ObjectKind, observed: &Observed, evidence: &Evidence<'_>) -> Option<Actor> {
     let Observed::Present(stored) = observed else { return None };
     let actor = stored.modified_by.as_ref().filter(|actor| actor.kind == ActorKind::Client)?;

@@ -1,7 +1,8 @@
-//! What visitors notice of a deployment that serves another configuration: the worst difference of the two.
+//! Classifies a change of the pinned configuration: the worst difference between the old and the new one.
 //!
-//! In: a deployment's changes, what it pins, and the configurations of its organization. Out: the changes with their
-//! class and loss. Never: takes two configurations for alike of which one is not known. Start reading at [`judge`].
+//! In: the changes of a deployment, its pin, and the configurations of its organization. Out: the
+//! changes with their class and loss. This module never treats an unknown configuration as equal. Start
+//! reading at [`judge`].
 
 use serde_json::{Map, Value};
 
@@ -10,8 +11,8 @@ use super::diff;
 use super::resolve::{self, Organization, PINNED};
 use crate::model::{Change, ChangeKind, Class, Desired, ObjectKind, Observed, Protect, Stored, json};
 
-/// Gives the changes of what a deployment pins the class of the worst difference that visitors see by them. Where
-/// another configuration takes the place of one, and the two can't be compared, it may be anything.
+/// Sets the class and loss of changes to a pin by the worst difference that visitors see. If another
+/// configuration replaces the pinned one and the two cannot be compared, the class is [`Class::Off`].
 pub fn judge(at: usize, desired: &Desired, known: Organization<'_>, changes: &mut [Change]) {
     let Some(kind) = known.resources.get(at).map(|resource| resource.object.kind) else { return };
     let Some(section) = kind.pins() else { return };
@@ -27,7 +28,7 @@ pub fn judge(at: usize, desired: &Desired, known: Organization<'_>, changes: &mu
     for change in changes.iter_mut().filter(|change| change.path == id || change.path == PINNED) {
         let (class, theirs, loss) = match (served, &wanted) {
             (Some(served), Some((kind, wanted))) => {
-                // What somebody did is told from what was to be served to what is.
+                // The part of another user is the step from the wanted body to the served body.
                 let set_back = worst(*kind, served, wanted);
                 match change.kind {
                     ChangeKind::ToApply => (set_back.0, None, set_back.1),
@@ -46,12 +47,12 @@ pub fn judge(at: usize, desired: &Desired, known: Organization<'_>, changes: &mu
     }
 }
 
-/// What the version that is pinned holds.
+/// Returns the body of the pinned version.
 fn served(stored: &Stored) -> Option<&Map<String, Value>> {
     stored.instance.as_ref()?.pinned.as_ref()?.body.as_deref()
 }
 
-/// The worst of what visitors notice between two bodies, and what it takes from them.
+/// Returns the worst class of the differences between two bodies, and the loss for visitors.
 fn worst(
     kind: ObjectKind,
     before: &Map<String, Value>,

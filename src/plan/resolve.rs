@@ -1,8 +1,8 @@
-//! References: what a name in git means in one organization.
+//! Resolves references: replaces names in git by the ids of one organization.
 //!
-//! In: what git says of a [`Resource`], and what its organization holds. Out: the same with ids, and what could not
-//! be found. Never: guesses between two things of one name, or takes the newest version for the right one.
-//! Start reading at [`desired`].
+//! In: the desired state of a [`Resource`], and the observed objects of its organization. Out: the
+//! desired state with ids, and the names that were not found. This module never picks one of two objects with
+//! the same name, and never assumes that the newest version is the right one. Start reading at [`desired`].
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -18,14 +18,14 @@ use crate::model::{
     Base, Desired, Instance, Object, ObjectKind, Observed, Pinned, ReferenceKind, Resource, Stored, json,
 };
 
-/// What is known of one organization.
+/// The desired and observed state of one organization.
 #[derive(Debug, Clone, Copy)]
 pub struct Organization<'a> {
-    /// What git says of its objects.
+    /// The desired state of its objects.
     pub resources: &'a [Resource],
-    /// What they were seen to be, in the same order.
+    /// The observed state of these objects, in the same order.
     pub observed: &'a [Observed],
-    /// What goes by the names that were looked up.
+    /// The objects that genesync found for each name.
     pub names: &'a Names,
 }
 
@@ -33,7 +33,7 @@ fn name_of(value: &Value) -> Option<&str> {
     value.get("name").and_then(Value::as_str)
 }
 
-/// Everything that has to be looked up by name in an organization before these can be compared.
+/// Returns the references that genesync has to look up by name before it can compare these resources.
 pub fn references(resources: &[Resource]) -> BTreeSet<Reference> {
     let known = |reference: &Reference| managed(resources, reference.kind, &reference.name).is_some();
     let of_one = |resource: &Resource| mentions(resource.object.kind, &resource.desired.body);
@@ -41,13 +41,13 @@ pub fn references(resources: &[Resource]) -> BTreeSet<Reference> {
     mentioned.filter(|reference| !known(reference)).collect()
 }
 
-/// Which of the objects that git manages a reference points to.
+/// Returns the index of the managed object that a reference points to.
 fn managed(resources: &[Resource], to: ReferenceKind, name: &str) -> Option<usize> {
     let kind = ObjectKind::referred_to(to)?;
     resources.iter().position(|known| known.object.kind == kind && &*known.object.name == name)
 }
 
-/// Whether git has a resource refer to an object that it manages: it needs that one.
+/// Returns whether the desired state of a resource refers to a managed object.
 pub fn refers_to(resource: &Resource, object: &Object) -> bool {
     mentions(resource.object.kind, &resource.desired.body).iter().any(|mention| {
         let Reference { kind, name } = &mention.reference;
@@ -55,14 +55,14 @@ pub fn refers_to(resource: &Resource, object: &Object) -> bool {
     })
 }
 
-/// The reference of which a resource pins a published version, where git names one.
+/// Returns the reference whose published version a resource pins; none if git names none.
 fn pin_of(resource: &Resource) -> Option<Pin<'_>> {
     let path = resource.object.kind.pins()?;
     let ReferencePlace { to, .. } = places(resource.object.kind).find(|place| place.path == path)?;
     Some(Pin { path, to, name: name_of(json::at_dotted(&resource.desired.body, path)?)? })
 }
 
-/// A reference of which a published version is pinned.
+/// A reference whose published version is pinned.
 #[derive(Clone, Copy)]
 struct Pin<'a> {
     path: &'static str,
@@ -70,8 +70,8 @@ struct Pin<'a> {
     name: &'a str,
 }
 
-/// What git says of the n-th object, with ids in place of names; besides, what could not be found. Of that nothing is
-/// said, so that nothing seems to differ in it.
+/// Returns the desired state of the n-th object with ids instead of names, and the problems with names that
+/// were not found. The result omits the fields of these names, so that they cause no change.
 pub fn desired<'a>(at: usize, known: Organization<'a>) -> (Cow<'a, Desired>, Vec<String>) {
     let Some(resource) = known.resources.get(at) else { return (Cow::Owned(Desired::nothing()), Vec::new()) };
     let kind = resource.object.kind;
@@ -133,8 +133,8 @@ pub fn desired<'a>(at: usize, known: Organization<'a>) -> (Cow<'a, Desired>, Vec
     (Cow::Owned(Desired { body: Arc::new(body), ..resource.desired.clone() }), problems)
 }
 
-/// The id of what goes by a name. An object that git manages and that is not there yet has none: it is a need, and is
-/// made before anything that refers to it is written.
+/// Returns the id of the object with a name. A managed object that does not exist yet has no id: genesync
+/// creates it before it writes the objects that refer to it.
 fn id_of(known: Organization<'_>, to: ReferenceKind, name: &str) -> Result<String, String> {
     match managed(known.resources, to, name).map(|index| known.observed.get(index)) {
         Some(Some(Observed::Present(stored))) => Ok(stored.id().map(ToString::to_string).unwrap_or_default()),
@@ -143,15 +143,16 @@ fn id_of(known: Organization<'_>, to: ReferenceKind, name: &str) -> Result<Strin
     }
 }
 
-/// Stands for the id of an object that is made with what refers to it.
+/// The placeholder for the id of an object that the same run creates.
 const NOT_MADE_YET: &str = "made with it";
 
-/// Whether a value stands for the id of an object that is made in the same run.
+/// Returns whether a value is the placeholder for the id of an object that the same run creates.
 pub fn is_made_in_run(value: &Value) -> bool {
     value.as_str() == Some(NOT_MADE_YET)
 }
 
-/// A body that was planned, with the ids of what was made since: those that are wanted now, and nothing else of that.
+/// Returns a planned body with the ids of objects that were created since. It takes only these ids from
+/// `wanted`.
 pub fn made_since(planned: &Map<String, Value>, wanted: &Map<String, Value>) -> Map<String, Value> {
     let with_ids = |(field, value): (&String, &Value)| {
         let now = wanted.get(field);
@@ -168,7 +169,9 @@ pub fn made_since(planned: &Map<String, Value>, wanted: &Map<String, Value>) -> 
 fn one<'a>(names: &'a Names, kind: ReferenceKind, name: &str) -> Result<&'a Named, String> {
     let reference = Reference { kind, name: name.into() };
     if matches!(kind, ReferenceKind::KnowledgeCategory | ReferenceKind::KnowledgeLabel) {
-        return Err(format!("{reference}: this build can't look it up; leave it out, and it stays as it is"));
+        return Err(format!(
+            "this build cannot look up {reference}: remove it from git to keep its live value"
+        ));
     }
     match names.get(&reference).map(Vec::as_slice) {
         Some([named]) if named.is_unpublished => {
@@ -183,18 +186,18 @@ fn one<'a>(names: &'a Names, kind: ReferenceKind, name: &str) -> Result<&'a Name
     }
 }
 
-/// Which version of a configuration a deployment is to pin.
+/// Returns the version of a configuration that a deployment has to pin.
 ///
-/// The one that it pins already, as long as that says what git says: somebody may have published a newer one, or
-/// gone back to an older one, in fields that git leaves alone. Else the newest, which says it, or will once it
-/// is published: then its number is the next.
+/// The pinned version stays if it equals git, because another user may have published a newer version, or
+/// pinned an older one, with changes in fields that git does not manage. Otherwise it is the newest version
+/// if that equals git, or else the next version, which genesync publishes.
 fn pin(at: usize, to: Pin<'_>, known: Organization<'_>) -> Result<Value, String> {
     let Pin { to, name, .. } = to;
     let Some(index) = managed(known.resources, to, name) else {
         let named = one(known.names, to, name)?;
         let pinned = pinned_of(at, known, &named.id).and_then(|pinned| pinned.version);
         let version = pinned.or(named.version).ok_or_else(|| {
-            format!("{} `{name}` was never published, and git says nothing of it", to.name())
+            format!("{} `{name}` was never published, and git does not manage it", to.name())
         })?;
         return Ok(serde_json::json!({"id": &*named.id, "version": version.to_string()}));
     };
@@ -219,7 +222,7 @@ fn pin(at: usize, to: Pin<'_>, known: Organization<'_>) -> Result<Value, String>
     Ok(serde_json::json!({"id": id, "version": version.to_string()}))
 }
 
-/// What a configuration holds that git manages, once it says what git says, by its id.
+/// Returns the body that a managed configuration has after it was applied; none if the id is not managed.
 pub fn wanted_by_id(id: &str, known: Organization<'_>) -> Option<(ObjectKind, Map<String, Value>)> {
     let has_id = |observed: &Observed| match observed {
         Observed::Present(stored) => stored.id().is_some_and(|known| **known == *id),
@@ -231,10 +234,12 @@ pub fn wanted_by_id(id: &str, known: Organization<'_>) -> Option<(ObjectKind, Ma
     Some((kind, diff::target_body(kind, &wanted, known.observed.get(index)?)))
 }
 
-/// What would go before visitors along with what git says, where a deployment moves to another version: fields that
-/// git leaves alone, in which the newest version differs from the one that is pinned. Somebody published them, and
-/// nobody has let visitors see them yet. Where none of its versions is pinned, that is what was published along with a
-/// draft of ours, and `draft_of` tells what we had stored.
+/// Returns the newest version and its fields that visitors would newly see if a deployment moves to that
+/// version: the fields that git does not manage and that differ from the pinned version. Another user
+/// published them.
+///
+/// If no version is pinned, these are the fields that were published together with a draft of genesync, and
+/// `draft_of` returns that draft.
 pub fn goes_along<'a>(
     at: usize,
     known: Organization<'_>,
@@ -259,17 +264,17 @@ pub fn goes_along<'a>(
     (!fields.is_empty()).then_some((newest.version, fields))
 }
 
-/// Whether git has its way with a field: it says something of it, and no rule leaves it to somebody else.
+/// Returns whether git manages a field: it names the field, and no rule ignores it.
 pub fn manages(desired: &Desired, path: &str) -> bool {
     !desired.ignores(path) && names(desired, path)
 }
 
-/// Whether git says something of a field, also where a rule leaves it to somebody else.
+/// Returns whether git names a field, even if a rule ignores it.
 pub fn names(desired: &Desired, path: &str) -> bool {
     desired.exclusive || json::at_dotted(&desired.body, path).is_some() || covered(&desired.body, path)
 }
 
-/// Whether git says something of a section that a path lies in: a list or a value that is set as a whole.
+/// Returns whether git sets a list or value above a path as a whole.
 fn covered(body: &Map<String, Value>, path: &str) -> bool {
     path.match_indices('.').any(|(dot, _)| {
         let above = path.get(..dot).and_then(|above| json::at_dotted(body, above));
@@ -277,17 +282,18 @@ fn covered(body: &Map<String, Value>, path: &str) -> bool {
     })
 }
 
-/// The field that says which version a deployment pins. Git names none: it follows from what was published.
+/// The field with the version that a deployment pins. Git does not name it; it follows from the published
+/// versions.
 pub const PINNED: &str = "configuration.version";
 
-/// Whether a field belongs to a reference that git makes and that nothing was found for: what is live there is not
-/// to be removed for that.
+/// Returns whether a field belongs to a reference in git. If that reference was not found, its live value
+/// stays.
 pub fn is_unfound(resource: &Resource, path: &str) -> bool {
     place_at(resource.object.kind, path)
         .is_some_and(|place| json::at_dotted(&resource.desired.body, place.path).is_some())
 }
 
-/// What a deployment pins, where that is a version of this configuration.
+/// Returns the pinned version of a deployment if it is a version of this configuration.
 fn pinned_of<'a>(at: usize, known: Organization<'a>, id: &str) -> Option<&'a Pinned> {
     let Some(Observed::Present(Stored { body, instance: Some(instance), .. })) = known.observed.get(at)
     else {
@@ -330,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_stays_where_it_says_what_git_says_and_else_is_the_newest_that_does_or_will() {
+    fn a_pin_stays_if_it_equals_git_and_otherwise_moves_to_the_newest_or_next_version() {
         let resources = [
             resource(ObjectKind::MessengerConfiguration, "web", json!({"colour": "red"})),
             resource(ObjectKind::MessengerDeployment, "site", json!({"configuration": {"name": "web"}})),
@@ -338,7 +344,7 @@ mod tests {
         let red = || Some(Arc::new(map(json!({"colour": "red", "other": 1}))));
         let blue = || Some(Arc::new(map(json!({"colour": "blue"}))));
         let table = [
-            // (newest version, its colour, what is pinned, what is to be pinned)
+            // (newest version, its colour, pinned now, expected pin)
             (4, "red", Some((Some(4), red())), "4"),
             (5, "red", Some((Some(4), red())), "4"),
             (5, "blue", Some((Some(4), red())), "4"),
@@ -365,9 +371,9 @@ mod tests {
         }
     }
 
-    /// The order of kinds has it made first, so that what stands for its id is never sent.
+    /// The order of kinds creates the target first, so genesync never sends the placeholder.
     #[test]
-    fn a_managed_target_that_is_absent_yet_is_a_need_and_no_question() {
+    fn a_managed_target_that_does_not_exist_yet_has_a_placeholder_and_no_problem() {
         let resources = [
             resource(ObjectKind::SupportedContent, "Pictures", json!({})),
             resource(
@@ -390,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn names_become_ids_and_what_means_nothing_or_two_things_is_told() {
+    fn names_become_ids_and_unknown_or_ambiguous_names_are_reported() {
         let body = json!({
             "flow": {"name": "In"}, "supportedContent": null,
             "pushIntegrations": [{"provider": "FCM", "name": "android"}],
@@ -423,9 +429,9 @@ mod tests {
         assert_eq!((body, problems), (expected, Vec::new()));
         assert_eq!(of(&[], &["p-1"]).1, ["there is no inbound message flow `In`"]);
         let unpublished = of(&["f-draft"], &["p-1"]);
-        let told = "inbound message flow `In` is not published: publish it in the admin UI first";
-        assert_eq!((unpublished.1, unpublished.0.get("flow")), (vec![told.to_owned()], None));
-        // What is live there neither differs nor is to go.
+        let reported = "inbound message flow `In` is not published: publish it in the admin UI first";
+        assert_eq!((unpublished.1, unpublished.0.get("flow")), (vec![reported.to_owned()], None));
+        // The live value neither differs nor is removed.
         assert_eq!(of(&[], &["p-1"]).0.get("flow"), None);
         let [resource] = &resources;
         assert!(is_unfound(resource, "flow.id") && !is_unfound(resource, "status"));

@@ -1,4 +1,4 @@
-//! What a plan says, case by case.
+//! Tests of plans, case by case.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::model::{
     Observed, OrganizationId, Protect, Region, Resource, Stored, TenantName,
 };
 
-/// What the tests compare, where they name no other.
+/// The kind that the tests use unless they name another one.
 const KIND: ObjectKind = ObjectKind::IMPLIED;
 
 /// The plan of a tenant with the implied object alone.
@@ -121,7 +121,7 @@ fn diff(desired: &Desired, observed: &Observed, base: Option<&Base>) -> Vec<Chan
 }
 
 #[test]
-fn three_sides_decide_the_kind_of_each_change() {
+fn desired_observed_and_base_decide_the_kind_of_each_change() {
     use ChangeKind::{Conflict, Drift, ToApply};
     // git, live, base -> kind
     let table = [
@@ -144,13 +144,13 @@ fn three_sides_decide_the_kind_of_each_change() {
         if let Some(change) = changes.first() {
             assert_eq!(change.by().is_some(), change.kind != ToApply, "drift names its author");
             let applied = base_value.filter(|_| change.kind == Conflict).map(Value::from);
-            assert_eq!(change.applied, applied, "a conflict names what both sides moved from");
+            assert_eq!(change.applied, applied, "a conflict has the value before both changes");
         }
     }
 }
 
 #[test]
-fn the_audit_log_stands_in_for_a_base() {
+fn the_audit_log_replaces_a_missing_base() {
     let observed =
         live(5, json!({"greetings": {"delayMs": 9}, "features": {"dynamicRouting": false}}), Some(person()));
     let entry = |version: u64, actor: Actor, property: &str, old: Value, new: Value| Entry {
@@ -200,7 +200,7 @@ fn the_audit_log_stands_in_for_a_base() {
 }
 
 #[test]
-fn spellings_of_one_meaning_are_no_change() {
+fn another_spelling_of_the_same_value_is_no_change() {
     let table = [
         (
             json!({"widget": {"theme": {"colors": {"primary": "#abc"}}}}),
@@ -226,7 +226,7 @@ fn spellings_of_one_meaning_are_no_change() {
 }
 
 #[test]
-fn the_order_of_greetings_means_something() {
+fn another_order_of_greetings_is_a_change() {
     let changes = diff(
         &desired(json!({"greetings": {"messages": ["a", "b"]}})),
         &live(1, json!({"greetings": {"messages": ["b", "a"]}}), None),
@@ -253,7 +253,7 @@ fn unnamed_fields_keep_their_digits_and_their_place() {
 }
 
 #[test]
-fn null_empty_and_exclusive_are_three_wishes() {
+fn null_an_empty_list_and_an_exclusive_manifest_are_different() {
     let found = live(1, json!({"features": {"audiences": ["a"], "extra": 1}}), None);
     let paths = |desired: &Desired| {
         diff(desired, &found, None)
@@ -274,12 +274,12 @@ fn null_empty_and_exclusive_are_three_wishes() {
 }
 
 #[test]
-fn an_ignored_field_is_left_alone_where_there_is_something_to_leave() {
+fn an_ignored_field_keeps_its_value_if_the_object_exists() {
     let ignoring = |fields: &[&str], git: Value| {
         desired(git).ignoring(fields.iter().map(|field| (*field).to_owned()).collect())
     };
     let git = json!({"greetings": {"delayMs": 1, "enabled": true}, "features": {"audiences": ["a"]}});
-    // ignored, live -> changes, left alone, written
+    // ignored, live -> changes, kept, written
     let table = [
         (
             &["greetings.delayMs"][..],
@@ -288,7 +288,7 @@ fn an_ignored_field_is_left_alone_where_there_is_something_to_leave() {
             &["greetings.delayMs"][..],
             json!({"greetings": {"delayMs": 9, "enabled": true}, "features": {"audiences": ["a"]}}),
         ),
-        // A section with all that it holds; a name that merely begins alike is another field.
+        // A whole section is ignored; a name with the same beginning is another field.
         (
             &["greetings", "features.audience"],
             json!({"greetings": {"enabled": false, "tone": 1}}),
@@ -296,7 +296,7 @@ fn an_ignored_field_is_left_alone_where_there_is_something_to_leave() {
             &["greetings.delayMs", "greetings.enabled"],
             json!({"greetings": {"enabled": false, "tone": 1}, "features": {"audiences": ["a"]}}),
         ),
-        // What somebody removed stays away; what is in sync is not counted.
+        // A field that another user removed stays removed; a field in sync does not count.
         (
             &["greetings.delayMs", "features"],
             json!({"greetings": {"enabled": true}, "features": {"audiences": ["a"]}}),
@@ -313,12 +313,12 @@ fn an_ignored_field_is_left_alone_where_there_is_something_to_leave() {
         assert_eq!(diff::ignored(KIND, &desired, &observed), left, "{fields:?}");
         assert_eq!(diff::target_body(KIND, &desired, &observed), *object(written), "{fields:?}");
     }
-    // Nobody has given a field a value where there is no configuration: it is made with all of them.
+    // A configuration that does not exist yet is created with all fields, also the ignored ones.
     let fresh = ignoring(&["greetings", "features"], git.clone());
     assert_eq!(diff(&fresh, &Observed::Absent, None).len(), 3);
     assert_eq!(diff::ignored(KIND, &fresh, &Observed::Absent), Vec::<String>::new());
     assert_eq!(diff::target_body(KIND, &fresh, &Observed::Absent), *object(git.clone()));
-    // An exclusive manifest keeps what is ignored and removes the rest.
+    // An exclusive manifest keeps the ignored fields and removes the other fields that git does not name.
     let found = live(4, json!({"legal": {"notice": 1}, "other": 2, "greetings": {"delayMs": 9}}), None);
     let exclusive = Desired { exclusive: true, ..ignoring(&["legal", "greetings.delayMs"], git) };
     assert_eq!(diff::ignored(KIND, &exclusive, &found), ["greetings.delayMs", "legal.notice"]);
@@ -331,7 +331,7 @@ fn an_ignored_field_is_left_alone_where_there_is_something_to_leave() {
 }
 
 #[test]
-fn the_day_after_a_rule_ends_somebody_elses_value_is_drift() {
+fn a_value_of_another_user_is_drift_after_an_ignore_rule_ends() {
     let field = BTreeSet::from(["greetings.delayMs".to_owned()]);
     let git = desired(json!({"greetings": {"delayMs": 1, "enabled": true}}));
     let observed = live(5, json!({"greetings": {"delayMs": 9, "enabled": true}, "other": 1}), Some(person()));
@@ -351,7 +351,7 @@ fn the_day_after_a_rule_ends_somebody_elses_value_is_drift() {
 }
 
 #[test]
-fn replication_overwrites_only_what_is_ours() {
+fn replication_overwrites_only_values_of_genesync() {
     let wanted = desired(json!({"greetings": {"delayMs": 5}}));
     let observed = [
         live(3, json!({"greetings": {"delayMs": 1}, "other": 1}), None),
@@ -366,7 +366,7 @@ fn replication_overwrites_only_what_is_ours() {
 }
 
 #[test]
-fn a_digest_moves_with_everything_that_a_plan_does_or_was_based_on() {
+fn a_digest_changes_with_everything_that_a_plan_does_or_depends_on() {
     let make = |git: Value, found: Value, version: u64, revision: &str| {
         let observed = [live(version, found, None)];
         plan(&tenant(0), &Revision::new(revision), &desired(git), &observed, &BTreeMap::new())
@@ -392,16 +392,16 @@ mod laws;
 mod unmanaged;
 
 #[test]
-fn what_somebody_did_is_told_apart_from_what_git_does() {
+fn what_another_user_did_is_distinguished_from_what_git_does() {
     use ChangeKind::{Conflict, Drift, ToApply};
     let on = |list: Value| json!({"greetings": {"messages": list}});
-    // Base, live, git: why, the class shown, what they did, what writing takes.
+    // Base, live, git: kind, class, class of the other user's part, loss by writing.
     let table = [
         (json!(["a"]), json!([]), json!(["a"]), Drift, Class::Off, Some(Class::Off), None),
         (json!(["a"]), json!(["b"]), json!([]), Conflict, Class::Off, Some(Class::Text), Some(Protect::Off)),
         (json!(["a"]), json!([]), json!(["c"]), Conflict, Class::Off, Some(Class::Off), None),
         (json!(["a"]), json!(["a"]), json!([]), ToApply, Class::Off, None, Some(Protect::Off)),
-        // Somebody switched it on: setting that back takes something, and it was no loss that they caused.
+        // Another user switched it on, which is no loss; setting it back is a loss.
         (json!([]), json!(["a"]), json!([]), Drift, Class::Text, Some(Class::Text), Some(Protect::Off)),
     ];
     for (was, found, git, why, class, theirs, loss) in table {

@@ -1,8 +1,8 @@
-//! What somebody changed in fields that git does not name.
+//! Finds the changes of other users in fields that git does not name.
 //!
-//! In: what git says of an object, what it holds, and its [`Baseline`]. Out: [`Unmanaged`] changes, or what git would say if
-//! it named what was there before. Never: takes a field that git names for unmanaged, or names anybody where no version was
-//! made since. Start reading at [`changes`].
+//! In: desired and observed of an object, and its [`Baseline`]. Out: [`Unmanaged`] changes, or a
+//! desired state that also names the earlier values. This module never reports a field that git names, and
+//! never names an author if no version was made since. Start reading at [`changes`].
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ use crate::model::{
     Stored, json,
 };
 
-/// What differs from the baseline in fields that git does not name, in path order.
+/// Returns the differences from the baseline in fields that git does not name, in path order.
 pub fn changes(
     kind: ObjectKind,
     desired: &Desired,
@@ -49,7 +49,8 @@ pub fn changes(
     paths(kind, desired, stored, baseline).into_iter().map(of_path).collect()
 }
 
-/// Those of them that are reported instead of set back or ignored: what can't be set back is reported as well.
+/// Returns the changes that genesync reports instead of setting back or ignoring them. It also reports the
+/// changes that it cannot set back.
 pub fn reported(policy: OnUnmanaged, changes: impl FnOnce() -> Vec<Unmanaged>) -> Vec<Unmanaged> {
     let can_not_be_set_back = |change: &Unmanaged| change.was.as_ref().is_some_and(holds_digests);
     match policy {
@@ -59,22 +60,23 @@ pub fn reported(policy: OnUnmanaged, changes: impl FnOnce() -> Vec<Unmanaged>) -
     }
 }
 
-/// Whether nobody made a version since: then what differs is the platform's own doing.
+/// Returns whether no version was made since the baseline. The platform itself then made the differences.
 fn is_untouched(kind: ObjectKind, stored: &Stored, baseline: &Baseline) -> bool {
     kind.counting() != Counting::Contents && stored.version == baseline.version
 }
 
-/// The fields that differ and that git does not name.
+/// Returns the fields that differ from the baseline and that git does not name.
 fn paths(kind: ObjectKind, desired: &Desired, stored: &Stored, baseline: &Baseline) -> Vec<String> {
     if *baseline.body == *stored.body {
         return Vec::new();
     }
-    // An object that took the place of another one is compared with nothing, and so is what was never published.
+    // An object that replaced another one has no baseline, and neither has an object that was never
+    // published.
     let is_another = baseline.id.as_ref().zip(stored.id()).is_some_and(|(known, id)| known != id);
     if desired.exclusive || is_another || stored.version == 0 && kind.has_drafts() {
         return Vec::new();
     }
-    // A section is told by its fields, and one without any says nothing.
+    // A section is reported by its fields, and an empty section is not reported.
     let is_section = |body, path: &str| json::at_dotted(body, path).is_none_or(Value::is_object);
     let is_field = |path: &str| !is_section(&*baseline.body, path) || !is_section(&*stored.body, path);
     let mut paths = diff::differing(kind, &baseline.body, &stored.body);
@@ -82,13 +84,14 @@ fn paths(kind: ObjectKind, desired: &Desired, stored: &Stored, baseline: &Baseli
     paths
 }
 
-/// Whether a field is the server's own, such as a moment.
+/// Returns whether the server sets a field, such as a timestamp.
 fn is_the_servers(kind: ObjectKind, path: &str) -> bool {
     kind.fields().server.iter().any(|section| json::lies_in(path, section))
 }
 
-/// What git would say if it named what was there before in each field that somebody changed and that it does not name. A
-/// confidential value of which a digest alone is kept can't be set back: it stays, and [`changes`] reports it.
+/// Returns the desired state with the baseline values of fields that another user changed and that git does
+/// not name, if the policy is drift. A confidential value is stored only as a digest, so genesync cannot set
+/// it back: it stays, and [`changes`] reports it.
 pub fn named<'a>(
     policy: OnUnmanaged,
     kind: ObjectKind,
@@ -108,14 +111,14 @@ pub fn named<'a>(
     Cow::Owned(Desired { body: Arc::new(body), ..desired.into_owned() })
 }
 
-/// Takes changes back that git says nothing of.
+/// Sets back changes in fields that git does not name.
 struct Undoing {
     kind: ObjectKind,
 }
 
 impl Undoing {
-    /// What one section has to say for that, of what is live, what was there before, and what git names of it: `null` for
-    /// what was not there.
+    /// Returns the values that set one section back. The input is its live, earlier and desired content. A
+    /// field that did not exist earlier gets `null`.
     fn of(&self, [live, before, named]: [&Map<String, Value>; 3], path: &mut String) -> Map<String, Value> {
         let empty = Map::new();
         let mut undone = Map::new();
@@ -146,13 +149,14 @@ impl Undoing {
     }
 }
 
-/// The base as of which somebody's changes are told, where what was kept since holds them already, or nothing was applied yet.
+/// Returns the base for reports on changes of other users: the baseline's body and version. The newer base
+/// may already contain these changes, or there may be no base yet.
 pub fn before(base: Option<&Base>, known: &Baseline) -> Base {
     let rest = base.cloned().unwrap_or_else(|| as_base(known));
     Base { version: known.version, body: Arc::clone(&known.body), ..rest }
 }
 
-/// What was seen last, in the form in which authors are looked for.
+/// Converts a baseline to a base, which is the input for finding authors.
 fn as_base(baseline: &Baseline) -> Base {
     Base {
         version: baseline.version,
@@ -165,11 +169,11 @@ fn as_base(baseline: &Baseline) -> Base {
     }
 }
 
-/// What an object is compared with from now on, now that what git names is in force; none where that is what is kept as its
-/// base.
+/// Returns the new baseline of an object that is in sync with git; none if it equals the base.
 ///
-/// What we wrote counts, and so does what a person let be published along. What somebody else changed stays told: a write of
-/// ours carries it along and accepts nothing.
+/// The baseline takes over genesync's own writes, and the changes that a person allowed to be published with
+/// them. It keeps reporting the changes of other users: a write of genesync contains them but does not accept
+/// them.
 pub fn kept(
     kind: ObjectKind,
     desired: &Desired,
@@ -178,7 +182,7 @@ pub fn kept(
     written: &[&Receipt],
     let_along: &[String],
 ) -> Option<Baseline> {
-    // A job copies everything.
+    // A replication job copies every field.
     if written.iter().any(|receipt| receipt.by == Receiver::Job) {
         return None;
     }
@@ -192,8 +196,8 @@ pub fn kept(
     Some(Baseline { version: known.version, body: Arc::new(body), id: stored.id().cloned() })
 }
 
-/// What an object is compared with once a person has accepted some of what differs, field by field; none where there is
-/// nothing of that.
+/// Returns the new baseline after a person accepted some of the differences; none if no difference is
+/// accepted.
 pub fn accepted(
     kind: ObjectKind,
     desired: &Desired,
@@ -212,7 +216,7 @@ pub fn accepted(
     Some(Baseline { version, body: Arc::new(body), id: stored.id().cloned() })
 }
 
-/// The newest version that only writes of ours lead to, one after the other.
+/// Returns the newest version that is reached from `version` by genesync's own writes only.
 pub fn followed(version: u64, written: &[&Receipt]) -> u64 {
     let next = |version| written.iter().find(|receipt| receipt.from_version == Some(version));
     let mut newest = version;

@@ -1,8 +1,8 @@
-//! Whose token a request carries, and whose rate limit it counts towards.
+//! Selects the token of a request, and the rate limit that it counts towards.
 
 use crate::model::{Bucket, CredentialsName, Dialect, OrganizationId, Region, Target};
 
-/// One OAuth client at one API of one region: what has a token of its own.
+/// One OAuth client at one API of one region. Each account has its own tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Account {
     pub region: Region,
@@ -16,7 +16,7 @@ impl Account {
     }
 }
 
-/// What has one rate limit: a capability of the dialect.
+/// The owner of one rate limit, depending on the dialect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum BucketKey {
     Organization(OrganizationId),
@@ -25,8 +25,8 @@ pub(super) enum BucketKey {
 }
 
 impl BucketKey {
-    /// The buckets that a request about a target may count towards, of a client that uses so many tokens. The first one is
-    /// to be used up before the next one is touched: a token that nobody needs is never fetched.
+    /// Returns the buckets for requests about a target if its client uses this number of tokens. genesync
+    /// uses up the first bucket before it uses the next one, so that it never fetches a token without need.
     pub(super) fn all(target: &Target, dialect: Dialect, tokens: u8) -> Vec<Self> {
         match dialect.capabilities().bucket {
             Bucket::Organization => vec![BucketKey::Organization(target.organization.clone())],
@@ -37,7 +37,7 @@ impl BucketKey {
         }
     }
 
-    /// The number of the token that a request carries.
+    /// Returns the number of the token for a request.
     pub(super) fn token(&self) -> u8 {
         match self {
             BucketKey::Organization(_) => 0,
@@ -60,9 +60,9 @@ mod tests {
         }
     }
 
-    /// Two pacers at one bucket of the server would each take the whole of its limit.
+    /// With two pacers for one bucket of the server, each would use the whole limit.
     #[test]
-    fn what_shares_a_limit_shares_a_bucket() {
+    fn targets_with_the_same_limit_share_a_bucket() {
         let key = |target: &Target, dialect| BucketKey::all(target, dialect, 1);
         for (dialect, by_organization) in [(Dialect::Webchat, true), (Dialect::Cloud, false)] {
             let (one, other_client, other_organization) =
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn more_tokens_are_more_buckets_only_where_each_has_a_limit_of_its_own() {
+    fn more_tokens_are_more_buckets_only_if_the_limit_is_per_token() {
         let numbers = |dialect| -> Vec<u8> {
             let keys = BucketKey::all(&target("o", "c"), dialect, 3);
             keys.iter().map(BucketKey::token).collect()

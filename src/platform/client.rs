@@ -1,7 +1,7 @@
-//! The one send function: endpoint, token, pace, deadline, size limits, request id.
+//! Sends requests, with endpoint, token, pace, deadline, size limits and request id.
 //!
-//! In: an operation about a target, and how long it may take. Out: [`Sent`]. Never: sends a request twice, but for
-//! one that was refused with 401 and not executed. Start reading at [`Client::send`].
+//! In: an operation about a target, and its time limit. Out: [`Sent`]. Never: sends a request twice, except
+//! after a 401, because the server did not execute it. Start reading at [`Client::send`].
 
 mod admission;
 mod answer;
@@ -31,47 +31,48 @@ use crate::model::{CredentialsName, Dialect, Fault, FaultKind, OrganizationId, R
 use admission::Admitted;
 use answer::{Unread, allowance, cause, describe, header, read_body};
 
-/// Largest answer, decompressed. A configuration is a few kilobytes, a page of the audit log some hundred.
+/// The maximum size of a decompressed answer, in bytes. A configuration has a few kilobytes, and a page of
+/// the audit log some hundred.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Largest file that an answer points to: a whole result of the audit log.
+/// The maximum size of a file that an answer points to, in bytes: a whole result of the audit log.
 const DOWNLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// How long a connection may take to be made.
+/// The time limit to open a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What an operator may want to know of requests.
+/// An event about requests, for metrics and progress lines.
 #[derive(Debug, Clone, Copy)]
-pub enum Told<'a> {
-    /// One was answered, or not.
+pub enum RequestEvent<'a> {
+    /// A request was answered or failed.
     Answered {
-        /// The answer's status; none where none came.
+        /// The status of the answer; none if there was no answer.
         status: Option<u16>,
-        /// The share of the rate limit that is left, where the server says so.
+        /// The remaining share of the rate limit, from 0 to 1, if the server reports it.
         budget_left: Option<f64>,
     },
     /// Requests about an organization wait for its rate limit.
     Waits {
         /// The organization.
         organization: &'a OrganizationId,
-        /// For so long.
+        /// The duration of the wait.
         wait: Duration,
     },
 }
 
-/// Told of every request, and of long waits.
-pub type Heard = Arc<dyn Fn(Told<'_>) + Send + Sync>;
+/// A callback for every request, and for long waits.
+pub type Heard = Arc<dyn Fn(RequestEvent<'_>) + Send + Sync>;
 
-/// What the operator decides about sending.
+/// The operator's settings for requests.
 #[derive(Clone)]
 pub struct Options {
-    /// Deadline of a request that can be sent again, from its first byte to the last of the answer.
+    /// The time limit of a read, from the start of the request to the last byte of the answer.
     pub read_timeout: Duration,
-    /// How fast one organization is asked until its server says otherwise.
+    /// The pace for one organization until its server reports its own limit.
     pub pace: Pace,
-    /// Requests of one look that may be under way at once.
+    /// The maximum number of parallel requests of one run.
     pub in_flight: usize,
-    /// Whoever counts.
+    /// The callback for events.
     pub heard: Option<Heard>,
-    /// The proxy that requests leave through.
+    /// The proxy for requests.
     pub proxies: Proxies,
 }
 
@@ -88,14 +89,14 @@ impl Default for Options {
     }
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 pub enum Sent {
     /// The server answered.
     Answered(Response),
-    /// It left, and no whole answer came back.
+    /// The request was sent, but no complete answer arrived.
     Lost(Fault),
-    /// It never left.
+    /// The request was not sent.
     Never(Fault),
 }
 
@@ -107,13 +108,13 @@ pub struct Client {
     tokens: Mutex<HashMap<(Account, u8), Arc<TokenCell>>>,
     pacers: Mutex<HashMap<BucketKey, Pacer>>,
     budgets: Mutex<HashMap<Region, RetryBudget>>,
-    /// Whose tokens were found to be of the organization that git names.
+    /// The credentials whose token is confirmed to belong to the organization that git names.
     known: Mutex<HashSet<(Region, CredentialsName, OrganizationId)>>,
     options: Options,
 }
 
-/// When a write may leave at the latest, by both clocks: the monotonic one stands still while a machine
-/// sleeps, the other may be set.
+/// The latest time to send a write, by both clocks: the monotonic clock stops while a machine sleeps, and the
+/// wall clock may be set.
 #[derive(Debug, Clone, Copy)]
 struct Latest {
     monotonic: Instant,
@@ -133,7 +134,7 @@ impl Latest {
 }
 
 impl Client {
-    /// A client for these regions and credentials.
+    /// Returns a client for these regions and credentials.
     pub fn new(
         base_urls: BTreeMap<Region, Url>,
         credentials: BTreeMap<CredentialsName, ClientCredentials>,
@@ -161,23 +162,23 @@ impl Client {
         })
     }
 
-    /// Requests of one look that may be under way at once.
+    /// Returns the maximum number of parallel requests of one run.
     pub fn in_flight(&self) -> usize {
         self.options.in_flight
     }
 
-    /// Sends an operation. `limit` bounds a write from here to its answer; a read has its own deadline,
-    /// which begins once the organization may be asked.
+    /// Sends an operation. `limit` is the time limit of a write from this call to its answer. A read has the
+    /// time limit of the options, which starts when the rate limit admits the request.
     pub async fn send(&self, target: &Target, operation: &Operation, limit: Option<Duration>) -> Sent {
         let late = |limit: Duration| {
             Fault::new(
                 FaultKind::Transient,
-                format!("{} took longer than {} ms", operation.subject, limit.as_millis()),
+                format!("the request about {} took longer than {} ms", operation.subject, limit.as_millis()),
             )
         };
         let left = AtomicBool::new(false);
-        // A timer is heard only after what it bounds was given a turn: a process that slept past the end of a
-        // write's time would still send it. So the clock is asked once more right before.
+        // A timer fires only after the runtime polled its future. A process that slept beyond the time limit
+        // of a write would still send it, so the clock is checked again right before sending.
         let latest = limit.and_then(Latest::after);
         let sent = match limit {
             Some(limit) => {
@@ -214,8 +215,8 @@ impl Client {
         }
     }
 
-    /// One request with a token. A 401 drops the token and sends the same request once more: the server
-    /// did not execute it.
+    /// Sends one request with a token. After a 401, it drops the token and sends the same request once more,
+    /// because the server did not execute it.
     async fn exchange(
         &self,
         target: &Target,
@@ -245,7 +246,10 @@ impl Client {
                 }
             };
             if latest.is_some_and(|latest| latest.is_past()) {
-                let message = format!("the time of {} was over before it left", operation.subject);
+                let message = format!(
+                    "the time limit of the request about {} was over before it was sent",
+                    operation.subject
+                );
                 return Sent::Never(Fault::new(FaultKind::Transient, message));
             }
             left.store(true, Ordering::SeqCst);
@@ -260,7 +264,7 @@ impl Client {
         }
     }
 
-    /// Reads something public from another host of a region: without a token, and without a redirect.
+    /// Reads a public file from another host of a region, without a token and without redirects.
     pub async fn fetch_public(
         &self,
         region: Region,
@@ -269,11 +273,11 @@ impl Client {
         subject: &str,
     ) -> Result<Response, Fault> {
         let url = sibling(self.base(region)?, host).join(path);
-        self.fetch(url.map_err(|_| local("the endpoint is no base URL"))?, subject).await
+        self.fetch(url.map_err(|_| local("the endpoint is not a base URL"))?, subject).await
     }
 
-    /// Reads what an answer of a region's API pointed to: without a token, and only where the platform keeps such
-    /// things. An answer could point anywhere, also into the network that this runs in.
+    /// Reads a file that an answer of a region's API points to, without a token, and only from hosts of the
+    /// platform. An answer could point to any host, also to one in the network of this machine.
     pub async fn fetch_pointed_to(
         &self,
         region: Region,
@@ -283,7 +287,7 @@ impl Client {
         let base = self.base(region)?;
         let url = base.join(location).ok().filter(|url| may_follow(base, url)).ok_or_else(|| {
             let message =
-                format!("{subject} points to a place that is not the platform's; it is not followed");
+                format!("{subject} points to a host outside the platform, so genesync does not follow it");
             Fault::new(FaultKind::Rejected, message)
         })?;
         self.fetch(url, subject).await
@@ -310,7 +314,7 @@ impl Client {
         dialect: Dialect,
     ) -> Result<TokenAnswer, Fault> {
         let subject = format!("the token request of client `{}`", credentials.id);
-        let no_url = |_| local("the endpoint is no base URL");
+        let no_url = |_| local("the endpoint is not a base URL");
         let grant = ("grant_type", "client_credentials");
         let (id, secret) = (credentials.id.as_str(), credentials.secret.expose());
         let request = match dialect.capabilities().token_host {
@@ -340,7 +344,7 @@ impl Client {
 
     async fn request(&self, admitted: &Admitted<'_>, base: &Url, operation: &Operation, token: &str) -> Sent {
         let Ok(url) = base.join(&operation.path) else {
-            return Sent::Never(local("the endpoint is no base URL"));
+            return Sent::Never(local("the endpoint is not a base URL"));
         };
         let method = match operation.verb {
             Verb::Get => Method::GET,
@@ -350,7 +354,7 @@ impl Client {
         };
         let mut headers = HeaderMap::new();
         let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {token}")) else {
-            return Sent::Never(local("the token can't be sent"));
+            return Sent::Never(local("the token cannot be sent"));
         };
         bearer.set_sensitive(true);
         headers.insert(AUTHORIZATION, bearer);
@@ -369,9 +373,9 @@ impl Client {
             Err(error) => {
                 let fault = Fault::new(
                     FaultKind::Transient,
-                    format!("{} could not be asked for{way}: {}", operation.subject, cause(&error)),
+                    format!("the request about {}{way} failed: {}", operation.subject, cause(&error)),
                 );
-                self.heard(Told::Answered { status: None, budget_left: None });
+                self.heard(RequestEvent::Answered { status: None, budget_left: None });
                 return if error.is_connect() || error.is_builder() {
                     Sent::Never(fault)
                 } else {
@@ -388,7 +392,7 @@ impl Client {
         let allowance = allowance(&answer);
         let share = |of: Allowance| Some(f64::from(of.left?) / f64::from(of.per_minute.get()));
         let budget_left = allowance.and_then(share);
-        self.heard(Told::Answered { status: Some(response.status), budget_left });
+        self.heard(RequestEvent::Answered { status: Some(response.status), budget_left });
         self.pace(admitted.bucket(), &response, allowance, sent_at);
         tracing::debug!(
             method = operation.verb.method(), path = %operation.path, status = response.status,
@@ -400,14 +404,14 @@ impl Client {
                 Sent::Answered(response)
             }
             Err(why) => {
-                let message = format!("the answer about {} was not read: {why}", operation.subject);
+                let message = format!("cannot read the answer about {}: {why}", operation.subject);
                 let fault = response.fault(FaultKind::Transient, message);
                 Sent::Lost(Fault { too_large: matches!(why, Unread::TooLarge(_)), ..fault })
             }
         }
     }
 
-    /// Has the pacer of a bucket learn from an answer.
+    /// Updates the pacer of a bucket from an answer.
     fn pace(&self, key: &BucketKey, response: &Response, allowance: Option<Allowance>, sent_at: Instant) {
         let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pacer) = pacers.get_mut(key) {
@@ -416,9 +420,9 @@ impl Client {
         }
     }
 
-    fn heard(&self, told: Told<'_>) {
+    fn heard(&self, reported: RequestEvent<'_>) {
         if let Some(heard) = &self.options.heard {
-            heard(told);
+            heard(reported);
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Which hosts belong to a region: those that are asked, and those that an answer may point to.
+//! Decides which hosts belong to a region: those for requests, and those that an answer may point to.
 
 use url::Url;
 
-/// Whether what an answer of the API points to may be fetched: another host of the same region, or a file of the
-/// platform's own provider, by https; an endpoint that stands in for a region may point to itself.
+/// Returns whether genesync may fetch a URL from an answer of the API: a URL by https at another host of the
+/// same region or at the platform's hosting provider. An endpoint that replaces a region's API host may point
+/// to itself.
 pub fn may_follow(base: &Url, url: &Url) -> bool {
     if (url.scheme(), url.host(), url.port()) == (base.scheme(), base.host(), base.port()) {
         return true;
@@ -15,12 +16,12 @@ pub fn may_follow(base: &Url, url: &Url) -> bool {
     url.scheme() == "https" && plain && domain.is_some_and(|domain| below(domain) || below("amazonaws.com"))
 }
 
-/// Another host of the same region: `api.mypurecloud.de` has `login.mypurecloud.de` beside it. An endpoint that
-/// stands in for a region has all of them at one address.
+/// Returns the URL of another host of the same region: `login.mypurecloud.de` for `api.mypurecloud.de`. An
+/// endpoint that replaces a region's API host serves all of them at one address.
 pub fn sibling(base: &Url, name: &str) -> Url {
     let mut url = base.clone();
     if let Some(domain) = base.host_str().and_then(|host| host.strip_prefix("api.")) {
-        // The new host is as well formed as the old one.
+        // The new host is valid because the old one is.
         let _ = url.set_host(Some(&format!("{name}.{domain}")));
     }
     url
@@ -31,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_answer_points_to_is_followed_to_the_platforms_own_hosts_alone() {
+    fn a_url_in_an_answer_is_followed_only_to_hosts_of_the_platform() {
         let real = "https://api.mypurecloud.de/";
         let stand_in = "http://127.0.0.1:8480/";
         let table = [
@@ -58,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_of_a_region_stand_beside_each_other() {
+    fn hosts_of_a_region_do_not_share_a_bucket() {
         let of = |base: &str| sibling(&base.parse().unwrap(), "login").to_string();
         assert_eq!(of("https://api.mypurecloud.de/"), "https://login.mypurecloud.de/");
         assert_eq!(of("http://127.0.0.1:8480/"), "http://127.0.0.1:8480/");

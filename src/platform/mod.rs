@@ -1,10 +1,11 @@
-//! A port: the way to every API of the platform, which both dialects and both wings share.
+//! A port: sends requests to every API of the platform, for both dialects and both wings.
 //!
-//! In: an [`operation::Operation`] about a target, the operator's endpoints and OAuth clients. Out: what became of the
-//! request. Never: sends a write again, but for a 401, which was not executed; follows a redirect; knows what the body of
-//! an operation means; lets a token into a log or an error.
-//! Start reading at [`Client::send`], the one send function; `account.rs` says whose token a request carries,
-//! `pace.rs` when it may leave, `hosts.rs` where it may go.
+//! In: an [`operation::Operation`] about a target, and the operator's endpoints and OAuth clients. Out:
+//! the outcome of the request. Never: sends a write twice, except after a 401, because the API did not execute
+//! it; follows a redirect; interprets the body of an operation; puts a token into a log or an error.
+//!
+//! Start reading at [`Client::send`], the only function that sends. `account.rs` selects the token of a
+//! request, `pace.rs` decides when it may be sent, and `hosts.rs` decides to which host.
 
 mod account;
 mod client;
@@ -15,21 +16,21 @@ mod token;
 
 use crate::model::{Fault, FaultKind, Secret};
 
-pub use client::{Client, Heard, Options, Sent, Told};
+pub use client::{Client, Heard, Options, RequestEvent, Sent};
 pub use pace::Pace;
 
 /// An OAuth client.
 #[derive(Debug, Clone)]
 pub struct ClientCredentials {
-    /// Its id.
+    /// The id.
     pub id: String,
-    /// Its secret.
+    /// The secret.
     pub secret: Secret,
-    /// How many of its tokens are used side by side where the limit is by token: 1 to 10.
+    /// The number of tokens that are used in parallel if the rate limit is per token: 1 to 10.
     pub tokens: u8,
 }
 
-/// A fault of ours rather than of the server.
+/// Returns a fault of genesync itself, not of the server.
 pub fn local(message: impl Into<String>) -> Fault {
     Fault::new(FaultKind::Local, message)
 }

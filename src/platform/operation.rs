@@ -1,28 +1,28 @@
-//! The requests that genesync can make, and an answer with what it says taken out of its headers.
+//! The requests that genesync can send, and their answers with the parsed headers.
 //!
-//! There is no other way to a socket than an [`Operation`]: the list below is the whole surface.
+//! Each request about a target is an [`Operation`], so [`Verb`] lists everything that genesync can do.
 
 use std::borrow::Cow;
 
 use crate::model::{Dialect, Fault, FaultKind};
 
-/// What is asked of the API.
+/// The action of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
-    /// Read something. May be sent again.
+    /// Read an object. May be sent again.
     Get,
-    /// Ask the audit log: a POST that changes nothing. May be sent again.
+    /// Query the audit log: a POST that changes nothing. May be sent again.
     Query,
     /// Store a configuration. Sent once.
     Put,
-    /// Make something new: a replication job, an object, a version. Sent once.
+    /// Create a replication job, an object or a version. Sent once.
     Start,
     /// Change some fields of an object. Sent once.
     Patch,
 }
 
 impl Verb {
-    /// The HTTP method.
+    /// Returns the HTTP method.
     pub fn method(self) -> &'static str {
         match self {
             Verb::Get => "GET",
@@ -32,7 +32,7 @@ impl Verb {
         }
     }
 
-    /// Whether it changes something.
+    /// Returns whether the action changes something.
     pub fn mutates(self) -> bool {
         matches!(self, Verb::Put | Verb::Start | Verb::Patch)
     }
@@ -41,17 +41,17 @@ impl Verb {
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
-    /// What it does.
+    /// The action.
     pub verb: Verb,
     /// The path below the base URL, without a leading slash.
     pub path: String,
-    /// `If-Match`, where it is bound to a version.
+    /// `If-Match`, if the request requires a version.
     pub if_match: Option<u64>,
     /// A JSON body.
     pub body: Option<Vec<u8>>,
-    /// What it is about, for messages: `the configuration of organization …`.
+    /// The object of the request, for messages: `the configuration of organization …`.
     pub subject: String,
-    /// Whose rules hold for hosts, tokens and limits.
+    /// The dialect, which sets the rules for hosts, tokens and limits.
     pub dialect: Dialect,
 }
 
@@ -62,51 +62,51 @@ pub struct Response {
     pub status: u16,
     /// `X-Request-Id`, made safe to show.
     pub request_id: Option<String>,
-    /// `Retry-After`, clamped.
+    /// `Retry-After` in milliseconds, clamped.
     pub retry_after_ms: Option<u64>,
-    /// Where the answer is instead, from `Location`: followed by nobody but whoever expects it.
+    /// The URL in `Location`. The client never follows it; only a caller that expects it reads it.
     pub location: Option<String>,
     /// The server's clock, from `Date`.
     pub date: Option<jiff::Timestamp>,
-    /// Requests a minute that the server allows, where it says so.
+    /// The requests per minute that the server allows, if it reports them.
     pub allowed_per_minute: Option<u32>,
-    /// Whether `Content-Type` says JSON.
+    /// Whether `Content-Type` is JSON.
     pub is_json: bool,
     /// The body, decompressed.
     pub body: Vec<u8>,
-    /// What was asked about, for messages.
+    /// The object of the request, for messages.
     pub subject: String,
 }
 
-/// Longest `Retry-After` that is believed: an hour.
+/// The maximum `Retry-After`, in milliseconds: 1 hour.
 pub const RETRY_AFTER_MAX_MS: u64 = 3_600_000;
 
 impl Response {
-    /// What was asked about, and the status of the answer.
-    pub fn told(&self) -> String {
-        let mut told = format!("the request about {} was answered with {}", self.subject, self.status);
+    /// Returns a message with the object of the request and the status of the answer.
+    pub fn reported(&self) -> String {
+        let mut reported = format!("the request about {} was answered with {}", self.subject, self.status);
         if self.is_detour() {
-            told.push_str(match self.status {
-                304 => ", which no cache was asked for",
-                407 => ", and the proxy wants credentials",
-                _ => ", and redirects are not followed",
+            reported.push_str(match self.status {
+                304 => ", although genesync uses no cache",
+                407 => ", and the proxy requires credentials",
+                _ => ", and genesync does not follow redirects",
             });
-            told.push_str(": a proxy or gateway in between may have answered");
-            // The rest of the address may hold a session.
+            reported.push_str(": a proxy or gateway in between may have answered");
+            // The rest of the URL may contain a session.
             let host = self.location.as_deref().and_then(|location| url::Url::parse(location).ok());
             if let Some(host) = host.as_ref().and_then(url::Url::host_str) {
-                told.push_str(&format!("; it points to `{}`", shown(host, 100)));
+                reported.push_str(&format!(", and the answer points to `{}`", shown(host, 100)));
             }
         }
-        told
+        reported
     }
 
-    /// Whether it sends the client elsewhere instead of saying yes or no. The API never does.
+    /// Returns whether the answer is a redirect or comes from a proxy. The API never sends such an answer.
     pub fn is_detour(&self) -> bool {
         (300..=399).contains(&self.status) || self.status == 407
     }
 
-    /// A fault that carries what this answer told about itself.
+    /// Returns a fault with the request id and `Retry-After` of this answer.
     pub fn fault(&self, kind: FaultKind, message: impl Into<String>) -> Fault {
         Fault {
             request_id: self.request_id.clone(),
@@ -116,7 +116,8 @@ impl Response {
     }
 }
 
-/// Reads `Retry-After`: seconds or an HTTP date. What can't be read is ignored, what is past is zero.
+/// Parses `Retry-After`, in seconds or as an HTTP date, and returns milliseconds: none for an invalid value,
+/// and 0 for a date in the past.
 pub fn retry_after_ms(value: &str, now: jiff::Timestamp) -> Option<u64> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -129,7 +130,7 @@ pub fn retry_after_ms(value: &str, now: jiff::Timestamp) -> Option<u64> {
     Some(wait.min(RETRY_AFTER_MAX_MS))
 }
 
-/// A server's text made safe to show: printable, short.
+/// Returns a text of a server without control characters, and shortened to `length_max` characters.
 pub fn shown(text: &str, length_max: usize) -> Cow<'_, str> {
     let plain = |c: char| !c.is_control();
     if text.chars().count() <= length_max && text.chars().all(plain) {
@@ -164,7 +165,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_retry_after_is_survived(value in "\\PC{0,80}") {
+        fn no_retry_after_causes_a_panic(value in "\\PC{0,80}") {
             retry_after_ms(&value, jiff::Timestamp::UNIX_EPOCH);
         }
     }

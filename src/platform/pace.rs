@@ -1,8 +1,8 @@
-//! How fast one bucket of the platform is drawn on: a bucket of our own, a stop sign after 429, a circuit breaker, and
-//! one budget of retries for all.
+//! Paces the requests of one rate limit: a token bucket, a stop after a 429, a circuit breaker, and a retry
+//! budget.
 //!
-//! In: answers, what they say of the server's limit, and the time. Out: whether a request may go, and when to ask again.
-//! Never: waits, or sends. Start reading at [`Pacer::gate`].
+//! In: answers, their rate limit headers, and the time. Out: whether a request may be sent, and when to
+//! try again. Never: waits; sends. Start reading at [`Pacer::gate`].
 
 use std::num::NonZeroU32;
 use std::sync::LazyLock;
@@ -11,44 +11,44 @@ use std::time::{Duration, Instant};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
-/// Refusals in a row that open the breaker.
+/// The number of refusals in a row that open the breaker.
 const BREAKER_OPENS_AT: u32 = 10;
-/// How long an open breaker lets nothing through before one request may try.
+/// How long an open breaker blocks all requests before it admits one.
 const BREAKER_COOL_DOWN: Duration = Duration::from_secs(30);
-/// A server that says it has nothing left is left alone this long at most on that account.
+/// The maximum wait after a server reports that no requests are left.
 const EMPTY_WAIT_MAX: Duration = Duration::from_secs(5);
-/// Share of the server's own limit that is used: people work in the same organization.
+/// The share of the server's limit that genesync uses, because people work in the same organization.
 const LIMIT_SHARE_PERCENT: u32 = 90;
-/// So many requests of a window are left alone: what is counted here and there may differ by a few.
+/// The number of requests of a window that genesync never uses, because the counts of client and server may
+/// differ.
 const WINDOW_RESERVE: u32 = 2;
-/// Two ends of a window that lie no further apart are one: servers tell whole seconds.
+/// The maximum difference between two reported ends of the same window: servers report whole seconds.
 const WINDOW_ENDS_APART: Duration = Duration::from_secs(2);
 
-/// What was set aside for writes and is not used by then is gone. The slowest pace, one request a minute, fills a batch
-/// in less.
+/// How long requests stay set aside for writes. Even one request per minute fills a batch in less time.
 const SET_ASIDE_FOR: Duration = Duration::from_secs(600);
 
-/// How fast one organization may be asked.
+/// The request limits for one organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// Requests a minute.
+    /// Requests per minute.
     pub per_minute: u32,
-    /// Requests that may go out at once.
+    /// The maximum number of requests at once.
     pub burst: u32,
 }
 
-/// What a server says of its limit.
+/// The rate limit that a server reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
-    /// Requests a minute.
+    /// Requests per minute.
     pub per_minute: NonZeroU32,
-    /// Requests that it would take at once now, where it says so.
+    /// The number of requests that the server still accepts now, if it reports that.
     pub left: Option<u32>,
-    /// Seconds until it counts from zero again, where it counts by windows and says so.
+    /// Seconds until the next window, if the server counts by windows and reports that.
     pub reset_s: Option<u32>,
 }
 
-/// The pacer of what has one rate limit.
+/// The pacer of one rate limit.
 pub struct Pacer {
     configured: Pace,
     pace: Pace,
@@ -56,61 +56,64 @@ pub struct Pacer {
     not_before: Option<Instant>,
     breaker: Breaker,
     window: Option<Window>,
-    /// Requests that were let through and are not answered.
+    /// The number of open requests.
     under_way: u32,
-    /// Requests that were let through before it is known what they are: writes whose intents are not saved yet.
+    /// The number of requests that are set aside for writes whose intents are not recorded yet.
     set_aside: u32,
     set_aside_at: Option<Instant>,
-    told_until: Option<Instant>,
+    reported_until: Option<Instant>,
 }
 
-/// What is left of the window in which a server counts requests.
+/// The current window in which a server counts requests.
 #[derive(Debug, Clone, Copy)]
 struct Window {
-    /// When it counts from zero again, at the latest.
+    /// The latest end of the window.
     ends_at: Instant,
-    /// Requests that may go until then, at the least.
+    /// The minimum number of requests that are left in the window.
     left: u32,
 }
 
-/// Whether a request may go now.
+/// The decision whether a request may be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
-    /// It may, and is counted.
+    /// The request may be sent, and it is counted.
     Open,
-    /// Not before this moment, at which the bucket has a token again.
+    /// The token bucket is empty until this time.
     Filling(Instant),
-    /// Not before this moment: the server asked for that.
+    /// The server requested a wait until this time.
     Until(Instant),
-    /// Not before this moment, at which the server counts anew: what it allows a minute is used up.
-    Anew(Instant),
-    /// Not in this run: the breaker is open until this moment.
+    /// The limit of this window is used up; the next window starts at this time.
+    Again(Instant),
+    /// The breaker is open until this time; the run does not wait for it.
     Broken(Instant),
 }
 
 impl Gate {
-    /// When it is worth asking again; none where a request may go.
+    /// Returns when to try again; none if the request may be sent.
     pub fn opens_at(self) -> Option<Instant> {
         match self {
             Gate::Open => None,
-            Gate::Filling(at) | Gate::Until(at) | Gate::Anew(at) | Gate::Broken(at) => Some(at),
+            Gate::Filling(at) | Gate::Until(at) | Gate::Again(at) | Gate::Broken(at) => Some(at),
         }
     }
 
-    /// How long a request may wait here; after that its run does, which can be stopped. A read waits for the bucket and
-    /// for the next window however long that is: a look of more requests than they hold would never come to its end else.
-    /// A write has to leave soon enough to be answered within its time.
+    /// Returns how long a request may wait here; for a longer wait, its run waits instead, because a user can
+    /// stop it.
+    ///
+    /// A read waits for the bucket and for the next window without a limit. Otherwise a read of more objects
+    /// than the limit allows would never finish. A write waits at most half of its time limit, so that time
+    /// is left for the answer.
     pub fn patience(self, write_limit: Option<Duration>, read_timeout: Duration) -> Duration {
         match (self, write_limit) {
             (_, Some(limit)) => limit / 2,
-            (Gate::Anew(_) | Gate::Filling(_), None) => Duration::MAX,
+            (Gate::Again(_) | Gate::Filling(_), None) => Duration::MAX,
             (_, None) => read_timeout,
         }
     }
 }
 
 impl Pacer {
-    /// A pacer with a full bucket.
+    /// Returns a pacer with a full bucket.
     pub fn new(pace: Pace) -> Self {
         Self {
             configured: pace,
@@ -122,22 +125,22 @@ impl Pacer {
             under_way: 0,
             set_aside: 0,
             set_aside_at: None,
-            told_until: None,
+            reported_until: None,
         }
     }
 
-    /// Takes in that a request was let through.
+    /// Records that a request was admitted.
     pub fn left(&mut self) {
         self.under_way += 1;
     }
 
-    /// Takes in that a request was answered, or will not be.
+    /// Records that a request was answered or given up.
     pub fn came_back(&mut self) {
         self.under_way = self.under_way.saturating_sub(1);
     }
 
-    /// Whether a request may go now, which is counted then. Going through a breaker that has cooled down makes it the one
-    /// probe.
+    /// Decides whether a request may be sent now, and counts it if so. After the cool-down of an open
+    /// breaker, one request is admitted as a probe.
     pub fn gate(&mut self, now: Instant) -> Gate {
         if let Some(until) = self.breaker.blocks(now) {
             return Gate::Broken(until);
@@ -147,8 +150,8 @@ impl Pacer {
         }
         match &mut self.window {
             Some(window) if window.ends_at > now && window.left > WINDOW_RESERVE => window.left -= 1,
-            Some(window) if window.ends_at > now => return Gate::Anew(window.ends_at),
-            // Until an answer tells what is left of the next window, the bucket lets a few through.
+            Some(window) if window.ends_at > now => return Gate::Again(window.ends_at),
+            // The bucket admits a few requests until an answer reports the next window.
             _ => {
                 if let Err(refused) = self.bucket.check() {
                     let wait = refused.wait_time_from(CLOCK.now());
@@ -160,27 +163,27 @@ impl Pacer {
         Gate::Open
     }
 
-    /// Has nothing go before this moment.
+    /// Blocks all requests until a time.
     pub fn close_until(&mut self, until: Instant) {
         self.not_before = Some(until).max(self.not_before);
     }
 
-    /// Whether nobody was told of a wait until then, or nearly then.
+    /// Returns whether a wait until this time was not reported yet, and records it as reported.
     pub fn is_news(&mut self, until: Instant, apart: Duration) -> bool {
-        let is_news = self.told_until.is_none_or(|told| until > told + apart);
+        let is_news = self.reported_until.is_none_or(|reported| until > reported + apart);
         if is_news {
-            self.told_until = Some(until);
+            self.reported_until = Some(until);
         }
         is_news
     }
 
-    /// How many writes have something set aside.
+    /// Returns the number of requests that are set aside for writes.
     pub fn set_aside(&self, now: Instant) -> u32 {
         let is_recent = |at: Instant| now.saturating_duration_since(at) < SET_ASIDE_FOR;
         if self.set_aside_at.is_some_and(is_recent) { self.set_aside } else { 0 }
     }
 
-    /// Sets one request aside for a write, as [`Pacer::gate`] lets it through.
+    /// Sets one request aside for a write if [`Pacer::gate`] admits it.
     pub fn set_one_aside(&mut self, now: Instant) -> Gate {
         let known = self.set_aside(now);
         let gate = self.gate(now);
@@ -190,7 +193,8 @@ impl Pacer {
         gate
     }
 
-    /// Uses up one request that was set aside, if there is one and the server has not asked to wait since.
+    /// Uses one request that is set aside; returns false if there is none, or if the server requested a wait
+    /// since.
     pub fn use_one_set_aside(&mut self, now: Instant) -> bool {
         if self.breaker.blocks(now).is_some() || self.not_before.is_some_and(|until| until > now) {
             return false;
@@ -200,12 +204,12 @@ impl Pacer {
         known > 0
     }
 
-    /// Learns what is left of a window, where an answer tells. Those under way may be counted there already, or not; what
-    /// is set aside is not.
+    /// Updates the window from an answer. The server may or may not have counted the open requests, and it
+    /// has not counted the requests that are set aside.
     fn learn_window(&mut self, left: u32, reset_s: u32, now: Instant) {
         let Some(ends_at) = now.checked_add(Duration::from_secs(reset_s.into())) else { return };
         let left = left.saturating_sub(self.under_way.saturating_sub(1));
-        // What was set aside before the last window ended was counted there.
+        // Requests that were set aside before the end of the last window counted in that window.
         let ended_at = self.window.map(|window| window.ends_at).filter(|ended_at| *ended_at <= now);
         if ended_at.is_some_and(|ended_at| self.set_aside_at.is_some_and(|at| at < ended_at)) {
             self.set_aside = 0;
@@ -220,8 +224,8 @@ impl Pacer {
         });
     }
 
-    /// Learns from an answer: its status, `Retry-After`, and what the server says of its own limit. Requests that were
-    /// under way together and are all refused count as one refusal.
+    /// Updates the pacer from an answer: its status, `Retry-After`, and the server's limit. Refusals of
+    /// requests that were open at the same time count as one refusal.
     pub fn learn(
         &mut self,
         status: u16,
@@ -240,9 +244,9 @@ impl Pacer {
             }
             match (left, reset_s) {
                 (Some(left), Some(reset_s)) => self.learn_window(left, reset_s.min(60), now),
-                // How much may come at once is the server's secret. One that fills up evenly and has nothing left has
-                // something again when one request's share of a minute is over. A share of many seconds is for the
-                // bucket to wait out.
+                // The server does not report its burst. If its limit refills evenly, the next request is free
+                // after one request's share of a minute. If that share is longer than the maximum, the bucket
+                // waits for the rest.
                 (Some(0), None) => {
                     let even = (Duration::from_secs(60) / limit).min(EMPTY_WAIT_MAX);
                     self.not_before = now.checked_add(even).max(self.not_before);
@@ -260,7 +264,8 @@ impl Pacer {
     }
 }
 
-/// A new clock asks the processor what it can do, which a virtual machine answers slowly; one serves all.
+/// The clock of all buckets. A new clock queries the features of the processor, which is slow in a virtual
+/// machine.
 static CLOCK: LazyLock<DefaultClock> = LazyLock::new(DefaultClock::default);
 
 fn full_bucket(pace: Pace) -> DefaultDirectRateLimiter {
@@ -272,7 +277,8 @@ fn quota(pace: Pace) -> Quota {
     Quota::per_minute(positive(pace.per_minute)).allow_burst(positive(pace.burst))
 }
 
-/// Opens after ten refusals in a row; one probe decides whether it closes.
+/// A circuit breaker: it opens after ten refusals in a row, and the answer to one probe decides whether it
+/// closes.
 #[derive(Debug, Default)]
 struct Breaker {
     refusals: u32,
@@ -281,13 +287,14 @@ struct Breaker {
 }
 
 impl Breaker {
-    /// Until when nothing may pass.
+    /// Returns until when the breaker blocks requests; none if it does not.
     fn blocks(&self, now: Instant) -> Option<Instant> {
         let until = self.opened_at?.checked_add(BREAKER_COOL_DOWN)?;
         (now < until).then_some(until)
     }
 
-    /// Something passes. Where the breaker was open it is the probe: whoever comes while it is under way waits another turn.
+    /// Records that a request is admitted. If the breaker was open, the request is the probe, and the breaker
+    /// blocks the other requests for another cool-down.
     fn passes(&mut self, now: Instant) {
         if self.opened_at.is_some() {
             self.opened_at = Some(now);
@@ -295,7 +302,8 @@ impl Breaker {
     }
 
     fn refused(&mut self, sent_at: Instant, now: Instant) {
-        // Measured from the refusal that counted: where requests overlap without end, each would be of a burst else.
+        // Only requests that were sent before the last counted refusal belong to it. Otherwise requests that
+        // always overlap would never count.
         if self.refused_at.is_some_and(|counted_at| sent_at < counted_at) {
             return;
         }
@@ -311,10 +319,10 @@ impl Breaker {
     }
 }
 
-/// One budget for all retries of a process: when much fails at once, retrying it all would keep it down.
+/// A budget for retries: if many requests fail at once, retries of all of them would prolong the outage.
 ///
-/// The figures are those of the AWS SDKs' standard mode: 500 to start with, 14 for a retry after a passing
-/// failure, 5 after a throttle, 1 back for each success.
+/// The values are those of the AWS SDKs' standard mode: 500 at the start, minus 14 for a retry after a
+/// temporary failure, minus 5 for a retry after a 429, plus 1 for each success.
 #[derive(Debug)]
 pub struct RetryBudget {
     left: u32,
@@ -325,12 +333,12 @@ impl RetryBudget {
     const TRANSIENT_COST: u32 = 14;
     const THROTTLE_COST: u32 = 5;
 
-    /// A full budget.
+    /// Returns a full budget.
     pub fn full() -> Self {
         Self { left: Self::CAPACITY }
     }
 
-    /// Pays for the retry of a failure; false where it can't.
+    /// Pays for one retry; returns false if the budget is too low.
     pub fn pay(&mut self, throttled: bool) -> bool {
         let cost = if throttled { Self::THROTTLE_COST } else { Self::TRANSIENT_COST };
         match self.left.checked_sub(cost) {
@@ -342,7 +350,7 @@ impl RetryBudget {
         }
     }
 
-    /// Takes a success in.
+    /// Records a success.
     pub fn refund(&mut self) {
         self.left = (self.left + 1).min(Self::CAPACITY);
     }

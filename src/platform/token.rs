@@ -1,4 +1,5 @@
-//! Tokens: fetched once however many wait, refreshed before they run out, dropped on 401.
+//! Caches tokens: fetches each once for all waiting requests, renews it before it expires, and drops it after
+//! a 401.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,17 +11,17 @@ use super::ClientCredentials;
 use crate::clock;
 use crate::model::{Fault, FaultKind, Secret};
 
-/// How long before its end a token is replaced.
+/// How long before its expiry a token is replaced.
 const REFRESH_AHEAD: Duration = Duration::from_secs(60);
-/// Shortest and longest life that is believed.
+/// The minimum and maximum lifetime of a token, in seconds.
 const LIFE_S: std::ops::RangeInclusive<u64> = 1..=172_800;
 
-/// A token and its number, so that a 401 drops the token that it was about and no later one.
+/// A token and its number, so that a 401 drops only the token that it refused.
 #[derive(Clone)]
 pub struct Token {
-    /// Put into `Authorization`.
+    /// The value for `Authorization`.
     pub bearer: Arc<Secret>,
-    /// Counts up with every new token.
+    /// The number, which grows with every new token.
     pub generation: u64,
     refresh_at: Instant,
 }
@@ -31,18 +32,18 @@ pub struct TokenAnswer {
     pub status: u16,
     /// The body.
     pub body: Vec<u8>,
-    /// `Retry-After`, clamped.
+    /// `Retry-After` in milliseconds, clamped.
     pub retry_after_ms: Option<u64>,
 }
 
-/// How long a failed token request speaks for all who wait: a revoked client with a thousand tenants is
-/// refused once in this time, and not a thousand times.
+/// How long a failed token request also fails all waiting requests. A revoked client with a thousand tenants
+/// is refused once in this time instead of a thousand times.
 const FAILURE_KEPT: Duration = Duration::from_secs(2);
 
-/// How long a client that asked for too many tokens waits: their limit is by the minute.
+/// How long a client waits after too many token requests, in milliseconds; their limit is per minute.
 const TOKEN_WAIT_MS: u64 = 15_000;
 
-/// What is known of one client's token.
+/// The cached token of one client, or its last failure.
 #[derive(Default)]
 struct Known {
     token: Option<Token>,
@@ -53,7 +54,7 @@ struct Known {
 /// The token of one client at one base URL.
 pub struct TokenCell {
     credentials: ClientCredentials,
-    // The lock is held while a token is fetched: whoever comes meanwhile waits for that one fetch.
+    // The lock is held during a fetch, so that all other requests wait for that fetch.
     current: Mutex<Known>,
 }
 
@@ -65,12 +66,12 @@ struct TokenBody {
 }
 
 impl TokenCell {
-    /// A cell without a token.
+    /// Returns a cell without a token.
     pub fn new(credentials: ClientCredentials) -> Self {
         Self { credentials, current: Mutex::default() }
     }
 
-    /// A token that is good for now; `fetch` sends the form.
+    /// Returns a valid token. `fetch` sends the token request if there is no token.
     pub async fn token<F>(&self, fetch: F) -> Result<Token, Fault>
     where
         F: AsyncFnOnce(&ClientCredentials) -> Result<TokenAnswer, Fault>,
@@ -100,7 +101,7 @@ impl TokenCell {
         Ok(token)
     }
 
-    /// Drops a token that the server refused, unless a newer one is there already.
+    /// Drops a token that the server refused, unless a newer one is already cached.
     pub async fn refused(&self, generation: u64) {
         let mut known = self.current.lock().await;
         if known.token.as_ref().is_some_and(|token| token.generation == generation) {
@@ -109,7 +110,7 @@ impl TokenCell {
     }
 }
 
-/// How long a token of this life is used: until a minute before its end, or for half of a shorter life.
+/// Returns how long a token is used: until 60 s before its expiry, or at least half of its lifetime.
 fn usable(life: Duration) -> Duration {
     life.checked_sub(REFRESH_AHEAD).unwrap_or(Duration::ZERO).max(life / 2)
 }
@@ -119,7 +120,7 @@ fn read(answer: &TokenAnswer, client_id: &str) -> Result<(Secret, Duration), Fau
     let status = *status;
     let fault =
         |kind, what: &str| Fault::new(kind, format!("the token request of client `{client_id}` {what}"));
-    // The `cloud` dialect refuses too many token requests with a status of its own.
+    // The `cloud` dialect refuses too many token requests with 400 instead of 429.
     let limited = status == 400 && String::from_utf8_lossy(body).contains("rate limit exceeded");
     match status {
         200 => {}
@@ -137,21 +138,21 @@ fn read(answer: &TokenAnswer, client_id: &str) -> Result<(Secret, Duration), Fau
             let fault = fault(FaultKind::Throttled, "was answered with 429");
             return Err(Fault { retry_after_ms: *retry_after_ms, ..fault });
         }
-        // A proxy or a gateway in between sends the client elsewhere.
+        // A redirect or a 407 comes from a proxy or gateway in between.
         300..=399 | 407 | 500..=599 => {
             return Err(fault(FaultKind::Transient, &format!("was answered with {status}")));
         }
         _ => return Err(fault(FaultKind::Rejected, &format!("was answered with {status}"))),
     }
-    // The reader's own message could quote the token.
+    // The message of the JSON parser could quote the token.
     let body: TokenBody = serde_json::from_slice(body)
-        .map_err(|_| fault(FaultKind::Transient, "was answered with something that is no token"))?;
+        .map_err(|_| fault(FaultKind::Transient, "was answered without a valid token"))?;
     let header_safe =
         !body.access_token.is_empty() && body.access_token.bytes().all(|byte| byte.is_ascii_graphic());
     if !header_safe {
-        return Err(fault(FaultKind::Transient, "was answered with something that is no token"));
+        return Err(fault(FaultKind::Transient, "was answered without a valid token"));
     }
-    // Without a life, or with a senseless one, the shortest: it costs a request and is never wrong.
+    // Without a valid lifetime, the token gets the shortest one. That costs a request and is always safe.
     let life_s = body
         .expires_in
         .and_then(|number| number.as_f64())
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_lives_are_clamped_and_never_loop() {
+    fn invalid_lifetimes_are_clamped() {
         let life = |expires: &str| {
             read(&answer(200, &format!("{{\"access_token\":\"t\"{expires}}}")), "c")
                 .map(|(_, life)| life.as_secs())
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_a_fault_that_quotes_nothing() {
+    fn an_answer_without_a_token_is_a_fault_that_quotes_nothing() {
         for (status, body) in [
             (200, "<html>canary"),
             (200, "{\"access_token\":\"canary\\n\"}"),
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_who_wait_share_one_fetch_and_a_refused_token_is_replaced_once() {
+    async fn waiting_requests_share_one_fetch_and_a_refused_token_is_replaced_once() {
         let (cell, fetches) = (cell(), AtomicU32::new(0));
         let fetch = async |_: &ClientCredentials| {
             let n = fetches.fetch_add(1, Ordering::SeqCst);
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_client_is_refused_once_for_all_who_wait() {
+    async fn a_refused_client_is_refused_once_for_all_waiting_requests() {
         let (cell, fetches) = (cell(), AtomicU32::new(0));
         let fetch = async |_: &ClientCredentials| {
             fetches.fetch_add(1, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! Answering: what the answers to writes lead to.
+//! Answering: decides what follows from the answers to writes.
 
 use std::sync::Arc;
 
@@ -18,26 +18,27 @@ use crate::model::{
 use crate::plan;
 use crate::replicate;
 
-/// What the answer to one write leads to.
+/// What follows from the answer to one write.
 struct Answer {
     records: Vec<Record>,
     notes: Vec<Note>,
     after: After,
 }
 
-/// What is known of a batch before its answers are taken in one by one.
+/// The state of a batch before its answers are processed one by one.
 struct Batch {
-    /// What was counted before: whatever a batch came to, it counts once.
+    /// The counters before the batch: a failure of the whole batch counts once.
     before: Tally,
     /// Whether any of its writes was accepted.
     progress: bool,
-    /// How many there are.
+    /// The number of its writes.
     writes: usize,
 }
 
 impl Run {
-    /// The version by which a receipt speaks of a write. One that is read off the content may come again; no two writes of
-    /// an object leave at one moment.
+    /// The version that identifies a write in its receipt. An object that counts by content has no unique
+    /// version; the send time is used instead, because no two writes of an object are sent at the same
+    /// millisecond.
     fn version_made(&self, intent: IntentId, object: &ObjectRef, version: u64) -> u64 {
         match object.object.kind.counting() {
             Counting::Versions | Counting::Moments => version,
@@ -50,7 +51,7 @@ impl Run {
         self.journal.0.unresolved.iter().find(sent).map_or(Timestamp::UNIX_EPOCH, |intent| intent.sent_at)
     }
 
-    /// An intent's end, which the journal holds from here on.
+    /// Resolves an intent in the journal and returns the record.
     pub(super) fn ended(&mut self, intent: IntentId, receipts: Vec<Receipt>) -> Record {
         let ending = if receipts.is_empty() { Ending::NotExecuted } else { Ending::Written };
         let record = Record::Resolved { intent, receipts, ending };
@@ -58,7 +59,7 @@ impl Run {
         record
     }
 
-    /// Saves how intents ended, then goes on.
+    /// Saves the results of intents, then continues.
     pub(super) fn close(self, records: Vec<Record>, after: After, now: Timestamp) -> Step {
         if records.is_empty() {
             return self.closed(after, now);
@@ -80,7 +81,7 @@ impl Run {
         }
     }
 
-    /// Takes the answers to a batch in: how each intent ended is saved at once.
+    /// Processes the answers to a batch. The result of each intent is saved at once.
     pub(super) fn answered(
         mut self,
         writes: Vec<(IntentId, Write)>,
@@ -92,7 +93,7 @@ impl Run {
             (self.tally.write_faults, self.tally.write_throttles, self.tally.refusals) = (0, 0, 0);
         }
         let batch = Batch { before: self.tally, progress, writes: writes.len() };
-        let unanswered = || Outcome::Unknown(Fault::new(FaultKind::Local, "nothing is known of its answer"));
+        let unanswered = || Outcome::Unknown(Fault::new(FaultKind::Local, "the write has no answer"));
         let mut outcomes = outcomes.into_iter();
         let (mut records, mut notes, mut after) = (Vec::new(), Vec::new(), After::GoOn);
         self.focus.clear();
@@ -166,7 +167,7 @@ impl Run {
             self.stale_at(self.place_of(&write.target));
         }
         if let (Act::Store, Some(draft)) = (write.act, object.draft()) {
-            // Made from nothing, it is of version 0 from here on.
+            // A draft of a new object is based on version 0.
             self.drafted.insert(object.clone(), write.if_match.unwrap_or(0));
             return self.draft_stored(intent, (object, draft), stored, now);
         }
@@ -192,14 +193,15 @@ impl Run {
         Answer { records: vec![self.ended(intent, vec![receipt])], notes, after }
     }
 
-    /// What an answer means. What the platform is still settling it may refuse for that alone, in words that it
-    /// also has for what is wrong for good: such a refusal counts only once the object had its time.
+    /// Returns what an answer means. While the platform still processes an earlier write, it may refuse the
+    /// next one with the same error as for an invalid write: such a refusal counts only after `ready_ms`.
     fn judged(&self, object: &ObjectRef, outcome: Outcome<Accepted>, now: Timestamp) -> Verdict<Accepted> {
         let is_young = |object: &ObjectRef| {
             let made = self.made.get(object);
             made.is_some_and(|made| elapsed_ms(made.at, now) < u64::from(self.spec.timing.ready_ms))
         };
-        // What it refers to counts as well: a version that was published a moment ago may not be known everywhere.
+        // The objects that it refers to count as well: a version published just now may not be visible
+        // everywhere.
         let place = self.place(&object.organization, &object.object);
         let needed = place.into_iter().flat_map(|at| {
             let side = self.side(at).start;
@@ -214,7 +216,8 @@ impl Run {
         }
     }
 
-    /// A draft is stored. It is kept as ours: nobody is served it, so that there is nothing to prove.
+    /// Records a stored draft as the base of the draft. It needs no confirmation, because visitors do not get
+    /// it yet.
     fn draft_stored(
         &mut self,
         intent: IntentId,
@@ -235,8 +238,8 @@ impl Run {
         Answer { records, notes: vec![Note::Stored { object }], after }
     }
 
-    /// A version holds what the draft held when it was published. Where that is more than we had read, somebody
-    /// changed it in between, and visitors may be served what was not finished.
+    /// Compares a published version with the draft that was read. If they differ, another user changed the
+    /// draft in between, and visitors may get an unfinished change.
     pub(super) fn note_mixed(
         &mut self,
         object: &ObjectRef,
@@ -247,9 +250,9 @@ impl Run {
         if fields.is_empty() {
             return None;
         }
-        let who = stored.modified_by.as_ref().map_or("somebody".into(), Actor::label);
+        let who = stored.modified_by.as_ref().map_or("another user".into(), Actor::label);
         let reason = format!(
-            "version {} of {object} was published with what {who} had changed in the draft meanwhile: {}",
+            "version {} of {object} was published with changes that {who} made to the draft after the read: {}",
             stored.version,
             fields.join(", ")
         );
@@ -257,7 +260,7 @@ impl Run {
         Some(Note::Mixed { reason })
     }
 
-    /// Remembers that a write of ours went over a change that it had not seen, where the version tells so.
+    /// Remembers that a write overwrote an unread change, if the version shows it.
     pub(super) fn note_overwrote(
         &mut self,
         object: &ObjectRef,
@@ -271,8 +274,8 @@ impl Run {
         Some(Note::Overwrote { object: object.clone(), seen, made })
     }
 
-    /// Not executed: the intent ends here, and the next attempt starts with a read. After too many in a row there is
-    /// none for the organization of the n-th target.
+    /// Ends the intent as not executed; the next attempt starts with a read. After too many failures in a
+    /// row, the organization of the n-th target is left out.
     pub(super) fn wait_after(
         &mut self,
         at: usize,
@@ -282,7 +285,7 @@ impl Run {
         now: Timestamp,
     ) -> (After, Option<Note>) {
         let timing = self.spec.timing;
-        // Young, or it would be refused for good: how long it stays young is bound already.
+        // A recent object: `ready_ms` already limits how long it counts as recent.
         if let Some(fault) = fault.as_ref().filter(|fault| is_refusal(fault)) {
             let wait_ms = timing.poll(before.refusals);
             self.tally.refusals = before.refusals + 1;
@@ -323,8 +326,9 @@ impl Run {
         (After::WaitUntil(later(now, wait_ms)), Some(note))
     }
 
-    /// Not executed, and others go on: it is looked at and tried once more after a while. After too many faults it is not;
-    /// for how long the platform may refuse what it is still settling is bound already.
+    /// Not executed, while other writes continue: genesync reads the object again later and retries. After
+    /// too many faults it stops the object; `ready_ms` already limits how long the platform may refuse a
+    /// recent object.
     fn stand_back_after(
         &mut self,
         target: &Target,
@@ -349,7 +353,7 @@ impl Run {
         if is_spent || fault.given_up || wait_ms > u64::from(timing.backoff_max_ms) * 2 {
             let note = Note::GaveUp { fault: fault.clone() };
             self.stop(target.object_ref(), End::Degraded(fault));
-            // What one object came to says nothing of the others.
+            // The failures of one object do not count for the others.
             self.tally.write_faults = 0;
             return (After::GoOn, Some(note));
         }
@@ -359,9 +363,9 @@ impl Run {
         (After::GoOn, Some(Note::Retrying { fault, wait_ms }))
     }
 
-    /// It may still take effect: the intent stays open, and nothing is read before it no longer can. That a
-    /// server which failed has let go of the request is taken on its word only where a write that lands after
-    /// all would be told by its version.
+    /// Waits, because the write may still take effect: the intent stays open, and nothing is read until the
+    /// write can no longer take effect. After a server error the shorter settle time is enough only if
+    /// versions are enforced, because the version then shows a write that lands late.
     pub(super) fn wait_out(
         &mut self,
         intent: IntentId,

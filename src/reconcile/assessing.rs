@@ -1,4 +1,4 @@
-//! Planning, what is known without being read anew, and asking the audit log who moved what.
+//! Assessing: makes the plan and asks the audit log who changed what.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,20 +17,21 @@ use crate::model::{
 use crate::plan;
 use crate::plan::guards::window::Opening;
 
-/// How far back the audit log is asked who moved what: a day less than the platform's real-time view keeps, so that
-/// no question reaches beyond it.
+/// How far back genesync asks the audit log, in days: one less than the platform's real-time view keeps, so
+/// that no query reaches beyond it.
 const ATTRIBUTION_DAYS: u64 = 13;
 
-/// How long it is asked who changed what git does not name: an entry may show later than its change.
+/// How long genesync asks for the author of an unmanaged change, in ms: an entry may appear later than its
+/// change.
 const NEWS_MS: u64 = 30 * 60_000;
 
-/// From when on the audit log is asked who moved what.
+/// The start of the period of audit queries.
 fn reached_from(now: Timestamp) -> Timestamp {
     earlier(now, ATTRIBUTION_DAYS * 24 * 3_600_000)
 }
 
 impl Run {
-    /// Plans; first asks the audit log where somebody else moved what git manages.
+    /// Makes the plan. Asks the audit log first if another user changed managed fields.
     pub(super) fn assess(mut self, now: Timestamp) -> Step {
         let mut plan = self.make_plan();
         if self.spec.is_exact && !plan.is_empty() {
@@ -39,9 +40,9 @@ impl Run {
                 return self.read_alone(inferred);
             }
         }
-        // Whose an unfinished draft is matters to whoever reads a plan; a run at rest asks for no names.
+        // A reader of a plan needs the author of an unfinished draft; an idle run looks up no names.
         let is_read = self.spec.is_exact && plan.targets.iter().any(|target| target.unfinished.is_some());
-        let is_news = plan.targets.iter().any(|target| self.is_told_of(target, now));
+        let is_news = plan.targets.iter().any(|target| self.is_reported(target, now));
         if !self.attributed && (!plan.is_empty() || is_read || is_news) {
             let touched = self.touched_by_others(&plan, now);
             if !touched.is_empty() {
@@ -57,13 +58,14 @@ impl Run {
         }
         let mut notes = self.foreign_edits(&plan);
         if !self.fresh.is_empty() {
-            // A second look, right before the write: what it shows as the first one did was told.
-            let told = self.plan.as_deref().map(|plan| self.foreign_edits(plan)).unwrap_or_default();
-            notes.retain(|note| !told.contains(note));
+            // The second read, right before the write: a change that the first read showed was already
+            // reported.
+            let reported = self.plan.as_deref().map(|plan| self.foreign_edits(plan)).unwrap_or_default();
+            notes.retain(|note| !reported.contains(note));
         }
         let first = self.first_plan.is_none();
         self.hold_to_review(&mut plan);
-        debug_assert_eq!(plan, self.whole_plan(), "planned anew is what planning everything makes");
+        debug_assert_eq!(plan, self.whole_plan(), "an incremental plan equals a full plan");
         let plan = Arc::new(plan);
         self.judge(&plan, now);
         self.opens = self.window_opens(now);
@@ -79,21 +81,22 @@ impl Run {
         self.planned_at = Some(now);
         self.phase = Phase::Planned;
         if first {
-            // Until somebody says go, what was looked at grows old.
+            // The plan may wait long for approval, so its reads are no longer recent.
             self.fresh.clear();
             return Step::stop(self).noting_all(notes);
         }
         self.proceed(now).noting_all(notes)
     }
 
-    /// When the window opens that a write has to wait for.
+    /// Returns when the change window opens that a write has to wait for.
     pub(super) fn window_opens(&self, now: Timestamp) -> Option<Opening> {
         let Spec { tenant, precedents, limits, .. } = &*self.spec;
         plan::guards::window::opens(tenant, &precedents.said, limits, now)
     }
 
-    /// How a configuration was seen when it was in force: where it did not move since, that is how it is. What may have
-    /// been written since is told by nothing but its versions.
+    /// Returns the last known state of a configuration in force. If the draft has not moved since, the
+    /// configuration has that state. Only with every intent resolved, because only versions show what was
+    /// written since.
     pub(super) fn sighting(&self, target: &Target) -> Option<Sighting> {
         let base = self.journal.0.bases.get(&target.object_ref())?;
         let is_settled = self.journal.0.unresolved.is_empty() && base.drafted_at > 0 && base.version > 0;
@@ -101,7 +104,7 @@ impl Run {
         Some(Sighting { id, version: base.version, drafted_at: base.drafted_at })
     }
 
-    /// The places, in one organization, of what is known without its newest version having been read.
+    /// The places, in one organization, of objects whose newest version was inferred and not read.
     fn inferred(&self) -> Vec<usize> {
         let is_inferred = |at: &usize| match self.observed.get(*at) {
             Some(Observed::Present(stored)) => {
@@ -113,7 +116,7 @@ impl Run {
         first.into_iter().flat_map(|at| self.side(at)).filter(is_inferred).collect()
     }
 
-    /// When each object was last changed, its draft included, if entries of the audit log name no versions.
+    /// When each object or its draft was last changed, if entries of the audit log name no versions.
     fn last_changes(&self) -> BTreeMap<ObjectRef, Timestamp> {
         let last = |(target, observed): (&Target, &Observed)| match observed {
             Observed::Present(stored) if !self.able().audit_names_versions => {
@@ -125,8 +128,8 @@ impl Run {
         self.targets.iter().zip(&self.observed).filter_map(last).collect()
     }
 
-    /// Plans anew what something other is known of than the last plan was made from, and what refers to that; everything
-    /// where that is so of everything, or where copies are made.
+    /// Plans again the targets with new information since the last plan, and their dependents; plans
+    /// everything if everything is stale or if the API copies between organizations.
     fn make_plan(&self) -> Plan {
         let (Some(before), Some(stale), false) = (&self.plan, &self.stale, self.able().copies) else {
             return self.with_basis(plan::plan);
@@ -140,7 +143,7 @@ impl Run {
         self.with_basis(|basis| plan::again(Plan::clone(before), places, basis))
     }
 
-    /// Makes a plan from what is known by now.
+    /// Makes a plan from the current knowledge.
     fn with_basis(&self, make: impl FnOnce(plan::Basis<'_>) -> Plan) -> Plan {
         let spec = &self.spec;
         let of_each = spec.resources.len().max(1);
@@ -182,14 +185,14 @@ impl Run {
         make(basis)
     }
 
-    /// The plan as it is made from nothing, to compare with.
+    /// The plan as made from scratch, for comparison.
     fn whole_plan(&self) -> Plan {
         let mut plan = self.with_basis(plan::plan);
         self.clone().hold_to_review(&mut plan);
         plan
     }
 
-    /// People who changed something last and of whom the object gives the id alone.
+    /// The last authors of whom the object gives only the id.
     fn unnamed(&self) -> BTreeSet<String> {
         let by = self.observed.iter().flat_map(|observed| match observed {
             Observed::Present(stored) => {
@@ -202,9 +205,10 @@ impl Run {
         unnamed.map(|actor| actor.id.clone()).collect()
     }
 
-    /// Whether the audit log is to be asked who changed fields that git does not name: for whoever reads a plan, and else for
-    /// what is news, or so young that its entry may not show yet. What has stood there for a while costs no question.
-    fn is_told_of(&self, planned: &TargetPlan, now: Timestamp) -> bool {
+    /// Whether to ask the audit log who changed unmanaged fields: always for a plan that a person reads,
+    /// otherwise only for new changes and for changes so recent that the entry may not be visible yet. Known
+    /// old changes cost no query.
+    fn is_reported(&self, planned: &TargetPlan, now: Timestamp) -> bool {
         let is_asked_about = |one: &Noticed| match one.among(&self.spec.noticed) {
             _ if one.by.is_none() => false,
             None => true,
@@ -215,7 +219,8 @@ impl Run {
         if self.spec.is_exact { !planned.unmanaged.is_empty() } else { seen.any(|one| is_asked_about(&one)) }
     }
 
-    /// Targets that somebody else wrote last, or where somebody moved a field that a write of ours has kept since.
+    /// Targets that another user wrote last, or in which another user changed a field that a later write
+    /// kept.
     fn touched_by_others(&self, plan: &Plan, now: Timestamp) -> Vec<Target> {
         let moved =
             |target: &TargetPlan| target.changes.iter().any(|change| change.kind != ChangeKind::ToApply);
@@ -225,14 +230,14 @@ impl Run {
             }
             Observed::Present(_) | Observed::Absent => false,
         };
-        // What only its content tells from an earlier state says nothing of who was there, or when.
+        // An object that counts by content does not show who changed it, or when.
         let silent = |target: &TargetPlan| {
             let object = target.target.object_ref();
             object.object.kind.counting() == Counting::Contents
                 && !target.changes.is_empty()
                 && !self.journal.0.bases.contains_key(&object)
         };
-        // Who left a draft that is in the way is to be told by name.
+        // The report names the author of a draft that blocks the write.
         let left = |observed: &Observed, planned: &TargetPlan| match observed {
             Observed::Present(stored) => {
                 (planned.undecided().is_some() || planned.draft.is_some() || planned.unfinished.is_some())
@@ -248,7 +253,7 @@ impl Run {
                     || moved(planned)
                     || left(observed, planned)
                     || silent(planned)
-                    || self.is_told_of(planned, now)
+                    || self.is_reported(planned, now)
             })
             .map(|(target, _)| target.clone())
             .collect()
@@ -265,7 +270,7 @@ impl Run {
         self.assess(now)
     }
 
-    /// The audit log could not be asked who moved what: it is planned without.
+    /// Plans without the audit log, because the query for authors failed.
     pub(super) fn not_attributed(mut self, fault: Fault, now: Timestamp) -> Step {
         if fault.kind == FaultKind::Denied {
             self.log = Log::Denied { permission: self.able().audit_permission };
@@ -275,7 +280,7 @@ impl Run {
         self.assess(now).noting(Note::NoAudit { fault })
     }
 
-    /// One note for each object and user that moved managed fields of it.
+    /// Returns one note for each object and each user that changed managed fields of it.
     fn foreign_edits(&self, plan: &Plan) -> Vec<Note> {
         let mut notes = Vec::new();
         for target in &plan.targets {
@@ -296,7 +301,7 @@ impl Run {
         notes
     }
 
-    /// The status of a tenant that is only watched.
+    /// Ends the run of a tenant in watch mode.
     pub(super) fn watched(self) -> Step {
         let drifted = self
             .plan

@@ -1,4 +1,4 @@
-//! Confirming every receipt in the audit log.
+//! Confirming: looks for the audit log entry of every receipt.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,12 +11,13 @@ use crate::model::author::Log;
 use crate::model::timing::{earlier, later};
 use crate::model::{Confirmation, Entry, Fault, FaultKind, ObjectRef, Receipt, Record, Standing, Target};
 
-/// Polls at which whoever watches is told: the first, and one after about two seconds.
+/// The polls that are reported: the first, and one after about two seconds.
 const NOTED_POLLS: [u32; 2] = [0, 6];
 
 impl Run {
-    /// Looks for the entry of every receipt that has none yet: those of this run, and those that an earlier one
-    /// left when it died, or when the log had not caught up. Old ones are asked about once and not waited for.
+    /// Looks for the entry of every receipt that has none yet: those of this run, and those of earlier runs
+    /// that died or whose entries were late. genesync queries old receipts once and does not wait for their
+    /// entries.
     pub(super) fn finish(self, now: Timestamp) -> Step {
         let Some(latest) = self.to_prove().iter().map(|receipt| receipt.sent_at).max() else {
             return self.settle_in_sync(End::Synced);
@@ -26,8 +27,8 @@ impl Run {
         self.query(0, deadline, now)
     }
 
-    /// The receipts of this run, then those of earlier ones that no entry proves yet; of what is left out, a later
-    /// run asks.
+    /// The receipts of this run, then unconfirmed ones of earlier runs. Receipts of organizations that are
+    /// left out are for a later run.
     fn to_prove(&self) -> Vec<Receipt> {
         let mut receipts = self.receipts.clone();
         let mut known: BTreeSet<_> = receipts.iter().map(spoken_of).collect();
@@ -36,18 +37,18 @@ impl Run {
         receipts
     }
 
-    /// Whether the audit log can have an entry for a receipt, and can be asked.
+    /// Whether the audit log can have an entry for a receipt and can be queried.
     fn is_asked_for(&self, receipt: &Receipt) -> bool {
         let Target { organization, object, .. } = &receipt.target;
         !self.is_left_out(organization) && !self.spec.limits.unaudited.contains(&object.kind)
     }
 
-    /// What the receipts speak of that the journal knows no entry for.
+    /// The objects and versions of receipts without an entry in the journal.
     fn owed(&self) -> BTreeSet<(ObjectRef, u64)> {
         self.journal.0.owed.iter().map(spoken_of).collect()
     }
 
-    /// How many receipts have no entry.
+    /// The number of receipts without an entry.
     fn missing(&self) -> usize {
         let owed = self.owed();
         self.to_prove().iter().filter(|receipt| owed.contains(&spoken_of(receipt))).count()
@@ -71,8 +72,8 @@ impl Run {
         self.go(Phase::Confirming { attempt, deadline }, Effect::ReadAudit(query))
     }
 
-    /// Holds the receipts against the log, and writes down which of them it proves: a later run does not ask
-    /// about those again.
+    /// Compares the receipts with the log and saves which ones it confirms, so that a later run does not
+    /// query them again.
     pub(super) fn confirmed(
         mut self,
         attempt: u32,
@@ -107,7 +108,8 @@ impl Run {
         self.await_entries(attempt, deadline, None, now)
     }
 
-    /// Every receipt with its standing. What was proved once stays so: a page may be cut short.
+    /// Returns every receipt with its standing. A confirmed receipt stays confirmed: a later page may be
+    /// incomplete.
     fn held_against(&self, entries: &[Entry]) -> Confirmation {
         let spec = &self.spec;
         let started = confirm::Started {
@@ -129,8 +131,8 @@ impl Run {
         found
     }
 
-    /// Keeps what the log said of this run's own receipts: they are its result, and those of earlier runs are
-    /// not.
+    /// Keeps the confirmation of this run's own receipts. Receipts of earlier runs are not part of its
+    /// result.
     fn keep_confirmation(&mut self, mut found: Confirmation) {
         if !self.receipts.is_empty() {
             let own = self.receipts.iter().filter(|own| self.is_asked_for(own));
@@ -171,7 +173,7 @@ impl Run {
             }
             return self.settle_in_sync(End::Unconfirmed(fault));
         }
-        // The last query is made at the deadline itself, not short of it.
+        // The last query is made at the deadline, not before it.
         let effect = Effect::WakeAt(until.min(deadline));
         let step = self.go(Phase::Confirming { attempt: attempt + 1, deadline }, effect);
         if NOTED_POLLS.contains(&attempt) {
@@ -182,7 +184,7 @@ impl Run {
     }
 }
 
-/// The object and the version that a receipt speaks of.
+/// The object and the version of a receipt.
 fn spoken_of(receipt: &Receipt) -> (ObjectRef, u64) {
     (receipt.target.object_ref(), receipt.version)
 }
@@ -197,7 +199,7 @@ mod tests {
         after, answered, applied, fault, now, run_with, seen, sent, stored, target,
     };
 
-    /// A journal at rest, but for receipts that no entry proves yet: version and age.
+    /// A journal without open work, except for unconfirmed receipts: version and age in ms.
     fn journal(owed: &[(u64, u64)]) -> Journal {
         let mut journal = Journal::default();
         journal.absorb(applied(0, 9));
@@ -237,36 +239,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_owed_is_asked_for_written_down_and_waited_for_only_while_it_is_young() {
+    fn missing_entries_are_queried_saved_and_awaited_only_while_recent() {
         let denied = || Event::Failed(Fault::new(crate::model::FaultKind::Denied, "403"));
         let old: &[(u64, u64)] = &[(7, 3_600_000), (8, 90_000)];
         let young: &[(u64, u64)] = &[(7, 3_600_000), (8, 20_000)];
         type Row = (&'static str, &'static [(u64, u64)], Vec<Event>, &'static str);
         let table: [Row; 12] = [
-            ("nothing is owed", &[], vec![], "Synced"),
-            ("something is", old, vec![], "audit"),
-            ("all of it is proved", old, vec![page(&[7, 8])], "confirmed+confirmed"),
-            ("and written down", old, vec![page(&[7, 8]), Event::Saved], "Synced"),
-            ("which fails", old, vec![page(&[7, 8]), Event::Failed(fault())], "Degraded"),
-            ("a part of it is proved", old, vec![page(&[7])], "confirmed"),
+            ("no receipt is missing", &[], vec![], "Synced"),
+            ("a receipt is missing", old, vec![], "audit"),
+            ("all are confirmed", old, vec![page(&[7, 8])], "confirmed+confirmed"),
+            ("and saved", old, vec![page(&[7, 8]), Event::Saved], "Synced"),
+            ("and the save fails", old, vec![page(&[7, 8]), Event::Failed(fault())], "Degraded"),
+            ("one is confirmed", old, vec![page(&[7])], "confirmed"),
             ("too old to wait for the rest", old, vec![page(&[7]), Event::Saved], "Unconfirmed"),
-            ("nothing is proved", old, vec![page(&[])], "Unconfirmed"),
-            ("the log can't be asked", old, vec![Event::Failed(fault())], "Unconfirmed"),
-            ("young enough to wait", young, vec![page(&[7]), Event::Saved], "wait 100 ms"),
+            ("none is confirmed", old, vec![page(&[])], "Unconfirmed"),
+            ("the query fails", old, vec![Event::Failed(fault())], "Unconfirmed"),
+            ("recent enough to wait", young, vec![page(&[7]), Event::Saved], "wait 100 ms"),
             (
-                "and then proved",
+                "and then confirmed",
                 young,
                 vec![page(&[7]), Event::Saved, Event::Woke, page(&[7, 8]), Event::Saved],
                 "Synced",
             ),
-            ("the log must not be asked", young, vec![denied()], "Unconfirmed"),
+            ("the query is denied", young, vec![denied()], "Unconfirmed"),
         ];
         for mode in [Mode::Enforce, Mode::Watch] {
             for (what, owed, events, expected) in &table {
                 let events = [at_rest(), events.clone()].concat();
                 let (run, asked) = after(run_with(0, mode, journal(owed)), events);
                 assert_eq!(asked, *expected, "{what}, {mode:?}");
-                // What earlier runs wrote is not this one's doing.
+                // Writes of earlier runs are not part of this run's result.
                 assert!(run.receipts.is_empty() && run.confirmation.is_none(), "{what}");
                 assert!(run.served_ms.is_empty(), "{what}");
                 if *expected == "Synced" {
@@ -277,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_of_the_young_ones_is_waited_for_until_its_own_deadline() {
+    fn the_latest_recent_receipt_is_awaited_until_its_own_deadline() {
         let events = [at_rest(), vec![page(&[])]].concat();
         let (run, _) = after(run_with(0, Mode::Enforce, journal(&[(7, 50_000), (8, 20_000)])), events);
         assert!(
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_wrote_asks_for_its_own_and_for_what_earlier_ones_left_at_once() {
+    fn a_run_queries_its_own_and_earlier_receipts_together() {
         let mut left = journal(&[(2, 3_600_000)]);
         left.bases.clear();
         let run = |events: Vec<Event>| after(run_with(0, Mode::Enforce, left.clone()), events);
@@ -301,7 +303,7 @@ mod tests {
 
         let table: [(&[u64], &str, &str); 4] = [
             (&[4, 2], "confirmed+confirmed", "Synced"),
-            // The one of the earlier run is missing: it is waited for along with everything else.
+            // The receipt of the earlier run is missing: genesync waits for it together with the others.
             (&[4], "confirmed", "wait 100 ms"),
             (&[2], "confirmed", "wait 100 ms"),
             (&[], "wait 100 ms", "audit"),
@@ -312,7 +314,7 @@ mod tests {
             let after_it = if first.starts_with("wait") { Event::Woke } else { Event::Saved };
             let (ended, asked) = run([wrote(), vec![page(found), after_it]].concat());
             assert_eq!(asked, then, "{found:?}");
-            // The result of this run shows its own write and no other.
+            // The result of this run shows only its own write.
             let shown = ended.confirmation.unwrap();
             assert_eq!(shown.receipts.len(), 1, "{found:?}");
             assert_eq!(shown.missing(), usize::from(!found.contains(&4)), "{found:?}");
@@ -320,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_page_proved_a_shorter_one_does_not_take_back() {
+    fn a_shorter_page_keeps_earlier_confirmations() {
         let events = [wrote(), vec![page(&[4]), Event::Saved, Event::Woke, page(&[])]].concat();
         let mut left = journal(&[(2, 3_600_000)]);
         left.bases.clear();

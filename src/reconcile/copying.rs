@@ -1,4 +1,4 @@
-//! Replication jobs, and the reads that follow what they copy.
+//! Copying: runs replication jobs and reads back their copies.
 
 use jiff::Timestamp;
 
@@ -51,13 +51,13 @@ impl Run {
                 let asked_at = self.sent_at(intent);
                 self.polled(Copying { job, start, seen, asked_at, polls: 0, intent }, now).noting(note)
             }
-            // It is the primary's organization that runs jobs.
+            // The primary's organization runs the job.
             Verdict::Wait { retry_after_ms, fault } => {
                 let before = self.tally;
                 let (after, note) = self.wait_after(0, &before, retry_after_ms, fault, now);
                 self.close_job(intent, Vec::new(), after, now).noting_all(note.into_iter().collect())
             }
-            // Whatever the answer was: a job that was taken on goes on copying on its own.
+            // A job that the server accepted continues whatever the answer was.
             Verdict::Settle { fault, running: _ } => {
                 self.job_tried = true;
                 let object = start.source.object_ref();
@@ -67,7 +67,7 @@ impl Run {
                 self.job_tried = true;
                 self.close_job(intent, Vec::new(), After::Read, now)
             }
-            // Refused for good: the organizations can still be written one by one.
+            // The job is refused for good; genesync can still write the organizations one by one.
             Verdict::Stop(fault) => {
                 self.job_tried = true;
                 self.close_job(intent, Vec::new(), After::Read, now)
@@ -87,7 +87,7 @@ impl Run {
         self.go(Phase::Polling(copying), Effect::WakeAt(later(now, wait_ms)))
     }
 
-    /// Takes in what a job says of itself: a receipt for each copy, and a read of each that is new.
+    /// Processes the state of a job: a receipt for each copy, and a read of each new copy.
     pub(super) fn polled(mut self, copying: Copying, now: Timestamp) -> Step {
         let mut notes = Vec::new();
         let mut fresh = None;
@@ -131,7 +131,7 @@ impl Run {
         step.noting_all(notes)
     }
 
-    /// Saves how a job's intent ended, then goes on.
+    /// Saves the result of a job's intent, then continues.
     fn close_job(mut self, intent: IntentId, receipts: Vec<Receipt>, after: After, now: Timestamp) -> Step {
         let ended = self.ended(intent, receipts);
         self.close(vec![ended], after, now)
@@ -151,7 +151,7 @@ impl Run {
         }
         for status in &copying.job.targets {
             if matches!(status.status, JobTargetStatus::Failed | JobTargetStatus::Skipped) {
-                let error = status.error.clone().unwrap_or_else(|| "it was skipped".into());
+                let error = status.error.clone().unwrap_or_else(|| "the job skipped it".into());
                 let object = Object::implied();
                 let object = ObjectRef::new(status.organization.clone(), object);
                 notes.push(Note::JobFell { object, error });
@@ -167,7 +167,7 @@ impl Run {
         let passing = fault.kind.passes() && !fault.given_up;
         if !passing || now >= deadline {
             let note = Note::JobGone { reason: fault.to_string() };
-            // The job may still be copying: its intent stays open until it no longer can.
+            // The job may still be copying: its intent stays open until the job can no longer copy.
             return self.wait_out_job(copying.intent, now).noting(note);
         }
         let wait_ms = fault.retry_after_ms.unwrap_or_default().max(self.spec.timing.poll(copying.polls));

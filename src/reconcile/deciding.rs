@@ -1,4 +1,4 @@
-//! Deciding: what a plan asks for next, and what keeps a run from doing it.
+//! Deciding: chooses the next step of a plan and checks what blocks it.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::plan::{self, flapping};
 use crate::replicate::Work;
 
 impl Run {
-    /// Goes on from a plan that waited for the word: for an apply of many waves that may have been long.
-    /// What is older than some seconds is read and planned anew, with its guards.
+    /// Continues from a plan that waited for approval. In an `apply` of many waves that wait may have been
+    /// long: if the plan is older than `plan_ms`, everything is read, planned and guarded again.
     pub(super) fn proceed_if_fresh(self, now: Timestamp) -> Step {
         let age_ms = self.planned_at.map_or(0, |made| elapsed_ms(made, now));
         let writes = self.may_write() && self.plan.as_ref().is_some_and(|plan| !plan.is_empty());
@@ -23,7 +23,7 @@ impl Run {
         self.proceed(now)
     }
 
-    /// Waits for a lower wave, unless there is nothing to write: then it ends as any other run.
+    /// Waits for a lower wave if there is something to write; otherwise the run ends normally.
     pub(super) fn hold_back(self, wave: u32, now: Timestamp) -> Step {
         let decided = |plan: &Plan| self.undecided(plan).is_none() && self.due(plan, now).is_some();
         let decided = self.plan.as_deref().is_some_and(decided);
@@ -33,18 +33,18 @@ impl Run {
         self.proceed(now)
     }
 
-    /// What a person has to decide before anything is written to the tenant.
+    /// What a person has to decide before genesync writes to the tenant.
     fn undecided(&self, plan: &Plan) -> Option<String> {
         let holds_all = |target: &&Arc<TargetPlan>| {
             !self.may_write() || !self.goes_on_without() || target.amiss().is_some()
         };
-        // All of it is told where any of it holds the tenant.
+        // If one of the reasons holds the tenant, all of them are reported.
         plan.targets.iter().filter(|target| target.undecided().is_some()).find(holds_all)?;
         let reasons: Vec<&str> = plan.targets.iter().filter_map(|target| target.undecided()).collect();
         Some(reasons.join("; "))
     }
 
-    /// Does the next thing that the plan asks for.
+    /// Performs the next step of the plan.
     pub(super) fn proceed(mut self, now: Timestamp) -> Step {
         let Some(plan) = self.plan.clone() else { return self.read_all() };
         let first_seen = if self.may_write() { Vec::new() } else { self.first_seen() };
@@ -54,7 +54,7 @@ impl Run {
         if plan.is_empty() && self.refusals.is_empty() {
             return self.keep(now);
         }
-        // What is to be decided of an object that is not ours is no question yet.
+        // A decision about an object that is another one now comes too early.
         let elsewhere =
             self.is_refused && self.refusals.iter().any(|refusal| refusal.guard == Guard::Recreate);
         if elsewhere && self.may_write() {
@@ -71,13 +71,13 @@ impl Run {
         if self.is_refused {
             return self.refuse();
         }
-        // What guards keep from being written waits for them, and for no window.
+        // Changes that a guard refuses wait for the guard and not for a window.
         if let Some(opening) = self.opens.clone().filter(|_| self.is_any_open()) {
             return self.settle(End::Waiting(Wait::Window(opening)));
         }
-        // Before every intent, not once a run: somebody may be quick.
+        // Checked before every intent and not once a run: another user may edit again during the run.
         let reverts = &self.journal.0.reverts;
-        // What was written and not read yet differs from git by what it was before.
+        // An object that was written and not read yet still shows its state from before the write.
         let read = plan.targets.iter().filter(|target| !self.is_unread(&target.target.object_ref()));
         let (read, limits) = (read.map(Arc::as_ref), &self.spec.limits);
         if let Some(reason) = flapping::fought_over(&plan.tenant, read, reverts, limits, now) {
@@ -87,7 +87,7 @@ impl Run {
         self.go_on(&plan, now).noting_all(notes)
     }
 
-    /// Does what is due, unless too much came to nothing.
+    /// Performs the due work, unless too many writes failed.
     fn go_on(mut self, plan: &Plan, now: Timestamp) -> Step {
         if self.goes_on_without() {
             self.stop_what_is_not_kept(plan);
@@ -97,7 +97,7 @@ impl Run {
         if self.tally.write_faults >= timing.faults_max || self.tally.write_throttles >= timing.throttles_max
         {
             let failed = self.tally.write_faults + self.tally.write_throttles;
-            let message = format!("{failed} writes in a row came to nothing, although reading works");
+            let message = format!("{failed} writes in a row failed, although reads succeed");
             let fault = Fault::new(FaultKind::Transient, message);
             let at = match &due {
                 Some(Work::Put(targets) | Work::Wait(targets)) => {
@@ -128,7 +128,8 @@ impl Run {
         self.settle(End::Refused(refusals))
     }
 
-    /// Why going on would not help: what we wrote is in force and still differs, or too much was tried.
+    /// Returns why continuing would not help: the written version is in force and still differs, or too many
+    /// attempts.
     pub(super) fn stuck(&self, targets: &[Arc<TargetPlan>]) -> Option<(HoldCause, String)> {
         let went_over = self.went_over(targets).map(|reason| (HoldCause::WentOver, reason));
         let not_kept = || {
@@ -140,9 +141,10 @@ impl Run {
     }
 
     fn went_over(&self, targets: &[Arc<TargetPlan>]) -> Option<String> {
-        // One change of somebody's is gone, and without a version that is enforced the next write could take
-        // another: before a person has heard of the first, nothing more is written there. The next run may.
-        // Nor is what was published with somebody's unfinished change served by any deployment.
+        // A change of another user is lost. Without enforced versions the next write could lose another one:
+        // nothing more is written there in this run, so that a person can look first. The next run may write
+        // again. No deployment is pinned to a version that was published with an unfinished change of another
+        // user.
         let serves = |target: &TargetPlan, mixed: &ObjectRef| {
             let resource = self.spec.resources.iter().find(|known| known.object == target.target.object);
             target.target.organization == mixed.organization
@@ -156,7 +158,7 @@ impl Run {
         if self.spec.versions == Versions::Unenforced
             && targets.iter().filter(|target| !target.changes.is_empty()).any(|target| gone_over(target))
         {
-            return Some(format!("{}, and it differs again", self.gone_over()));
+            return Some(format!("{}, and the live configuration differs again", self.gone_over()));
         }
         None
     }
@@ -165,11 +167,11 @@ impl Run {
         targets.iter().find_map(|target| self.is_not_kept(target))
     }
 
-    /// Stops what the platform does not keep as it was written.
+    /// Stops objects for which the platform stores something else than genesync wrote.
     fn stop_what_is_not_kept(&mut self, plan: &Plan) {
         for target in &plan.targets {
             let object = target.target.object_ref();
-            // What was written and not read yet differs from git by what it was before.
+            // An object that was written and not read yet still shows its state from before the write.
             let is_known = !self.stopped.contains_key(&object) && !self.is_unread(&object);
             if let Some(reason) = self.is_not_kept(target).filter(|_| is_known) {
                 self.stop(object, End::held(HoldCause::NotKept, reason));
@@ -177,7 +179,8 @@ impl Run {
         }
     }
 
-    /// Why writing an object again would not help: what this run wrote is in force, or stored, and it still differs.
+    /// Returns why writing an object again would not help: this run's version is in force or stored, and
+    /// still differs.
     fn is_not_kept(&self, target: &TargetPlan) -> Option<String> {
         let object = target.target.object_ref();
         let fields = || {
@@ -191,7 +194,8 @@ impl Run {
                 return Some(format!("{} does not keep what was written: {}", target.target, fields()));
             }
         }
-        // Stored by this run, nothing published since, and to be stored again: the platform keeps something else.
+        // This run stored the draft, nothing was published since, and it differs again: the platform keeps
+        // another value.
         let is_stored_again = target.next == Some(Next::Store)
             && target.version.is_some()
             && self.drafted.get(&object) == target.version.as_ref();
@@ -202,13 +206,19 @@ impl Run {
     fn tried_too_often(&self, targets: usize) -> Option<(HoldCause, String)> {
         let timing = &self.spec.timing;
         if self.tally.conflicts > timing.conflicts_max {
-            let reason = format!("contended: somebody else wrote first {} times", self.tally.conflicts);
+            let reason = format!("contended: another user wrote first {} times", self.tally.conflicts);
             return Some((HoldCause::Contended, reason));
         }
-        // Three for each object make it what git says: stored, published, pinned.
+        // An object needs at most three writes: store, publish, pin.
         let writes_max = timing.writes_max.max(u32::try_from(targets * 4).unwrap_or(u32::MAX));
         (self.tally.writes >= writes_max).then(|| {
-            (HoldCause::NotKept, format!("{} writes were accepted and it still differs", self.tally.writes))
+            (
+                HoldCause::NotKept,
+                format!(
+                    "{} writes were accepted, and the live configuration still differs",
+                    self.tally.writes
+                ),
+            )
         })
     }
 }

@@ -1,36 +1,36 @@
-//! How a run ended, with its cause, and what people see of that.
+//! The end of a run: its kind, its cause, and the status and reason that users see.
 
 use super::Advance;
 use crate::model::{Fault, Refusal, Status};
 use crate::plan::guards::window::{Opening, waits_for};
 
-const STOPPED: &str = "stopped by the operator before the end of its run";
+const STOPPED: &str = "stopped by an operator before the end of the run";
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum End {
     /// Live equals git in every region, and every write is confirmed.
     Synced,
-    /// Git is ahead, and the tenant is only watched.
+    /// Git is ahead, and the tenant is in watch mode.
     OutOfSync,
-    /// Live moved, and the tenant is only watched.
+    /// The live configuration changed, and the tenant is in watch mode.
     Drifted,
-    /// Live equals git, but some writes, of this run or of earlier ones, have no audit entry. With the fault if the
-    /// audit log could not be queried.
+    /// Live equals git, but some writes, of this run or of earlier ones, have no audit entry. Has the fault
+    /// if the audit log could not be queried.
     Unconfirmed(Option<Fault>),
-    /// Nothing was written yet, and it will be without anybody's decision.
+    /// Nothing was written yet; genesync writes later without a decision of a person.
     Waiting(Wait),
     /// Guards refused the plan.
     Refused(Vec<Refusal>),
-    /// A person decides.
+    /// A person has to decide.
     Held(Hold),
     /// Something outside failed.
     Degraded(Fault),
-    /// An operator stopped the process; how far the run was, where it had begun to write.
+    /// An operator stopped the process. Has the progress if the run had begun to write.
     Cancelled(Option<Advance>),
-    /// Another replica works on the tenant now; it settles what this run left open.
+    /// Another replica works on the tenant now; it resolves the open intents of this run.
     LeaseLost,
-    /// Git moved on, or the tenant was paused, before this run wrote what it had planned.
+    /// Git has a newer commit or the tenant was paused before this run wrote its plan.
     Superseded,
 }
 
@@ -43,24 +43,24 @@ pub enum Wait {
     Window(Opening),
 }
 
-/// Why a person decides.
+/// Why a person has to decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HoldCause {
     /// An object needs a decision before anything is written to it.
     Undecided,
-    /// Another user keeps changing what git says: genesync would only set it back again.
+    /// Another user keeps changing a managed field: genesync would only set it back again.
     Flapping,
     /// Other clients wrote first, more often than a run retries.
     Contended,
     /// The platform does not keep what it accepted.
     NotKept,
-    /// A write went over a change that it had not seen.
+    /// A write overwrote an unread change.
     WentOver,
     /// The live configuration is not what was reviewed.
     NotReviewed,
 }
 
-/// A run that ended because a person decides.
+/// A run that ended because a person has to decide.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Hold {
     /// The cause.
@@ -70,12 +70,12 @@ pub struct Hold {
 }
 
 impl End {
-    /// Ends for a person to decide.
+    /// Returns an end that a person has to decide.
     pub fn held(cause: HoldCause, reason: impl Into<String>) -> Self {
         End::Held(Hold { cause, reason: reason.into() })
     }
 
-    /// What people see; none if the run was not run to its end, and says nothing of its tenant.
+    /// Returns the status that users see; none if the run was interrupted and has no result for its tenant.
     pub fn status(&self) -> Option<Status> {
         Some(match self {
             End::Synced => Status::Synced,
@@ -90,7 +90,7 @@ impl End {
         })
     }
 
-    /// Why a tenant is not synced.
+    /// Returns why a tenant is not synced.
     pub fn reason(&self) -> Option<String> {
         Some(match self {
             End::Synced => return None,
@@ -110,14 +110,14 @@ impl End {
             End::Degraded(fault) => fault.to_string(),
             End::Cancelled(None) => STOPPED.into(),
             End::Cancelled(Some(Advance { done, all })) => {
-                format!("{STOPPED}: {done} of {all} objects are as git says; the next run does the others")
+                format!("{STOPPED}: {done} of {all} objects match git; the next run writes the others")
             }
             End::LeaseLost => {
-                "its lease ran out, or went to another process, before its run ended; whoever looks at it next goes on from there"
+                "the lease expired or moved to another process before the run ended; the next run continues from there"
                     .into()
             }
             End::Superseded => {
-                "git moved on, or the tenant was paused, before anything more was written; the next run starts from there"
+                "git has a newer commit or the tenant was paused before the next write; the next run starts from there"
                     .into()
             }
         })

@@ -1,4 +1,4 @@
-//! What happens to a run, and what it asks for.
+//! The events that a run receives and the effects that it asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use crate::model::{
 
 use super::Note;
 
-/// What happened outside.
+/// What happened outside the run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {
     /// The run may begin.
     Begin,
     /// A configuration was read.
     Observed(Seen),
-    /// The writes of a batch were answered, or not: in their order.
+    /// The writes of a batch have outcomes, in their order. An outcome may be a lost answer.
     Answered(Vec<Outcome<Accepted>>),
-    /// The request to start a job was answered, or not.
+    /// The request to start a job has an outcome.
     JobAnswered(Outcome<Job>),
     /// A job was polled.
     Job(Job),
@@ -31,22 +31,22 @@ pub enum Event {
     Saved,
     /// A read, a poll, a query or a save failed.
     Failed(Fault),
-    /// The time that was waited for has come.
+    /// The time of the wait is reached.
     Woke,
     /// The plan may be applied.
     Proceed,
     /// The plan may be applied once this lower wave has its change.
     HeldBack(u32),
-    /// A guard of the whole run, or of the history, refuses it: before it began, once it was planned, or as its intents
-    /// were to be saved.
+    /// A guard of the whole run, or of the history, refuses it: before it began, after it was planned, or
+    /// when its intents were to be saved.
     Refused(Vec<Refusal>),
-    /// The operator wants it to end.
+    /// The operator stops the run.
     Cancelled,
-    /// Another replica works on the tenant now, or may: the lease could not be renewed, or the store refused
-    /// a record because of its fencing token.
+    /// Another replica may work on the tenant now: the lease could not be renewed, or the store refused a
+    /// record because of its fencing token.
     LeaseLost,
-    /// What the run set out to do is no longer asked for: git moved on, or the tenant was paused. For a run
-    /// that [`Run::may_be_superseded`](super::Run::may_be_superseded) only.
+    /// The plan of the run is outdated: git has a newer commit, or the tenant was paused. Only for a run for
+    /// which [`Run::may_be_superseded`](super::Run::may_be_superseded) is true.
     Superseded,
 }
 
@@ -73,51 +73,51 @@ impl Event {
     }
 }
 
-/// What a query of the audit log returned: all pages, up to a limit.
+/// The result of an audit log query: all pages, up to a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Entries {
     /// The entries.
     pub entries: Vec<Entry>,
-    /// Whether the log holds more than the port was willing to read.
+    /// Whether the log has more entries than the port reads.
     pub truncated: bool,
-    /// Names of those that the question knew by their ids alone, as far as they could be looked up.
+    /// Names of the people that the query gave by id, if they could be read.
     pub names: BTreeMap<String, String>,
 }
 
-/// A question to the audit log.
+/// A query of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AuditQuery {
-    /// The objects, each with the credentials to ask with.
+    /// The objects, each with the credentials for the query.
     pub targets: Vec<Target>,
-    /// Their ids on the platform, where they have such.
+    /// Their ids on the platform, for objects that have one.
     pub ids: BTreeMap<ObjectRef, Arc<str>>,
-    /// People who are known by their ids alone.
+    /// The ids of people without a known name.
     pub unnamed: BTreeSet<String>,
-    /// From when, by the server's clock.
+    /// The start, by the server's clock.
     pub from: Timestamp,
-    /// Until when.
+    /// The end, by the server's clock.
     pub to: Timestamp,
 }
 
 impl AuditQuery {
-    /// The organizations alone.
+    /// The organizations of the objects.
     pub fn organizations(&self) -> impl Iterator<Item = &OrganizationId> {
         self.targets.iter().map(|target| &target.organization)
     }
 }
 
-/// What a run asks for.
+/// What the driver has to do for a run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// Read a configuration.
+    /// Read objects of an organization.
     Observe(Look),
     /// Make records durable, in this order, before anything else is done.
     Save(Vec<Record>),
-    /// Send writes of different objects side by side, each once.
+    /// Send writes of different objects in parallel, each once.
     Write(Vec<Write>),
-    /// Ask for a replication job, once.
+    /// Start a replication job, once.
     StartJob(StartJob),
-    /// Ask how a job is doing.
+    /// Ask for the state of a job.
     PollJob {
         /// The organization that it copies from.
         source: Target,
@@ -128,7 +128,7 @@ pub enum Effect {
     ReadAudit(AuditQuery),
     /// Wake the run at this time.
     WakeAt(Timestamp),
-    /// Tell whoever watches.
+    /// Report a note.
     Report(Note),
 }
 

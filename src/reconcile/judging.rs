@@ -1,4 +1,4 @@
-//! Judging: what the guards say of a plan, as a whole and object by object.
+//! Judging: runs the guards of the tenant and the guards of single objects on a plan.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,8 +11,8 @@ use crate::model::{Memory, ObjectRef, Plan, Refusal, Target};
 use crate::plan::guards::{self, Judged, ObjectRefusals};
 
 impl Run {
-    /// Takes in what the guards say. The guards of the tenant judge what would be written; what else they would refuse, were
-    /// every single object let through, is told with it, so that one command opens all.
+    /// Runs the guards. The guards of the tenant judge only what would be written. Their refusals for the
+    /// whole plan, as if no object were guarded, are reported too, so that one command can allow all of them.
     pub(super) fn judge(&mut self, plan: &Plan, now: Timestamp) {
         self.guarded = self.objects_refused(plan);
         let refused = self.refused_as_a_whole(&self.without_guarded(plan), now);
@@ -26,7 +26,7 @@ impl Run {
         self.refusals = refused.iter().cloned().chain(of_objects).chain(with_them).collect();
     }
 
-    /// What of a plan is written, as far as guards of single objects are concerned.
+    /// Returns the plan without the objects that a guard refuses.
     fn without_guarded<'a>(&self, plan: &'a Plan) -> Cow<'a, Plan> {
         if self.guarded.is_empty() {
             return Cow::Borrowed(plan);
@@ -35,17 +35,17 @@ impl Run {
         Cow::Owned(Plan { targets: free.cloned().collect(), ..plan.clone() })
     }
 
-    /// What would be written of the plan of this round.
+    /// Returns what genesync would write of the current plan.
     pub fn to_be_written(&self) -> Option<Cow<'_, Plan>> {
         self.plan().map(|plan| self.without_guarded(plan))
     }
 
-    /// Whether a guard keeps this object from being written, while others are.
+    /// Whether a guard refuses this object while others are written.
     pub(super) fn is_guarded(&self, object: &ObjectRef) -> bool {
         self.guarded.contains_key(object)
     }
 
-    /// The places of what guards keep from being written.
+    /// The places of the objects that a guard refuses.
     pub(super) fn guarded_places(&self, plan: &Plan) -> BTreeSet<usize> {
         if self.guarded.is_empty() {
             return BTreeSet::new();
@@ -70,7 +70,8 @@ impl Run {
         guards::check_tenant(self.in_view(plan), |target| self.id_of(target), now)
     }
 
-    /// Of a tenant that is only watched, nothing is written anyway.
+    /// Returns the refusals of single objects; none for a tenant in watch mode, because nothing is written
+    /// there.
     fn objects_refused(&self, plan: &Plan) -> ObjectRefusals {
         if !self.may_write() {
             return ObjectRefusals::new();
@@ -80,7 +81,7 @@ impl Run {
         })
     }
 
-    /// Whether a record says that an object was applied, or written: by this run, or by one that broke off.
+    /// Whether a record shows that this run, or an interrupted run, applied or wrote an object.
     fn is_recorded(&self, target: &Target) -> bool {
         let (object, journal) = (target.object_ref(), &self.journal.0);
         let is_based = |object: &ObjectRef| journal.bases.contains_key(object);

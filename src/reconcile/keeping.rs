@@ -1,4 +1,4 @@
-//! Keeping: what is in force as the base, and what fields that git does not name are compared with.
+//! Keeping: saves the configuration in force as the base, and the baseline of unmanaged fields.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,22 +12,23 @@ use crate::model::{
 };
 use crate::plan::{self, unmanaged};
 
-/// When the draft was changed last that held the same, once the platform is done with it; 0 where that is not known.
+/// When the draft with the same content was last changed, in ms since 1970; 0 if unknown or if the platform
+/// is not ready.
 fn drafted_at(stored: &Stored) -> u64 {
     let at = stored.instance.as_ref().filter(|instance| instance.readiness == Readiness::Ready);
     at.and_then(|instance| instance.drafted_at).map_or(0, |at| at.as_millisecond().unsigned_abs())
 }
 
 impl Run {
-    /// Nothing differs, or nothing that may be written. Writes down what is in force, where that is news.
+    /// Saves new bases when nothing differs, or nothing that genesync may write.
     pub(super) fn keep(self, now: Timestamp) -> Step {
         if !self.may_write() {
             return self.finish(now);
         }
-        let mut records = self.journal.0.kept_anew();
+        let mut records = self.journal.0.kept_again();
         for at in 0..self.targets.len() {
             if self.is_open(at) {
-                // Somebody has to see to it first.
+                // A person has to decide first.
                 continue;
             }
             records.extend(self.base_of(at));
@@ -35,8 +36,8 @@ impl Run {
         self.keep_all(records, now)
     }
 
-    /// Of what is only watched nothing is applied: what it holds when it is first seen is what its fields that git does not
-    /// name are compared with.
+    /// Returns the first baselines of a tenant in watch mode. Nothing is applied there, so unmanaged fields
+    /// are compared with the state of the first read.
     pub(super) fn first_seen(&self) -> Vec<Record> {
         if self.spec.memory != Memory::Kept {
             return Vec::new();
@@ -45,7 +46,7 @@ impl Run {
         let first = |(target, observed): (&Target, &Observed)| {
             let (object, Observed::Present(stored)) = (target.object_ref(), observed) else { return None };
             let known = self.journal.0.baseline(&object);
-            // Where nobody is to be told of anything, what is there is what counts from then on.
+            // If no unmanaged change is reported, every read sets the baseline.
             let is_news = known.is_none_or(|known| takes_all && *known.body != *stored.body);
             let is_compared = stored.version > 0 || !object.object.kind.has_drafts();
             let baseline = (is_news && is_compared).then(|| Baseline {
@@ -56,10 +57,10 @@ impl Run {
             Some(Record::Baseline { object, baseline: Some(baseline) })
         };
         let first = self.targets.iter().zip(&self.observed).filter_map(first);
-        self.journal.0.kept_anew().into_iter().chain(first).collect()
+        self.journal.0.kept_again().into_iter().chain(first).collect()
     }
 
-    /// Writes records down, and goes on from there.
+    /// Saves records, then continues.
     pub(super) fn keep_all(mut self, records: Vec<Record>, now: Timestamp) -> Step {
         if records.is_empty() {
             return self.finish(now);
@@ -74,7 +75,8 @@ impl Run {
         if self.may_write() { self.finish(now) } else { self.proceed(now) }
     }
 
-    /// Has the journal say of the n-th target what its digests are of, as far as what was read or git tells.
+    /// Replaces digests in the journal of the n-th target by values from the live configuration or git, if
+    /// they match.
     pub(super) fn reveal(&mut self, at: usize, observed: &Observed) -> Option<Note> {
         self.journal.0.seal?;
         let target = self.targets.get(at)?;
@@ -91,13 +93,13 @@ impl Run {
         self.journal.0.reveal(&object, &candidates).then_some(Note::OtherKey { object })
     }
 
-    /// Whether something of the n-th target is still to be done, by us or by a person.
+    /// Whether genesync or a person still has work to do on the n-th target.
     fn is_open(&self, at: usize) -> bool {
         let planned = self.plan.as_ref().and_then(|plan| plan.targets.get(at));
         planned.is_some_and(|planned| planned.next.is_some() || !planned.changes.is_empty())
     }
 
-    /// What is to be kept of one object that is as git says, where that is news.
+    /// Returns the records for an object that matches git, if they are new.
     fn base_of(&self, at: usize) -> Vec<Record> {
         let (Some(target), Some(Observed::Present(stored))) = (self.targets.get(at), self.observed.get(at))
         else {
@@ -108,7 +110,7 @@ impl Run {
         let onto = self.written_at(&object);
         let is_later = known.is_none_or(|base| base.onto < onto);
         if self.is_set_aside(&object) {
-            // What is there is not ours, and when we last wrote it is.
+            // The live state is not from genesync, but the time of the last write is.
             let base = known.filter(|_| is_later).map(|base| Base { onto, ..base.clone() });
             return base.map(|base| Record::Applied { object, base }).into_iter().collect();
         }
@@ -116,7 +118,7 @@ impl Run {
         let observed = Observed::Present(stored.clone());
         let body = plan::diff::base_body(kind, &desired, &observed);
         let baseline = self.baseline_of(at, stored, &body);
-        // After a rewind that somebody asked for, what is in force counts as applied from here.
+        // After an allowed rewind, the configuration in force counts as applied.
         let rewound = self.spec.limits.allowed.contains(&Guard::Rewind);
         let drafted_at = drafted_at(stored);
         let ignored: BTreeSet<String> = plan::diff::ignored(kind, &desired, &observed).into_iter().collect();
@@ -135,15 +137,15 @@ impl Run {
         let (version, revision) = (stored.version, self.spec.revision.clone());
         let base = news.then(|| Base { version, body, revision, id, onto, drafted_at, ignored });
         let base = base.map(|base| Record::Applied { object: object.clone(), base });
-        // Together with the base, which would tell otherwise what it is not to tell.
+        // Saved together with the base: the base alone would report changes that need no report.
         let is_news = is_inherited || self.journal.0.baselines.get(&object) != baseline.as_ref();
         let baseline = is_news.then(|| Record::Baseline { object: object.clone(), baseline });
         let inherited = is_inherited.then_some(Record::Inherited { object });
         base.into_iter().chain(baseline).chain(inherited).collect()
     }
 
-    /// What an object that is as git says is compared with from now on in fields that git does not name; none where that is
-    /// its base.
+    /// Returns the new baseline for the unmanaged fields of an object that matches git; none if its base is
+    /// the baseline.
     fn baseline_of(
         &self,
         at: usize,
@@ -156,7 +158,7 @@ impl Run {
         let object = self.targets.get(at)?.object_ref();
         let known = self.baseline(&object)?;
         let written: Vec<&Receipt> = self.receipts_of(&object).collect();
-        // What a person had published along with ours.
+        // Unmanaged changes of a person that this run published together with its own.
         let planned = self.first_plan.as_ref().and_then(|plan| plan.targets.get(at));
         let along = planned.and_then(|planned| planned.draft.as_ref()).filter(|_| !written.is_empty());
         let along = along.map(|draft| draft.published_along.as_slice()).unwrap_or_default();
@@ -164,8 +166,8 @@ impl Run {
         unmanaged::kept(kind, &self.desired(at), (stored, body), &known, &written, along)
     }
 
-    /// What is to be written down where a person accepts what somebody changed in fields that git does not name. Where
-    /// nothing is known to compare with, there is nothing to accept.
+    /// Returns the records that accept unmanaged changes of another user. Without a baseline there is nothing
+    /// to accept.
     pub fn accepting(&self, is_accepted: impl Fn(&Target, &str) -> bool) -> Vec<Record> {
         let accept = |(at, target): (usize, &Target)| {
             let (object, Observed::Present(stored)) = (target.object_ref(), self.observed.get(at)?) else {
@@ -180,8 +182,8 @@ impl Run {
         self.targets.iter().enumerate().filter_map(accept).collect()
     }
 
-    /// What an object's fields that git does not name are compared with: as of the newest version that only writes of this run
-    /// lead to.
+    /// Returns the baseline of the unmanaged fields of an object: as of the newest version that only writes
+    /// of this run lead to.
     pub(super) fn baseline(&self, object: &ObjectRef) -> Option<Cow<'_, Baseline>> {
         let known = self.journal.0.baseline(object)?;
         let written: Vec<&Receipt> = self.receipts_of(object).collect();
@@ -200,8 +202,7 @@ impl Run {
         self.receipts.iter().filter(move |receipt| speaks_of(&receipt.target))
     }
 
-    /// When we last wrote an object that only its content tells from an earlier state, in milliseconds since 1970; 0 for any
-    /// other.
+    /// When genesync last wrote an object that counts by content, in ms since 1970; 0 for any other object.
     fn written_at(&self, object: &ObjectRef) -> u64 {
         if object.object.kind.counting() != Counting::Contents {
             return 0;

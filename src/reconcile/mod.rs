@@ -1,23 +1,23 @@
 //! The pure core: one run of one tenant, as a state machine.
 //!
-//! In: a [`Run`], an [`Event`], the time. Out: the run after it and the [`Effect`]s to perform. Never:
-//! sends, waits, reads a clock, draws a random number, or depends on the order of a hash map.
-//! It alone knows the order of the stages. Start reading at [`step`]; a run goes round this circle until
-//! nothing differs, and everything that could go wrong leads back to *read*:
+//! In: a [`Run`], an [`Event`], the time. Out: the run after the event and the [`Effect`]s to perform. Never:
+//! sends, waits, reads a clock, draws a random number, or depends on the order of a hash map. Only this
+//! module knows the order of the stages. Start reading at [`step`]; a run repeats this cycle until nothing
+//! differs, and every failure leads back to *read*:
 //!
 //! ```text
 //!   settle old intents ──> read ──> plan ──> intend ──> write ──┐
 //!                           ^                                   │ any answer, or none
-//!                           └──────── wait, where asked to <────┘
+//!                           └──────── wait, if needed <─────────┘
 //!        nothing differs ──> keep as base ──> confirm in the audit log ──> settled
 //! ```
 //!
-//! * One effect is performed at a time, so every point at which a crash can hit has a name. A look may be several reads, and
-//!   a write several requests, about objects that do not refer to each other: a crash hits any subset of them.
-//! * An intent is saved before its write leaves. An answer that was lost is waited out and read back.
-//! * While an intent is unresolved and may still take effect, nothing is read for planning. Where the server
-//!   refuses a stale version this saves a conflict. Where it does not, it is what keeps a late write of ours from
-//!   going over a newer one: the read that the newer one is made from would come before the late one lands.
+//! * One effect is performed at a time, so every point at which a crash can happen has a name. One effect may
+//!   be several reads or several writes of unrelated objects: a crash may affect any subset of them.
+//! * An intent is saved before its write leaves. If the answer is lost, genesync waits and then reads back.
+//! * While an intent is unresolved and may still take effect, nothing is read for planning. If the server
+//!   enforces versions, this avoids a conflict. If it does not, this keeps a late write of genesync from
+//!   overwriting a newer one: otherwise the read for the newer write would come before the late write lands.
 
 mod answering;
 mod assessing;
@@ -58,7 +58,7 @@ use crate::plan;
 use crate::plan::guards::ObjectRefusals;
 use crate::plan::guards::window::Opening;
 
-/// Where nothing was looked up.
+/// The names of an organization before any are read.
 static NO_NAMES: Names = Names::new();
 
 use leaving::Failures;
@@ -74,105 +74,106 @@ pub use spec::Spec;
 /// One pass over one tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Run {
-    /// What it is about.
+    /// The specification.
     spec: Arc<Spec>,
-    /// Where it is.
+    /// The phase.
     phase: Phase,
-    /// What the journal holds.
+    /// The journal.
     journal: JournalState,
-    /// How much of what it says was set back earlier runs did.
+    /// How many reverts in the journal are from earlier runs.
     reverts_before: usize,
     /// Every object of every organization that is not left out, the primary's first.
     targets: Arc<[Target]>,
     /// Why organizations were left out.
     left_out: Vec<Fault>,
-    /// How often reads of each organization failed since the last one that did not.
+    /// How often reads of each organization failed since the last successful one.
     failures: BTreeMap<OrganizationId, Failures>,
-    /// What has to be looked up by name in each organization.
+    /// The references to look up by name in each organization.
     references: Arc<BTreeSet<Reference>>,
-    /// Which objects of git hang together.
+    /// Which objects of git refer to each other.
     needs: Arc<Needs>,
-    /// What was read in this round, in the order of `targets`.
+    /// The objects as read in this round, in the order of `targets`.
     observed: Vec<Observed>,
-    /// What goes by the names that were looked up, by organization.
+    /// The ids of the names that were looked up, by organization.
     names: BTreeMap<OrganizationId, Names>,
-    /// The places of those that the next round reads alone, because nothing else was touched; none where it reads all.
+    /// The places that the next round reads alone, because only they were touched; empty if it reads
+    /// everything.
     focus: Vec<usize>,
-    /// The places of what was read a moment ago. Where the server holds no write against a version, a write
-    /// leaves for no other, but for what `unlisted` has.
+    /// The places that were read just now. If versions are not enforced, genesync writes only these and the
+    /// places of `unlisted`.
     fresh: BTreeSet<usize>,
-    /// The places of objects that are to be made and that a listing did not show, and when it was asked for: they are made without
-    /// another one as long as a plan made then is good for a write.
+    /// The places of objects to be created that a listing did not contain, and the time of the listing: they
+    /// are created without another listing while it is recent enough.
     unlisted: Option<(Timestamp, BTreeSet<usize>)>,
-    /// When what is being read was asked for.
+    /// When the current read was requested.
     asked_at: Option<Timestamp>,
-    /// At most so many objects are looked at and written side by side: fewer where looks take long, because then as long
-    /// lies between a look and its write.
+    /// At most this many objects are read and written in parallel: fewer if reads take long, so that little
+    /// time lies between a read and its write.
     width: usize,
-    /// Ids and moments of what this run made: an object may be readable later than that.
+    /// Ids and times of the writes of this run: an object may be readable only later.
     made: BTreeMap<ObjectRef, Made>,
-    /// What the platform is not done with: it stands back, and other objects go on.
+    /// Objects that the platform still processes: they wait, and other objects continue.
     waiting: BTreeMap<ObjectRef, Waiting>,
-    /// How long the platform took for an object of a kind, at most: the next one is looked at after that.
+    /// The measured time until an object of a kind is active, in ms: the next one is read after that time.
     active_ms: BTreeMap<(ObjectKind, Wrote), u64>,
-    /// Configurations whose draft this run stored, with the version that was published then.
+    /// Configurations whose draft this run stored, with the published version at that time.
     drafted: BTreeMap<ObjectRef, u64>,
-    /// Audit entries that tell who moved what, by object.
+    /// Audit entries that show who changed what, by object.
     entries: BTreeMap<ObjectRef, Vec<Entry>>,
-    /// Whether the audit log was asked about what was read in this round.
+    /// Whether the audit log was queried for this round.
     attributed: bool,
-    /// Whether the audit log was asked who moved what.
+    /// Whether the audit log was queried for the authors of changes.
     log: Log,
-    /// Names of people by their ids, as far as they had to be looked up.
+    /// Names of people by their ids, if they had to be looked up.
     people: BTreeMap<String, String>,
     /// The plan of this round.
     plan: Option<Arc<Plan>>,
-    /// The places of objects of which something other is known than that plan was made from; none where that is so of all.
+    /// The places with new information since that plan was made; none if everything is new.
     stale: Option<BTreeSet<usize>>,
-    /// The plan as it was first made: what the run set out to do.
+    /// The first plan of the run.
     first_plan: Option<Arc<Plan>>,
     /// Why the plan, or single objects of it, may not be applied.
     refusals: Vec<Refusal>,
-    /// Whether it may not be applied at all.
+    /// Whether the whole plan may not be applied.
     is_refused: bool,
-    /// Objects that may not be written, while the others are.
+    /// Objects that a guard refuses while the others may be written.
     guarded: ObjectRefusals,
     /// The change window that a write has to wait for.
     opens: Option<Opening>,
     /// Objects to which nothing more is written in this run, and why.
     stopped: BTreeMap<ObjectRef, End>,
-    /// How often writes of an object came to nothing since the last one that was accepted.
+    /// How often writes of an object failed since the last accepted one.
     failed: BTreeMap<ObjectRef, Tries>,
-    /// Objects that are not what was reviewed, and why: nothing is written to them.
+    /// Objects that differ from the reviewed plan, with the reason: they are not written.
     set_aside: BTreeMap<ObjectRef, String>,
-    /// Proof of what this run wrote, or found to have been written. What earlier runs still owe the audit log is
-    /// in the journal.
+    /// Receipts of the writes of this run, and of earlier writes that it found in force. Unconfirmed receipts
+    /// of earlier runs are in the journal.
     receipts: Vec<Receipt>,
-    /// Milliseconds from asking to serving, by organization.
+    /// Milliseconds from the write to the first matching read, by object.
     served_ms: BTreeMap<ObjectRef, u64>,
-    /// The versions that the first plan saw.
+    /// The versions of the first plan.
     started_from: BTreeMap<ObjectRef, u64>,
-    /// When each object was last changed then, by the server's clock, its draft included: in the `cloud` dialect, whose
-    /// audit entries name no versions.
+    /// When each object or its draft was last changed before the run, by the server's clock: for the `cloud`
+    /// dialect, whose audit entries name no versions.
     started_at: BTreeMap<ObjectRef, Timestamp>,
     /// Whether a replication job was tried.
     job_tried: bool,
     /// When the plan of this round was made.
     planned_at: Option<Timestamp>,
-    /// The newest intent of earlier runs: what they wrote was meant for what git said then.
+    /// The newest intent of earlier runs: those writes followed an earlier commit.
     earlier_intents: IntentId,
-    /// Versions that this run wrote itself, so as to hold exactly what it wants.
+    /// Versions that this run wrote itself, which contain exactly the desired state.
     own_versions: BTreeSet<(ObjectRef, u64)>,
-    /// Objects where a write of ours went over somebody's change that it had not seen: a job, or any write
-    /// to a server that does not enforce versions.
+    /// Objects in which a write overwrote an unread change of another user: by a job, or by any write to a
+    /// server that does not enforce versions.
     overwrote: BTreeSet<ObjectRef>,
-    /// Versions of ours that were published with more than we had stored, and what that was.
+    /// Versions that were published with more than genesync had stored, and the difference.
     mixed: BTreeMap<ObjectRef, String>,
-    /// Whether the audit log was asked for the entries of receipts.
+    /// Whether the audit log was queried for the entries of receipts.
     proofs_log: Log,
-    /// What it said.
+    /// The result of that query.
     confirmation: Option<Confirmation>,
-    /// How often things went other than planned.
+    /// Counters of exceptional outcomes.
     tally: Tally,
 }
 
@@ -194,8 +195,8 @@ impl std::hash::Hash for JournalState {
     }
 }
 
-/// The run after an event, and what is to be done now: any number of reports, then at most one effect that
-/// will be answered by an event. No such effect: the run is planned or settled.
+/// The run after an event, and what to do now: any number of reports, then at most one effect that an event
+/// answers. Without such an effect the run is planned or settled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// The run.
@@ -209,7 +210,7 @@ impl Step {
         Self { run, effects: Vec::new() }
     }
 
-    /// Puts a report before everything else.
+    /// Adds a report before everything else.
     fn noting(mut self, note: Note) -> Self {
         self.effects.insert(0, Effect::Report(note));
         self
@@ -222,7 +223,7 @@ impl Step {
 }
 
 impl Run {
-    /// A run that has not begun.
+    /// Returns a run that has not begun.
     pub fn new(spec: Arc<Spec>, journal: Journal) -> Self {
         Self {
             targets: spec.targets().collect(),
@@ -287,7 +288,7 @@ impl Run {
         Some(sides.position(|first| first.organization == *organization)? * of_each + at)
     }
 
-    /// Takes a record in, as the store does.
+    /// Adds a record to the journal, as the store does.
     fn absorb(&mut self, record: &Record) {
         if let Record::Applied { object, .. } | Record::Baseline { object, .. } = record {
             self.stale_at(self.place(&object.organization, &object.object));
@@ -295,21 +296,21 @@ impl Run {
         self.journal.0.absorb(record.clone());
     }
 
-    /// Remembers that something other is known of the n-th target.
+    /// Records new information about the n-th target.
     fn stale_at(&mut self, at: Option<usize>) {
         if let (Some(stale), Some(at)) = (&mut self.stale, at) {
             stale.insert(at);
         }
     }
 
-    /// Everything of one organization that the n-th target belongs to.
+    /// The places of the organization that the n-th target belongs to.
     fn side(&self, index: usize) -> std::ops::Range<usize> {
         let of_each = self.spec.resources.len().max(1);
         let from = index - index % of_each;
         from..(from + of_each).min(self.targets.len())
     }
 
-    /// What git says of the n-th target, with ids in place of names.
+    /// The desired state of the n-th target, with ids in place of names.
     fn desired(&self, index: usize) -> Cow<'_, Desired> {
         let side = self.side(index);
         let nothing = &NO_NAMES;
@@ -328,7 +329,7 @@ impl Run {
         plan::unmanaged::named(policy, target.object.kind, desired, observed, baseline.as_deref())
     }
 
-    /// What the API of its organizations can do.
+    /// The capabilities of the API of its organizations.
     fn able(&self) -> &'static Capabilities {
         self.spec.tenant.dialect.capabilities()
     }
@@ -343,13 +344,13 @@ impl Run {
         Step::stop(self)
     }
 
-    /// Ends the run on a fault, and says so.
+    /// Ends the run on a fault, and reports it.
     fn degrade(self, fault: Fault) -> Step {
         self.settle(End::Degraded(fault.clone())).noting(Note::GaveUp { fault })
     }
 }
 
-/// Takes one event in.
+/// Processes one event.
 pub fn step(run: Run, event: Event, now: Timestamp) -> Step {
     let mut step = taken_in(run, event, now);
     if matches!(step.run.phase, Phase::Reading(_)) {
@@ -366,7 +367,7 @@ fn taken_in(mut run: Run, event: Event, now: Timestamp) -> Step {
             let advance = run.advance();
             run.settle(End::Cancelled(advance))
         }
-        // Whatever was open stays so in the journal: whoever holds the lease waits it out and reads it back.
+        // Open intents stay in the journal: the holder of the lease waits and reads them back.
         (_, Event::LeaseLost) => run.settle(End::LeaseLost),
         (Phase::Intending(pending), Event::Superseded) => {
             run.withdraw(&pending);
@@ -412,8 +413,8 @@ fn taken_in(mut run: Run, event: Event, now: Timestamp) -> Step {
             run.confirm_failed(attempt, deadline, fault, now)
         }
         (Phase::Witnessing { attempt, deadline }, Event::Saved) => run.witnessed(attempt, deadline, now),
-        // The store failed: without a durable intent no write leaves, and without a durable end the intent
-        // is waited out and read back by the next run.
+        // The store failed: without a durable intent no write leaves, and without a durable result the next
+        // run waits and reads the intent back.
         (
             Phase::Resolving
             | Phase::Intending(_)

@@ -1,4 +1,4 @@
-//! What a run tells whoever watches: progress bars, logs, metrics, the demo.
+//! Notes: the progress messages of a run, for progress bars, logs, metrics and the demo.
 
 use std::fmt;
 
@@ -7,166 +7,165 @@ use jiff::Timestamp;
 use crate::model::author::Deed;
 use crate::model::{Actor, Counting, Fault, Object, ObjectRef, Region};
 
-/// One thing worth telling.
+/// One progress message of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Note {
     /// Unresolved writes of an earlier run may still take effect.
     Settling {
         /// How many.
         intents: usize,
-        /// Until then.
+        /// The end of the wait.
         until: Timestamp,
     },
-    /// A write of unknown outcome was found in force.
+    /// A write of unknown outcome is in force.
     Landed {
-        /// Where.
+        /// The object.
         object: ObjectRef,
         /// Its version.
         version: u64,
     },
-    /// A write of unknown outcome was not found.
+    /// A write of unknown outcome was not executed.
     NotLanded {
-        /// Where.
+        /// The object.
         object: ObjectRef,
         /// The version that it would have made.
         version: u64,
     },
-    /// A write of unknown outcome may lie under somebody's later change; only the audit log knows.
+    /// Another user's later change may hide a write of unknown outcome; only the audit log shows it.
     Unclear {
-        /// Where.
+        /// The object.
         object: ObjectRef,
         /// The first version that it may have made.
         from: u64,
         /// The last one.
         to: u64,
     },
-    /// The answer was older than what was acknowledged already.
+    /// The answer was older than an acknowledged version.
     Stale {
-        /// Where.
+        /// The object.
         object: ObjectRef,
         /// The version that is known to exist.
         known: u64,
     },
-    /// What was applied is kept as digests under another key: what is live is taken for it.
+    /// The base holds digests under another key: genesync treats the live values as applied.
     OtherKey {
-        /// Of which object.
+        /// The object.
         object: ObjectRef,
     },
     /// An object may not show yet what was last written to it.
     NotShown {
-        /// Where.
+        /// The object.
         object: ObjectRef,
     },
-    /// A request failed and will be tried again.
+    /// A request failed and is retried.
     Retrying {
         /// What happened.
         fault: Fault,
-        /// How long until then.
+        /// Milliseconds until the retry.
         wait_ms: u64,
     },
     /// The rate limit refused a request.
     Throttled {
-        /// How long until the next.
+        /// Milliseconds until the next request.
         wait_ms: u64,
     },
-    /// Somebody wrote between our read and our write.
+    /// Another user wrote between genesync's read and its write.
     Conflict {
-        /// Where.
+        /// The object.
         object: ObjectRef,
     },
-    /// The configuration that we meant to write was touched by somebody else.
+    /// Another user changed managed fields of an object.
     ForeignEdit {
-        /// Where.
+        /// The object.
         object: ObjectRef,
-        /// By whom.
+        /// The user.
         by: Actor,
-        /// What they did.
+        /// What the user did.
         deed: Deed,
         /// The managed fields that differ because of it.
         fields: Vec<String>,
     },
-    /// The answer to a write was lost; it is waited out and read back.
+    /// The answer to a write was lost; genesync waits until it can no longer take effect, then reads back.
     AnswerLost {
-        /// Where.
+        /// The object.
         object: ObjectRef,
         /// What happened.
         fault: Fault,
     },
     /// A write was accepted.
     Wrote {
-        /// Where.
+        /// The object.
         object: ObjectRef,
         /// Its version.
         version: u64,
     },
-    /// A replication job runs.
+    /// A replication job started.
     JobStarted {
         /// Its id.
         id: String,
         /// How many organizations it copies to.
         targets: usize,
     },
-    /// A job did not copy to one organization; it gets a plain write.
+    /// A job did not copy to one organization; genesync writes it directly.
     JobFell {
-        /// Where.
+        /// The object.
         object: ObjectRef,
-        /// Why.
+        /// The reason.
         error: String,
     },
-    /// A job could not be started or did not end in time; the rest is written plainly.
+    /// A job could not be started or did not end in time; genesync writes the rest directly.
     JobGone {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// A write of ours, which the server did not hold against a version, went over a change that somebody made
-    /// after we had read.
+    /// A write without an enforced version overwrote a change that another user made after the read.
     Overwrote {
-        /// Where.
+        /// The object.
         object: ObjectRef,
         /// The version that was read.
         seen: Option<u64>,
         /// The version that the write made.
         made: u64,
     },
-    /// An organization serves what git says.
+    /// The live configuration of an organization equals git.
     Served {
-        /// Where.
+        /// The object.
         object: ObjectRef,
-        /// In which region.
+        /// Its region.
         region: Region,
-        /// How long after it was asked for.
+        /// Milliseconds from the write to the first matching read.
         latency_ms: u64,
     },
-    /// The audit log could not be asked who moved what.
+    /// The query for the authors of changes failed.
     NoAudit {
-        /// Why.
+        /// The reason.
         fault: Fault,
     },
-    /// Entries are awaited.
+    /// Audit log entries are awaited.
     AwaitingAudit {
-        /// How many receipts have none yet.
+        /// The number of receipts without an entry.
         missing: usize,
-        /// How often the log was asked before.
+        /// The number of earlier queries.
         polls: u32,
     },
-    /// A version was published with what somebody had changed in the last moment.
+    /// A version was published with a change that another user made just before.
     Mixed {
-        /// What, and who.
+        /// The fields and the user.
         reason: String,
     },
-    /// A draft was stored; nobody is served it before it is published.
+    /// A draft was stored; visitors do not get it before it is published.
     Stored {
-        /// Where.
+        /// The object.
         object: ObjectRef,
     },
-    /// The platform is not done with the last write.
+    /// The platform still processes the last write.
     NotReady {
-        /// Where.
+        /// The object.
         object: ObjectRef,
     },
-    /// The run goes on without a region.
+    /// The run continues without a region.
     LeftOut {
-        /// Which, and why.
+        /// The region and the reason.
         fault: Fault,
     },
     /// The run ended on a fault.
@@ -174,24 +173,24 @@ pub enum Note {
         /// The fault.
         fault: Fault,
     },
-    /// An event came that this phase does not wait for: a defect of whoever drives the run.
+    /// The phase does not accept the event: a defect of the driver.
     OutOfPlace {
-        /// Which.
+        /// The event.
         event: &'static str,
     },
 }
 
-/// No version that is counted gets this far; moments, in milliseconds since 1970, have long been past it.
+/// Counted versions stay below this value; moments, in milliseconds since 1970, are above it.
 const MOMENTS_FROM: u64 = 100_000_000_000;
 
-/// A version in words: drafts have none, and for what has no versions the moment of its last change stands for one.
+/// Returns a version as text. Drafts have none; objects without versions use the moment of their last change.
 pub(super) fn version_of(object: &Object, version: u64) -> String {
     let moment = || Timestamp::from_millisecond(i64::try_from(version).ok()?).ok();
     match version {
         0 if object.kind.has_drafts() => "a draft".into(),
-        _ if object.kind.counting() == Counting::Contents => "what was written last".into(),
+        _ if object.kind.counting() == Counting::Contents => "the last write".into(),
         MOMENTS_FROM.. if object.kind.has_drafts() || !object.kind.counts_versions() => {
-            moment().map_or_else(String::new, |at| format!("what was written at {at}"))
+            moment().map_or_else(String::new, |at| format!("the write of {at}"))
         }
         _ => format!("version {version}"),
     }
@@ -213,19 +212,19 @@ impl fmt::Display for Note {
             Note::Unclear { object, from, to } => {
                 write!(
                     f,
-                    "somebody changed {object} after a write of unknown outcome (version {from} to {to}, if it was made)"
+                    "another user changed {object} after a write of unknown outcome (possible versions {from} to {to})"
                 )
             }
             Note::Stale { object, known } => {
                 let known = version_of(&object.object, *known);
-                write!(f, "{object} answered with something older than {known}; reading again")
+                write!(f, "the API returned an older state of {object} than {known}; reading again")
             }
             Note::OtherKey { object } => f.write_str(&other_key(object)),
-            Note::NotShown { object } => write!(f, "{object} may not show our last write yet; reading again"),
+            Note::NotShown { object } => write!(f, "{object} may not show the last write yet; reading again"),
             Note::Retrying { fault, wait_ms } => write!(f, "{fault}; trying again in {wait_ms} ms"),
-            Note::Throttled { wait_ms } => write!(f, "the rate limit is reached; going on in {wait_ms} ms"),
+            Note::Throttled { wait_ms } => write!(f, "the rate limit is reached; continuing in {wait_ms} ms"),
             Note::Conflict { object } => {
-                write!(f, "somebody changed {object} after it was read; reading and planning again")
+                write!(f, "another user changed {object} after the read; reading and planning again")
             }
             Note::ForeignEdit { object, by, deed, fields } => {
                 let (who, did, fields) = (by.label(), deed.verb(), fields.join(", "));
@@ -234,7 +233,7 @@ impl fmt::Display for Note {
             Note::AnswerLost { object, fault } => {
                 write!(
                     f,
-                    "the answer to the write to {object} was lost ({fault}); waiting it out, then reading back"
+                    "the answer to the write to {object} was lost ({fault}); waiting until it can no longer take effect, then reading back"
                 )
             }
             Note::Wrote { object, version } if object.object.kind.counts_versions() => {
@@ -245,17 +244,17 @@ impl fmt::Display for Note {
                 write!(f, "replication job {id} copies to {targets} organization(s)")
             }
             Note::JobFell { object, error } => {
-                write!(f, "replication did not reach {object}: {error}; writing it plainly")
+                write!(f, "replication did not reach {object}: {error}; writing it directly")
             }
             Note::JobGone { reason } => {
-                write!(f, "no replication job: {reason}; writing each organization plainly")
+                write!(f, "no replication job: {reason}; writing each organization directly")
             }
             Note::Overwrote { object, seen, made } => f.write_str(&overwrote(object, *seen, *made)),
             Note::Served { object, region, latency_ms } => {
-                write!(f, "{object} in {region} serves it after {latency_ms} ms")
+                write!(f, "{object} in {region} serves the change after {latency_ms} ms")
             }
             Note::NoAudit { fault } => {
-                write!(f, "the audit log could not be asked who made the changes: {fault}")
+                write!(f, "the audit log could not be queried for the authors of the changes: {fault}")
             }
             Note::AwaitingAudit { missing, polls: _ } => {
                 write!(f, "waiting for the audit log to show {missing} write(s)")
@@ -271,13 +270,13 @@ impl fmt::Display for Note {
 
 fn other_key(object: &ObjectRef) -> String {
     format!(
-        "the state key was changed: the confidential values that {object} holds now count as applied, whoever set them"
+        "the state key was changed: genesync treats the live confidential values of {object} as applied, regardless of who set them"
     )
 }
 
 fn overwrote(object: &ObjectRef, seen: Option<u64>, made: u64) -> String {
     format!(
-        "version {made} of {object}, which is ours, went over a change that came after version {}; see the audit log for its author",
+        "version {made} of {object} overwrote a change of another user after version {}; see the audit log for its author",
         seen.unwrap_or(0)
     )
 }

@@ -1,4 +1,4 @@
-//! Where a run is, and what it has counted on the way.
+//! The phases of a run, and its counters.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::model::record::IntentId;
 use crate::model::write::{Job, StartJob};
 use crate::model::{Fault, Target, Write};
 
-/// A write or a job on its way.
+/// A write or a job that was or will be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Pending {
     /// Writes of different objects, each with its intent.
@@ -28,7 +28,7 @@ impl Pending {
         }
     }
 
-    /// Whom its requests are about. It is the primary's organization that runs jobs.
+    /// The targets of its requests. The primary's organization runs jobs.
     pub fn targets(&self) -> Vec<Target> {
         match self {
             Pending::Puts(writes) => writes.iter().map(|(_, write)| write.target.clone()).collect(),
@@ -42,37 +42,37 @@ impl Pending {
 pub struct Copying {
     /// The job.
     pub job: Job,
-    /// What was asked for.
+    /// The request.
     pub start: StartJob,
     /// The version that each target was seen at.
     pub seen: Vec<Option<u64>>,
-    /// When it was asked for.
+    /// When it was requested.
     pub asked_at: Timestamp,
     /// How often it was polled.
     pub polls: u32,
-    /// The intent that it stands for.
+    /// The intent of the job.
     pub intent: IntentId,
 }
 
-/// What happens after the ends of some intents are saved.
+/// What follows after the results of intents are saved.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum After {
-    /// Go on with others, and read later.
+    /// Continue with other objects, and read later.
     GoOn,
     /// Read at once.
     Read,
     /// Wait, then read.
     WaitUntil(Timestamp),
-    /// Go on without the organization of the n-th target.
+    /// Continue without the organization of the n-th target.
     LeaveOut(usize, Fault),
-    /// Wait until what was not answered can no longer take effect, then read.
+    /// Wait until the unanswered write can no longer take effect, then read.
     WaitOut(Timestamp),
     /// End the run.
     Settle(End),
 }
 
 impl After {
-    /// What happens after two writes of one batch: what the graver answer asks for.
+    /// Returns what follows two writes of one batch: the step with the higher gravity.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -83,7 +83,8 @@ impl After {
         }
     }
 
-    /// While something is not answered, nothing is read, so that nothing but the end of the run goes before that.
+    /// The priority of a step. While a write is unanswered nothing is read, so only the end of the run comes
+    /// before that.
     fn gravity(&self) -> u8 {
         match self {
             After::GoOn => 0,
@@ -96,7 +97,7 @@ impl After {
     }
 }
 
-/// Where a run is.
+/// The phase of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Not begun.
@@ -107,23 +108,23 @@ pub enum Phase {
     Waiting,
     /// Reads.
     Reading(ReadSpan),
-    /// Saves what reading back said of unresolved intents.
+    /// Saves the results of unresolved intents after reading back.
     Resolving,
-    /// Asks the audit log who moved what.
+    /// Asks the audit log who changed what.
     Attributing,
-    /// Has a plan, and waits for the word to go on.
+    /// Has a plan, and waits for approval.
     Planned,
     /// Saves intents.
     Intending(Pending),
-    /// Sends what was intended.
+    /// Sends the writes of its intents.
     Sending(Pending),
-    /// Saves how intents ended.
+    /// Saves the results of intents.
     Closing(After),
     /// Polls a replication job, or waits to.
     Polling(Copying),
-    /// Reads back a target that a job says it copied.
+    /// Reads back a target that a job reported as copied.
     ReadingCopy(Copying, usize),
-    /// Saves what is now in force.
+    /// Saves the configuration in force.
     Keeping,
     /// Queries the audit log, or waits to.
     Confirming {
@@ -132,90 +133,90 @@ pub enum Phase {
         /// When to stop.
         deadline: Timestamp,
     },
-    /// Saves which receipts the audit log proves.
+    /// Saves which receipts the audit log confirms.
     Witnessing {
         /// How many queries were made.
         attempt: u32,
         /// When to stop.
         deadline: Timestamp,
     },
-    /// Over.
+    /// Ended.
     Settled(End),
 }
 
 /// Which targets are read, by their places in [`Run::targets`](super::Run::targets).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReadSpan {
-    /// The first one that was asked for.
+    /// The first target of this read.
     pub from: usize,
-    /// The one after the last that was asked for: objects of one organization are asked for together.
+    /// The place after the last target of this read: objects of one organization are read together.
     pub to: usize,
-    /// The one after the last that is to be read.
+    /// The place after the last target of the round.
     pub end: usize,
 }
 
-/// What this run made of an object.
+/// An object that this run wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Made {
     /// Its id.
     pub id: Option<Arc<str>>,
-    /// When we asked for it, by our clock.
+    /// When the write was sent, by the local clock.
     pub at: Timestamp,
-    /// How often it was asked for since, because the platform was not done with it.
+    /// How often it was read again because the platform was not ready.
     pub polls: u32,
-    /// What was written, until a read shows it. Only of an object that nothing but its content tells from an earlier state.
+    /// The written body, until a read shows it. Only for an object that counts by content.
     pub unseen: Option<Arc<Map<String, Value>>>,
 }
 
-/// What the platform takes its time with: of each kind of object, as long for each of these.
+/// The kind of a write, by how long the platform takes for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wrote {
-    /// A draft, which visitors are not served.
+    /// A draft, which visitors do not get.
     Draft,
-    /// What visitors are served.
+    /// What visitors get.
     Served,
 }
 
-/// What the platform is not done with, or does not show yet.
+/// An object that the platform still processes, or that does not show the last write yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Waiting {
-    /// Since when it is waited for.
+    /// The start of the wait.
     pub since: Timestamp,
-    /// When it was last looked at; never since it was written, where it is known how long the platform takes.
+    /// The last read; none since the write if the duration of the platform is known.
     pub looked_at: Option<Timestamp>,
-    /// When it is to be looked at again.
+    /// The next read.
     pub look_at: Timestamp,
-    /// How many waits there were between looks: each is longer than the one before.
+    /// The number of waits between reads: each wait is longer than the one before.
     pub polls: u32,
-    /// What was written last.
+    /// The kind of the last write.
     pub made: Wrote,
 }
 
-/// How often writes of one object came to nothing while others went on.
+/// How often writes of one object failed while others succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Tries {
-    /// Not answered well, or not sent.
+    /// Without a good answer, or not sent.
     pub faults: u32,
-    /// Refused for what the platform may not be done with: how long that may be is bound elsewhere.
+    /// Refused while the platform may still process an earlier write; `ready_ms` limits that.
     pub refusals: u32,
 }
 
-/// How often things went other than planned.
+/// Counters of exceptional outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Tally {
-    /// Writes refused because somebody else wrote.
+    /// Writes refused because another user wrote first.
     pub conflicts: u32,
     /// Rounds of reads that failed, in a row.
     pub rounds: u32,
-    /// Writes that were not answered or not executed, in a row: reading well does not make up for them.
+    /// Writes in a row without an answer or not executed: a successful read does not reset them.
     pub write_faults: u32,
     /// Writes refused by the rate limit, in a row.
     pub write_throttles: u32,
-    /// Writes refused for what the platform may not be done with, in a row.
+    /// Writes in a row refused while the platform may still process an earlier write.
     pub refusals: u32,
     /// Writes accepted.
     pub writes: u32,
-    /// Objects that were listed and not found by their ids.
+    /// Objects that a listing shows and that are not found by id.
     pub vanished: u32,
     /// Waits so far: each gets its own jitter.
     pub waits: u32,

@@ -1,4 +1,4 @@
-//! Reading: each side, and again where an answer is older than what is known.
+//! Reading: reads each organization, and reads again if an answer is older than the known state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::model::{
 };
 use crate::plan;
 
-/// A look at several objects that takes longer than this is followed by one at fewer.
+/// A read of several objects that takes longer than this, in ms, is followed by a read of fewer objects.
 const BRISK_MS: u64 = 1_000;
 
-/// Whether what was read holds what was last written, as far as only that can tell.
+/// Whether the read state contains the last write, for objects that count by content.
 fn shows(target: &Target, made: &Made, observed: &Observed) -> bool {
     made.unseen
         .as_ref()
@@ -26,7 +26,7 @@ fn shows(target: &Target, made: &Made, observed: &Observed) -> bool {
 }
 
 impl Run {
-    /// Waits out what an earlier run left unresolved, then reads.
+    /// Waits for the unresolved writes of an earlier run, then reads.
     pub(super) fn begin(self, now: Timestamp) -> Step {
         let intents = self.journal.0.unresolved.len();
         let open = self.journal.0.unresolved.iter().map(|intent| intent.deadline).max();
@@ -37,7 +37,7 @@ impl Run {
                 let until = unkept.map_or(open, |(_, shown)| open.max(shown));
                 self.go(Phase::Settling, Effect::WakeAt(until)).noting(Note::Settling { intents, until })
             }
-            // Nothing is on its way: a newer commit may go ahead.
+            // No write is under way: a newer commit may supersede the run.
             (None, Some((object, until))) => {
                 self.go(Phase::Waiting, Effect::WakeAt(until)).noting(Note::NotShown { object })
             }
@@ -45,14 +45,14 @@ impl Run {
         }
     }
 
-    /// How long after it was sent a write may not be seen yet.
+    /// How long a write may stay invisible after it was sent, in ms.
     fn unseen_ms(&self) -> u64 {
         u64::from(self.spec.timing.write_ms) + u64::from(self.spec.timing.appear_ms)
     }
 
-    /// What an earlier run wrote last of the objects that only their content tells from an earlier state, where it ended
-    /// before it kept what it had written; and until when an old answer can't be told from another user's change. A clock
-    /// that was ahead then is waited for no longer than any other.
+    /// The last write of an earlier run to an object that counts by content, if that run ended before it
+    /// saved a base; and until when a stale answer looks the same as another user's change. The wait is
+    /// limited, because the clock of the earlier run may have been ahead.
     fn unkept(&self, now: Timestamp) -> Option<(ObjectRef, Timestamp)> {
         let journal = &self.journal.0;
         let is_kept = |receipt: &Receipt| {
@@ -66,20 +66,20 @@ impl Run {
         Some((last.target.object_ref(), until))
     }
 
-    /// What an earlier run wrote to an object that only its content tells from an earlier state, for as long as an answer
-    /// may be older than that.
+    /// The last write of an earlier run to an object that counts by content, while an answer may still be
+    /// older than that write.
     fn written_lately(&self, object: &ObjectRef, now: Timestamp) -> Option<&Arc<Map<String, Value>>> {
         if object.object.kind.counting() != Counting::Contents {
             return None;
         }
         let base = self.journal.0.bases.get(object)?;
         let at = Timestamp::from_millisecond(i64::try_from(base.onto).ok()?).ok()?;
-        // Another clock may have been ahead, or this one was set back.
+        // The other clock may have been ahead, or the local clock may have been set back.
         let apart_ms = elapsed_ms(at, now).max(elapsed_ms(now, at));
         (apart_ms < self.unseen_ms()).then_some(&base.body)
     }
 
-    /// Starts a round: of what was touched alone where nothing else was, else of everything.
+    /// Starts a round: reads only the touched objects if there are any, otherwise everything.
     pub(super) fn read_again(self) -> Step {
         let is_known = self.observed.len() == self.targets.len();
         let focus = self.focus.clone();
@@ -97,27 +97,27 @@ impl Run {
         self.read(ReadSpan { from: 0, to, end })
     }
 
-    /// Reads some objects of one organization, of those that were read before.
+    /// Reads some objects of one organization that were read before.
     pub(super) fn read_alone(mut self, places: Vec<usize>) -> Step {
         let Some(first) = places.first().copied() else { return self.read_all() };
         (self.focus, self.fresh) = (places, BTreeSet::new());
         self.read(ReadSpan { from: first, to: first + 1, end: first + 1 })
     }
 
-    /// The places of what a round reads next.
+    /// The places of the objects that a round reads next.
     fn places(&self, span: ReadSpan) -> Vec<usize> {
         if self.focus.is_empty() { (span.from..span.to).collect() } else { self.focus.clone() }
     }
 
     fn read(self, span: ReadSpan) -> Step {
         let Some(first) = self.targets.get(span.from) else {
-            return self.degrade(Fault::new(FaultKind::Local, "git says nothing of it"));
+            return self.degrade(Fault::new(FaultKind::Local, "the run has no object to read"));
         };
         let target = first.of(Object::implied());
         let alone = !self.focus.is_empty();
         let sought = |target: &Target| Sought {
             object: target.object.clone(),
-            // Among many it is found by its name, so that a second one of that name is seen.
+            // In a full read an object is found by its name, so that a second object of that name is seen.
             id: alone.then(|| self.id_of(target)).flatten(),
             sighting: self.sighting(target).filter(|_| !alone),
         };
@@ -131,8 +131,9 @@ impl Run {
         self.go(Phase::Reading(span), Effect::Observe(Look { target, sought, references, published }))
     }
 
-    /// The versions that the n-th target may pin, as far as they were read: the one that it did, and the newest one of
-    /// what it refers to. A version never changes, and is deleted only with its configuration, which is read by itself.
+    /// The versions that the n-th target may pin and that were read: the one it pinned, and the newest one of
+    /// the configuration it refers to. A version never changes, and is deleted only together with its
+    /// configuration.
     fn published(&self, at: usize) -> Vec<Published> {
         let stored_at = |at: usize| match self.observed.get(at)? {
             Observed::Present(stored) => Some(stored),
@@ -156,7 +157,7 @@ impl Run {
         pinned().into_iter().chain(needed).collect()
     }
 
-    /// The id of an object, as it was seen or made in this run.
+    /// The id of an object, as read or created by this run.
     pub(super) fn id_of(&self, target: &Target) -> Option<Arc<str>> {
         let seen = || match self.observed.get(self.place_of(target)?)? {
             Observed::Present(stored) => stored.id().cloned(),
@@ -166,7 +167,7 @@ impl Run {
         seen().or_else(made)
     }
 
-    /// The ids of some objects, for the audit log.
+    /// The ids of some objects, for queries of the audit log.
     pub(super) fn ids_of(&self, targets: &[Target]) -> BTreeMap<ObjectRef, Arc<str>> {
         targets.iter().filter_map(|target| Some((target.object_ref(), self.id_of(target)?))).collect()
     }
@@ -175,11 +176,11 @@ impl Run {
         let places = self.places(span);
         let targets: Vec<Target> = places.iter().filter_map(|at| self.targets.get(*at)).cloned().collect();
         if targets.len() != seen.objects.len() {
-            return self.degrade(Fault::new(FaultKind::Local, "the answer is to another question"));
+            return self.degrade(Fault::new(FaultKind::Local, "the answer does not match the query"));
         }
         for (at, (target, observed)) in places.iter().copied().zip(targets.iter().zip(&seen.objects)) {
             if self.is_behind(target, observed, now) {
-                let message = format!("{target} does not show yet what was written");
+                let message = format!("{target} does not show the last write yet");
                 return self.look_again(at, Fault::new(FaultKind::Transient, message), now);
             }
             if !self.made.contains_key(&target.object_ref()) && self.is_old(target, observed, now) {
@@ -195,7 +196,7 @@ impl Run {
             let fault = Fault::new(
                 FaultKind::Transient,
                 format!(
-                    "{target} keeps answering with something older than {}, which was applied; if it was deleted and made again, run with --allow recreate",
+                    "the API returns an older state of {target} than {}, which was applied: run with --allow recreate if the object was deleted and created again",
                     version_of(&target.object, known)
                 ),
             );
@@ -229,7 +230,8 @@ impl Run {
         if let Some(first) = targets.first().filter(|_| !alone) {
             self.names.insert(first.organization.clone(), seen.names);
         }
-        // A deployment says what git says once what it pins does: both are known where a side is complete.
+        // A deployment matches git if the version it pins does: both are known after the whole organization
+        // is read.
         notes.extend(places.into_iter().flat_map(|at| self.note_served(at, now)));
         let step = if span.to < span.end {
             let to = self.side(span.to).end;
@@ -240,7 +242,7 @@ impl Run {
         step.noting_all(notes)
     }
 
-    /// Takes in what a listing did not show, of what is to be made, and how long the look took.
+    /// Records which objects a listing did not contain, and how long the read took.
     fn note_listing(&mut self, places: &[usize], seen: &Seen, now: Timestamp) {
         let asked_at = self.asked_at.unwrap_or(now);
         let absent = places.iter().zip(&seen.objects).filter(|(_, seen)| **seen == Observed::Absent);
@@ -255,8 +257,8 @@ impl Run {
         }
     }
 
-    /// Whether an object that only its content tells from an earlier state does not show our last write yet. For as long
-    /// as that may take, the answer is taken for an old one.
+    /// Whether an object that counts by content does not show genesync's last write yet. During `appear_ms`
+    /// after the write the answer counts as stale.
     fn is_behind(&self, target: &Target, observed: &Observed, now: Timestamp) -> bool {
         let Some(made) = self.made.get(&target.object_ref()) else { return false };
         let young = elapsed_ms(made.at, now) < u64::from(self.spec.timing.appear_ms);
@@ -269,7 +271,7 @@ impl Run {
         written.is_some_and(|body| !plan::canonical::covers(target.object.kind, body, &observed.body()))
     }
 
-    /// Remembers that our last write of an object was seen: what differs from it after that is another user's.
+    /// Records that a read showed the last write of an object: a later difference is another user's change.
     fn note_shown(&mut self, target: &Target, observed: &Observed) {
         if let Some(made) = self.made.get_mut(&target.object_ref())
             && shows(target, made, observed)
@@ -278,19 +280,19 @@ impl Run {
         }
     }
 
-    /// What was seen a moment ago and is not found by its id any more is no reason to make it anew: that answer may be
-    /// older than the other, and whether somebody deleted it is told by the next look at everything.
+    /// Returns a fault for an object that an earlier read found and that is not found by its id any more. It
+    /// is not created again: the answer may be stale, and a full read shows whether another user deleted it.
     fn vanished(&self, targets: &[Target], seen: &Seen) -> Option<Fault> {
         let was_there = |at: &usize| self.observed.get(*at).is_some_and(|known| *known != Observed::Absent);
         let looked_at = self.focus.iter().zip(targets.iter().zip(&seen.objects));
         let mut vanished = looked_at.filter(|(at, (_, seen))| **seen == Observed::Absent && was_there(at));
         let (_, (target, _)) = vanished.next()?;
-        let message = format!("{target} was there a moment ago and is not found any more");
+        let message = format!("{target} was in the previous read and is not found any more");
         Some(Fault::new(FaultKind::Transient, message))
     }
 
-    /// Looks at everything again, so that it is known whether somebody deleted what was not found by its id. Listings
-    /// that go on showing it are no success: this is counted for the whole run.
+    /// Reads everything again, to find out whether another user deleted the object that was not found by its
+    /// id. Counted for the whole run, because a listing may keep showing the object.
     fn look_by_name(mut self, at: usize, fault: Fault, now: Timestamp) -> Step {
         let vanished = self.tally.vanished;
         self.tally.vanished += 1;
@@ -303,15 +305,15 @@ impl Run {
         self.go(Phase::Waiting, Effect::WakeAt(later(now, wait_ms))).noting(note)
     }
 
-    /// Whether another object goes by the name now: no stale answer, and for a guard to tell.
+    /// Whether another object now has the name: the answer is not stale, and a guard reports it.
     fn is_another(&self, object: &ObjectRef, observed: &Observed) -> bool {
         let known = self.journal.0.bases.get(object).and_then(|base| base.id.as_ref());
         let Observed::Present(stored) = observed else { return false };
         known.is_some_and(|known| stored.id().is_some_and(|id| id != known))
     }
 
-    /// The moment of the draft that is known to exist, where what was read is older: nothing may be planned from
-    /// that either. A draft that is published is no draft any more.
+    /// The moment of the known draft if the read state is older: nothing may be planned from that state. A
+    /// published draft is no draft any more.
     fn draft_floor(&self, target: &Target, observed: &Observed) -> Option<u64> {
         let object = target.object_ref();
         if self.is_another(&object, observed) {
@@ -319,7 +321,7 @@ impl Run {
         }
         let draft = self.journal.0.bases.get(&object.draft()?)?;
         let known = draft.version;
-        // Made by this run; what an earlier one made may have been published, replaced or deleted since.
+        // Created by this run. A draft of an earlier run may have been published, replaced or deleted since.
         let made = self.made.contains_key(&object);
         match observed {
             Observed::Present(stored) => match stored.draft() {
@@ -335,7 +337,7 @@ impl Run {
                     (made && as_before).then_some(known)
                 }
             },
-            // Nor is it made a second time, where an earlier run died before it could see what it had made.
+            // It is not created twice if an earlier run died before it could read what it had created.
             Observed::Absent => {
                 let unseen = made || !self.journal.0.bases.contains_key(&object);
                 (unseen && !self.spec.limits.allowed.contains(&Guard::Recreate)).then_some(known)
@@ -344,8 +346,9 @@ impl Run {
     }
 
     /// The version that is known to exist, because the server acknowledged it to this run or an earlier one:
-    /// an answer older than it is a stale one, and nothing may be planned from it. Somebody may have deleted
-    /// the configuration and made another, whose versions start anew: `--allow recreate` says that it is so.
+    /// an older answer is stale, and nothing may be planned from it. Another user may have deleted the
+    /// configuration and created a new one, whose versions start at 1 again: `--allow recreate` confirms
+    /// that.
     fn floor(&self, object: &ObjectRef, observed: &Observed) -> Option<u64> {
         if self.is_another(object, observed) || object.object.kind.counting() == Counting::Contents {
             return None;
@@ -353,10 +356,11 @@ impl Run {
         let ours = |receipt: &&Receipt| receipt.speaks_of(object, receipt.version);
         let acknowledged = self.receipts.iter().filter(ours).map(|receipt| receipt.version).max();
         let base = self.journal.0.bases.get(object).map(|base| base.version);
-        // What an earlier run was told, and died before it could keep it as base.
+        // Versions acknowledged to an earlier run that died before it saved the base.
         let earlier = self.journal.0.owed.iter().filter(ours).map(|receipt| receipt.version).max();
         let base = base.max(earlier);
-        // What we knew as applied and is not there is for the guard to tell; what we never saw may not be seen yet.
+        // A guard reports an applied object that is missing; an object that was never read may not be visible
+        // yet.
         let lags = object.object.kind.capabilities().gives_ids;
         let guarded = !lags || self.journal.0.bases.contains_key(object);
         let recreated =
@@ -364,7 +368,7 @@ impl Run {
         acknowledged.max(base.filter(|_| !recreated))
     }
 
-    /// Measures how long an organization took to serve what was asked for, the first time that it does.
+    /// Measures how long an organization took to serve the change, when it serves it for the first time.
     pub(super) fn note_served(&mut self, at: usize, now: Timestamp) -> Vec<Note> {
         let (Some(target), Some(observed)) = (self.targets.get(at), self.observed.get(at)) else {
             return Vec::new();
@@ -395,14 +399,14 @@ impl Run {
     pub(super) fn read_failed(self, at: usize, fault: Fault, now: Timestamp) -> Step {
         match fault.kind {
             FaultKind::Transient | FaultKind::Throttled => self.try_again(at, fault, now),
-            // What a person has to mend is none the better for leaving its region out.
+            // A person has to fix these faults; leaving out the region does not help.
             FaultKind::Denied | FaultKind::NotFound | FaultKind::Rejected | FaultKind::Local => {
                 self.degrade(fault)
             }
         }
     }
 
-    /// Reads again what was made a moment ago: for as long as that may take to show, it is no failure.
+    /// Reads again an object that was just written: during `appear_ms`, a missing object is no failure.
     fn look_again(mut self, at: usize, fault: Fault, now: Timestamp) -> Step {
         let appear_ms = u64::from(self.spec.timing.appear_ms);
         let timing = self.spec.timing;
@@ -417,14 +421,15 @@ impl Run {
         }
     }
 
-    /// Waits, then starts a new round; after too many failures in a row, one without the organization that fails.
+    /// Waits, then starts a new round; after too many failures in a row, a round without the failing
+    /// organization.
     fn try_again(mut self, at: usize, fault: Fault, now: Timestamp) -> Step {
         let timing = self.spec.timing;
         let throttled = fault.kind == FaultKind::Throttled;
         let (attempt, spent) = self.failed_to_read(at, throttled);
         let spent = spent || fault.given_up;
         let wait_ms = self.wait_ms(attempt, fault.retry_after_ms);
-        // The server may ask for longer than a run lasts: then this run ends, and a later one comes back.
+        // The server may ask for a longer wait than a run lasts: this run ends, and a later run reads again.
         if spent || wait_ms > u64::from(timing.backoff_max_ms) * 2 {
             return self.leave_out(at, fault);
         }

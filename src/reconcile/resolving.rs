@@ -1,4 +1,4 @@
-//! Resolving: what became of writes whose answer was lost, as reading shows it.
+//! Resolving: decides from a read which writes without an answer were executed.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::plan;
 use crate::replicate;
 
 impl Run {
-    /// Decides what became of every unresolved intent, now that nothing can land any more.
+    /// Resolves every unresolved intent, after none of them can take effect any more.
     pub(super) fn resolve(mut self, now: Timestamp) -> Step {
         let mut records = Vec::new();
         let mut notes = Vec::new();
@@ -23,15 +23,15 @@ impl Run {
             {
                 continue;
             }
-            let mut told = Vec::new();
-            let (draft, mut receipts) = self.found(&intent, &mut told);
+            let mut reported = Vec::new();
+            let (draft, mut receipts) = self.found(&intent, &mut reported);
             let drafted = draft.is_some();
             records.extend(draft);
             if drafted || !receipts.is_empty() {
                 (self.tally.write_faults, self.tally.write_throttles) = (0, 0);
             }
             self.remember(&intent, &mut receipts);
-            let unclear = told.iter().any(|note| matches!(note, Note::Unclear { .. }))
+            let unclear = reported.iter().any(|note| matches!(note, Note::Unclear { .. }))
                 || !drafted && self.may_have_stored(&intent);
             let ending = match (receipts.is_empty() && !drafted, unclear) {
                 (false, _) => Ending::Written,
@@ -41,7 +41,7 @@ impl Run {
             let record = Record::Resolved { intent: intent.id, receipts, ending };
             self.absorb(&record);
             records.push(record);
-            notes.extend(told);
+            notes.extend(reported);
         }
         let step = if records.is_empty() {
             self.assess(now)
@@ -51,7 +51,7 @@ impl Run {
         step.noting_all(notes)
     }
 
-    /// What of an intent's writes is in force: the draft that it stored, or receipts.
+    /// Returns the writes of an intent that are in force: the draft that it stored, or receipts.
     fn found(&mut self, intent: &Intent, notes: &mut Vec<Note>) -> (Option<Record>, Vec<Receipt>) {
         match &intent.action {
             IntentAction::Put { target, if_match, act: Act::Store, body, .. }
@@ -60,7 +60,8 @@ impl Run {
                 (self.draft_landed(target, *if_match, body, notes), Vec::new())
             }
             IntentAction::Put { target, if_match, body, act: Act::Publish, .. } => {
-                // Ours by who published it: what it holds may have been changed in the last moment.
+                // The publisher shows that the version is ours: another user may have changed the draft just
+                // before.
                 let same = |_: &Stored| true;
                 let receipt = self.landed(intent, target, *if_match, Receiver::ReadBack, &same, notes);
                 let seen = self.place_of(target).and_then(|at| self.observed.get(at)).cloned();
@@ -70,7 +71,7 @@ impl Run {
                 (None, receipt.into_iter().collect())
             }
             IntentAction::Put { target, if_match, body, .. } => {
-                // The platform may have filled in defaults of its own.
+                // The platform may have added its own defaults.
                 let (kind, fills_in) = (target.object.kind, self.able().fills_in);
                 let same = |stored: &Stored| match fills_in {
                     true => plan::canonical::covers(kind, body, &stored.body),
@@ -82,8 +83,8 @@ impl Run {
             IntentAction::Job { targets } => {
                 let source = self.observed.first().map(Observed::body).unwrap_or_default();
                 let kind = self.targets.first().map_or(ObjectKind::IMPLIED, |target| target.object.kind);
-                // The primary may have changed since the job copied it. One write is under way at a time, so
-                // the next version by our own client is the job's, whatever it holds.
+                // The primary may have changed since the job copied it. Only one write is under way at a
+                // time, so the next version of genesync's own client is from the job, whatever it contains.
                 let same = |stored: &Stored| {
                     stored.modified_by.is_some() || plan::canonical::same(kind, &stored.body, &source)
                 };
@@ -95,7 +96,8 @@ impl Run {
         }
     }
 
-    /// Keeps the receipts of an intent, adds those that its job has already given, and marks what they went over.
+    /// Keeps the receipts of an intent, adds those that its job already reported, and marks overwritten
+    /// changes.
     fn remember(&mut self, intent: &Intent, receipts: &mut Vec<Receipt>) {
         for receipt in receipts.iter() {
             let object = receipt.target.object_ref();
@@ -104,7 +106,7 @@ impl Run {
                 self.stale_at(self.place_of(&receipt.target));
             }
         }
-        // What a job said that it had copied it has copied, whatever lies over it by now.
+        // A job's report of a copy stays valid, whatever was written later.
         let copied = self.receipts.iter().filter(|receipt| {
             receipt.by == Receiver::Job
                 && receipt.sent_at == intent.sent_at
@@ -128,9 +130,10 @@ impl Run {
 
     /// Whether a write of unknown outcome is what an organization holds now.
     ///
-    /// A PUT that is held to the version it names can only have made the next one. A job names none, and some
-    /// servers hold nobody to it: such a write may have gone over somebody's change and made a later version, and
-    /// then that has to be told. Its author says whose it is: one write is under way at a time.
+    /// A PUT with an enforced version can only have made the next version. A job names no version, and some
+    /// servers do not enforce it: such a write may have overwritten another user's change and made a later
+    /// version, which genesync has to report. The author shows whose version it is, because only one write is
+    /// under way at a time.
     fn landed(
         &self,
         intent: &Intent,
@@ -164,8 +167,8 @@ impl Run {
         let fits = version == expected || !held_to_it && (stored.modified_by.is_some() || !counted);
         if !(ours && fits && same(stored)) {
             if version > expected {
-                // The newest may be it where nothing says who made it, and no server held it to another; and two
-                // changes may be made at one moment.
+                // The newest version may be the write if no author is known and the version was not enforced;
+                // and two changes may have the same moment.
                 let to = if ours && !held_to_it || !counted { version } else { version - 1 };
                 notes.push(Note::Unclear { object, from: expected, to });
             } else {
@@ -182,7 +185,7 @@ impl Run {
         Some(Receipt { target, from_version, version, sent_at: intent.sent_at, by, made_at })
     }
 
-    /// Whether a write of unknown outcome is what an object holds now that only its content tells from an earlier state.
+    /// Whether the current state of an object that counts by content is from a write of unknown outcome.
     fn landed_by_content(
         &self,
         intent: &Intent,
@@ -206,7 +209,7 @@ impl Run {
         }
     }
 
-    /// Whether a draft of unknown outcome is what is stored now: then it is ours.
+    /// Whether the stored draft is from a write of unknown outcome: then it is genesync's draft.
     fn draft_landed(
         &mut self,
         target: &Target,
@@ -220,11 +223,12 @@ impl Run {
             Some(Observed::Present(stored)) => stored.draft(),
             _ => None,
         };
-        // The platform may have filled in defaults of its own; where a person had it last, more than what was sent
-        // may be hers.
+        // The platform may have added its own defaults. If a person changed the draft last, any additional
+        // content may be theirs.
         let kind = target.object.kind;
         let same = |draft: &Draft| plan::canonical::same(kind, body, &draft.body);
-        // What we had stored before it and is there still is not it, however much of it that holds.
+        // A draft that genesync stored before and that did not change is not the result of this write, even
+        // if it contains it.
         let before = object.draft().and_then(|draft| self.journal.0.bases.get(&draft));
         let unmoved = |draft: &Draft| {
             before.is_some_and(|base| plan::canonical::same(kind, &base.body, &draft.body)) && !same(draft)
@@ -243,8 +247,8 @@ impl Run {
         Some(record)
     }
 
-    /// Whether a draft may have been stored over another one, and was changed again since: where it still is what
-    /// it was, nothing was stored.
+    /// Whether a draft may have been stored over another one and was changed again since: if the other draft
+    /// is unchanged, nothing was stored.
     fn may_have_stored(&self, intent: &Intent) -> bool {
         let IntentAction::Put { target, body, act: Act::Store, over: Some(over), .. } = &intent.action else {
             return false;
@@ -255,7 +259,7 @@ impl Run {
         !plan::canonical::same(target.object.kind, &plan::next::written(held, body, target), &over.body)
     }
 
-    /// What a draft of ours holds, as the journal keeps it.
+    /// The base of a draft of genesync, as the journal keeps it.
     pub(super) fn draft_base(&self, draft: &Draft, onto: Option<u64>) -> Base {
         let at = draft.modified_at.map_or(0, |at| at.as_millisecond().unsigned_abs());
         let (body, revision) = (Arc::clone(&draft.body), self.spec.revision.clone());

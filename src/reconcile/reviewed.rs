@@ -1,6 +1,7 @@
-//! Reviewed plans: nothing is written that a person has not seen.
+//! Reviewed plans: genesync writes only what a person has reviewed.
 //!
-//! An object that is not what was reviewed is set aside: it stays as it is, and the others get what was approved.
+//! An object that differs from the reviewed plan is set aside and not written; the others are written as
+//! approved.
 
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use crate::model::plan::{ReviewedObject, TargetPlan};
 use crate::model::{Change, ObjectKind, ObjectRef, Observed, Plan, json};
 use crate::plan::{canonical, diff, resolve};
 
-/// Whether what is held lies between what a plan saw and what it wants: written field by field, it is so for a while.
+/// Whether the live body lies between the planned and the desired state: field by field, a write passes such
+/// states.
 fn is_between(
     kind: ObjectKind,
     planned: &TargetPlan,
@@ -26,7 +28,7 @@ fn is_between(
 }
 
 impl Run {
-    /// Takes out of a plan what was not reviewed as it is now.
+    /// Removes from a plan the objects that differ from the reviewed plan.
     pub(super) fn hold_to_review(&mut self, plan: &mut Plan) {
         if self.spec.reviewed.is_none() {
             return;
@@ -49,8 +51,8 @@ impl Run {
         }
     }
 
-    /// A replica gets what the primary holds, and an object needs those that it refers to: if they were not reviewed,
-    /// neither was this.
+    /// Sets aside the objects that depend on others that are set aside: a replica gets what the primary
+    /// holds, and an object needs those that it refers to.
     fn set_aside_what_follows(&mut self, plan: &Plan) {
         for target in plan.targets.iter().filter(|target| !target.changes.is_empty()) {
             let object = target.target.object_ref();
@@ -63,13 +65,13 @@ impl Run {
             };
             let before = self.set_aside.keys().find(|other| **other == primary || needs(other));
             if let (Some(before), false) = (before, self.is_set_aside(&object)) {
-                let reason = format!("{}: it follows {before}, which is not as reviewed", target.target);
+                let reason = format!("{}: depends on {before}, which is not as reviewed", target.target);
                 self.set_aside.insert(object, reason);
             }
         }
     }
 
-    /// Why an object may not be written; none where it may, or where nothing would be.
+    /// Returns why an object may not be written; none if it may, or if there is nothing to write.
     fn not_as_reviewed(&self, at: usize, target: &TargetPlan) -> Option<String> {
         if target.changes.is_empty() && target.next.is_none() {
             return None;
@@ -80,11 +82,12 @@ impl Run {
             return match reviewed {
                 Some(reviewed) if reviewed.digest == target.content_digest() => None,
                 Some(reviewed) => Some(self.moved(at, target, reviewed)),
-                None => Some(format!("{}: the plan that was reviewed does not hold it", target.target)),
+                None => Some(format!("{}: the reviewed plan does not contain it", target.target)),
             };
         };
-        // Later in the run, what is there is what the plan saw, or what we wrote since; anything else is somebody's.
-        let unknown = || Some(format!("{}: the plan that was reviewed does not hold it", target.target));
+        // Later in the run, the state is what the plan read or what genesync wrote since; anything else is
+        // another user's.
+        let unknown = || Some(format!("{}: the reviewed plan does not contain it", target.target));
         let planned = first.targets.iter().find(|known| known.target == target.target);
         let reviewed = self.spec.reviewed.as_ref().and_then(|all| all.get(&object));
         let (Some(planned), Some(observed), Some(reviewed)) = (planned, self.observed.get(at), reviewed)
@@ -101,19 +104,19 @@ impl Run {
             || canonical::same(kind, &planned.body, &held)
             || made()
             || kind.is_written_by_field() && is_between(kind, planned, &wanted(), &held);
-        // Nor is a draft that somebody left, or changed, since then.
+        // A draft that another user left or changed since then was not reviewed either.
         let same_draft = target.draft.is_none() || target.draft == planned.draft;
         (!ours || !same_draft).then(|| self.moved(at, target, reviewed))
     }
 
-    /// What changed since the review, and by whom.
+    /// Returns what changed since the review, and the user.
     fn moved(&self, at: usize, target: &TargetPlan, reviewed: &ReviewedObject) -> String {
-        let mut told: Vec<String> = Vec::new();
+        let mut reported: Vec<String> = Vec::new();
         let number = |version: Option<u64>| version.map_or("none".to_owned(), |version| version.to_string());
         let counts = target.target.object.kind.counts_versions();
         let has_other_version = counts && target.version != reviewed.version;
         if has_other_version {
-            told.push(format!("version {} -> {}", number(reviewed.version), number(target.version)));
+            reported.push(format!("version {} -> {}", number(reviewed.version), number(target.version)));
         }
         let known = |path: &str| reviewed.changes.iter().find(|(known, ..)| known == path);
         for change in &target.changes {
@@ -121,35 +124,37 @@ impl Run {
             let [live, git] = change.shown();
             match known(path) {
                 Some((_, seen, _)) if *seen != live => {
-                    told.push(format!("{path} was {} and is {}", short(seen), short(&live)));
+                    reported.push(format!("{path} was {} and is {}", short(seen), short(&live)));
                 }
-                // What is made in this run has its id since then.
+                // An object that this run created has its id only since then.
                 Some((_, _, wanted))
                     if *wanted == git || wanted.as_ref().is_some_and(resolve::is_made_in_run) => {}
                 Some((_, _, wanted)) => {
-                    told.push(format!("{path} was to be {} and is to be {}", short(wanted), short(&git)));
+                    reported.push(format!(
+                        "the desired value of {path} was {} and is {}",
+                        short(wanted),
+                        short(&git)
+                    ));
                 }
-                None => told.push(format!("{path} was as git says and is {}", short(&live))),
+                None => reported.push(format!("{path} matched git and is {}", short(&live))),
             }
         }
         let object = target.target.object_ref();
         let is_written = self.receipts.iter().any(|receipt| receipt.target.object_ref() == object);
         for (path, ..) in reviewed.changes.iter().filter(|_| !is_written) {
             if !target.changes.iter().any(|change| change.path == *path) {
-                told.push(format!("{path} is as git says by now"));
+                reported.push(format!("{path} matches git now"));
             }
         }
-        if told.len() == usize::from(has_other_version) {
+        if reported.len() == usize::from(has_other_version) {
             let what = match counts {
-                true => "something that git does not manage is other than it was",
-                false => {
-                    "it was written again since, or something that git does not manage is other than it was"
-                }
+                true => "an unmanaged field changed",
+                false => "it was written again, or an unmanaged field changed",
             };
-            told.push(what.into());
+            reported.push(what.into());
         }
-        let more = told.len().saturating_sub(6);
-        told.truncate(6);
+        let more = reported.len().saturating_sub(6);
+        reported.truncate(6);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         let by = target.changes.iter().find_map(Change::by).map(|by| by.actor.label().into_owned());
         let by = by.or_else(|| match self.observed.get(at)? {
@@ -157,22 +162,23 @@ impl Run {
             Observed::Absent => None,
         });
         let by = by.map(|by| format!(", last changed by {by}")).unwrap_or_default();
-        format!("{}: {}{more}{by}", target.target, told.join("; "))
+        format!("{}: {}{more}{by}", target.target, reported.join("; "))
     }
 
-    /// Whether nothing is written to an object because it is not what was reviewed.
+    /// Whether an object is not written because it differs from the reviewed plan.
     pub(super) fn is_set_aside(&self, object: &ObjectRef) -> bool {
         self.set_aside.contains_key(object)
     }
 
-    /// What was left as it is because it is not what was reviewed; none where everything is.
+    /// Returns the objects that were not written because they differ from the reviewed plan; none if all
+    /// match.
     pub fn moved_since_review(&self) -> Option<String> {
-        let told: Vec<&str> = self.set_aside.values().map(String::as_str).collect();
-        (!told.is_empty()).then(|| format!("not as reviewed, and left as it is: {}", told.join("; ")))
+        let reported: Vec<&str> = self.set_aside.values().map(String::as_str).collect();
+        (!reported.is_empty()).then(|| format!("not as reviewed, and left as it is: {}", reported.join("; ")))
     }
 }
 
-/// A value in a line.
+/// Returns a value as short text.
 fn short(value: &Option<Value>) -> String {
     let Some(value) = value else { return "absent".into() };
     let text = value.to_string();

@@ -1,4 +1,4 @@
-//! What others see of a run. Its state is its own: they read it here, and change it only by events.
+//! The public view of a run. Others read its state here and change it only by events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use crate::model::record::Revert;
 use crate::model::{Confirmation, ObjectRef, Observed, Plan, Receipt, Refusal, Revision, Target};
 use crate::plan::guards::window::Opening;
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Advance {
-    /// Objects that are what git says by now.
+    /// Objects that match git now.
     pub done: usize,
-    /// Objects that were not when the run began.
+    /// Objects that differed when the run began.
     pub all: usize,
 }
 
 impl Run {
-    /// What it is about.
+    /// The specification of the run.
     pub fn spec(&self) -> &Arc<Spec> {
         &self.spec
     }
 
-    /// Where it is.
+    /// The phase of the run.
     pub fn phase(&self) -> &Phase {
         &self.phase
     }
@@ -46,7 +46,7 @@ impl Run {
         self.plan.as_deref()
     }
 
-    /// The plan as it was first made: what the run set out to do.
+    /// The first plan of the run.
     pub fn first_plan(&self) -> Option<&Plan> {
         self.first_plan.as_deref()
     }
@@ -61,18 +61,18 @@ impl Run {
         &self.refusals
     }
 
-    /// The change window that its writes have to wait for; none if nothing is to be written, or now.
+    /// The change window that its writes wait for; none if there is nothing to write or the window is open.
     pub fn opens(&self) -> Option<&Opening> {
         self.opens.as_ref().filter(|_| self.is_any_open() && self.may_write())
     }
 
-    /// Proof of what this run wrote, or found to have been written.
+    /// Receipts of the writes of this run, and of earlier writes that it found in force.
     pub fn receipts(&self) -> &[Receipt] {
         &self.receipts
     }
 
-    /// How many writes of this run were accepted, drafts and jobs among them. What it found of an earlier run is not its
-    /// own.
+    /// How many writes of this run were accepted, including drafts and jobs, without writes of earlier runs
+    /// that it found.
     pub fn writes(&self) -> usize {
         self.own_versions.len().max(self.tally.writes as usize)
     }
@@ -82,7 +82,7 @@ impl Run {
         self.writes() > 0
     }
 
-    /// Whether an object that this run wrote, or found to have been written, is still not what git says.
+    /// Whether an object that this run wrote, or found written, still differs from git.
     pub fn wrote_in_vain(&self) -> bool {
         let written = |target: &Target| self.receipts.iter().any(|receipt| receipt.target == *target);
         let open = |target: &TargetPlan| target.next.is_some() || !target.changes.is_empty();
@@ -90,7 +90,7 @@ impl Run {
             .is_some_and(|plan| plan.targets.iter().any(|target| open(target) && written(&target.target)))
     }
 
-    /// Milliseconds from asking to serving, by object.
+    /// Milliseconds from the write to the first matching read, by object.
     pub fn served_ms(&self) -> &BTreeMap<ObjectRef, u64> {
         &self.served_ms
     }
@@ -100,23 +100,23 @@ impl Run {
         self.drafted.contains_key(object)
     }
 
-    /// What the audit log said.
+    /// The result of the audit log query.
     pub fn confirmation(&self) -> Option<&Confirmation> {
         self.confirmation.as_ref()
     }
 
-    /// What other users had set, and this run overwrote, with both values.
+    /// The values of other users that this run overwrote, with both values.
     pub fn overwritten(&self) -> &[Revert] {
         self.journal.0.reverts.get(self.reverts_before..).unwrap_or_default()
     }
 
-    /// How often things went other than planned.
+    /// The counters of exceptional outcomes.
     pub fn tally(&self) -> Tally {
         self.tally
     }
 
-    /// The commits from which the objects of this run were last applied. A draft, or an object that git no longer
-    /// names, is not among them: no run applies it again.
+    /// The commits from which the objects of this run were last applied. Without drafts and without objects
+    /// that git no longer names, because no run applies them again.
     pub fn applied_from(&self) -> BTreeSet<&Revision> {
         let bases = &self.journal.0.bases;
         self.targets
@@ -126,38 +126,38 @@ impl Run {
             .collect()
     }
 
-    /// Whether live differs from git in what is managed, as far as was read.
+    /// Whether live differs from git in the managed fields that were read.
     pub fn differs(&self) -> bool {
         self.plan().is_some_and(|plan| !plan.is_empty())
     }
 
-    /// Whether applying its plan writes something, at once: its window is open.
+    /// Whether applying the plan writes at once: the window is open.
     pub fn would_write(&self) -> bool {
         self.has_work() && self.opens.is_none()
     }
 
-    /// Whether applying its plan writes something, at once or when its window opens: it is enforced, differs, and no
-    /// guard refuses all of it.
+    /// Whether applying the plan writes at once or when its window opens: the tenant is enforced, differs,
+    /// and no guard refuses all of it.
     pub fn has_work(&self) -> bool {
         self.end().is_none() && self.may_write() && !self.is_refused && self.is_any_open()
     }
 
-    /// Whether something differs that no guard keeps back.
+    /// Whether something differs that no guard refuses.
     pub(super) fn is_any_open(&self) -> bool {
         let is_open = |target: &TargetPlan| target.next.is_some() || !target.changes.is_empty();
         let is_free = |target: &TargetPlan| !self.is_guarded(&target.target.object_ref());
         self.plan().is_some_and(|plan| plan.targets.iter().any(|target| is_open(target) && is_free(target)))
     }
 
-    /// Whether [`Event::Superseded`](super::Event::Superseded) may end the run now: nothing of its own is on its way, and something may
-    /// yet be written. Before the record of an intent is saved this is the last moment at which what git says
-    /// can still be asked, so a driver asks it there without fail; elsewhere it only saves work.
+    /// Whether [`Event::Superseded`](super::Event::Superseded) may end the run now: no write is under way,
+    /// and one may follow. Before an intent is saved is the last moment to check git, so a driver must check
+    /// there; elsewhere the check only saves work.
     pub fn may_be_superseded(&self) -> bool {
         matches!(self.phase, Phase::Waiting | Phase::Planned | Phase::Intending(_))
     }
 
-    /// How many objects are what git says, of those that were not when the run began; none where it writes nothing, or has not
-    /// begun to.
+    /// How many of the objects that differed at the start match git now; none if the run writes nothing, or
+    /// has not begun to write.
     pub fn advance(&self) -> Option<Advance> {
         let open = |plan: &Plan| plan.targets.iter().filter(|target| target.next.is_some()).count();
         let is_applied = self.may_write() && !matches!(self.phase, Phase::Planned);
@@ -166,7 +166,7 @@ impl Run {
         Some(Advance { done, all })
     }
 
-    /// How it ended, once it has.
+    /// The end of the run, once it has ended.
     pub fn end(&self) -> Option<&End> {
         match &self.phase {
             Phase::Settled(end) => Some(end),

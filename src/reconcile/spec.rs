@@ -1,4 +1,4 @@
-//! What a run is about.
+//! The specification of a run.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,34 +8,34 @@ use crate::model::precedent::JudgedBy;
 use crate::model::unmanaged::Noticed;
 use crate::model::{Memory, Resource, Revision, Target, Tenant, Timing, Versions};
 
-/// What a run is about: fixed when it starts.
+/// The inputs of a run: fixed when it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Spec {
     /// The tenant.
     pub tenant: Tenant,
-    /// The commit that `desired` was read from.
+    /// The commit that `resources` were read from.
     pub revision: Revision,
-    /// What git says of each object, in the order in which objects depend on each other.
+    /// The desired state of each object, in the order in which objects depend on each other.
     pub resources: Vec<Resource>,
-    /// How much may change.
+    /// The limits of the guards.
     pub limits: Limits,
-    /// What the commit that was applied last said of that.
+    /// The same limits as of the last applied commit.
     pub precedents: JudgedBy,
-    /// Deadlines and patience.
+    /// Deadlines and waits.
     pub timing: Timing,
-    /// Where it is known from what was applied before.
+    /// The source of the knowledge of what was applied before.
     pub memory: Memory,
-    /// What was known of changes in fields that git does not name.
+    /// The known changes in unmanaged fields.
     pub noticed: Vec<Noticed>,
     /// Whether the server refuses a write that names a stale version.
     pub versions: Versions,
-    /// Ids of our own OAuth clients.
+    /// Ids of genesync's own OAuth clients.
     pub own_clients: BTreeSet<String>,
-    /// What a person reviewed, where only that may be written.
+    /// The reviewed plan, if only that may be written.
     pub reviewed: Option<Arc<Reviewed>>,
-    /// Whether somebody reviews what is planned, or did: then every version is read before it is told.
+    /// Whether a person reviews or reviewed the plan: then every version is read before it is reported.
     pub is_exact: bool,
-    /// Where the jitter of this run's waits comes from.
+    /// The seed for the jitter of this run's waits.
     pub seed: u64,
 }
 

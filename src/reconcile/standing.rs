@@ -1,7 +1,7 @@
-//! Standing back: what the platform is not done with waits, and other objects go on meanwhile.
+//! Waiting for the platform: an object that is not active yet waits, while other objects continue.
 //!
-//! A version that was published, or a deployment that was written, comes into force some time later. How long that takes
-//! is learned from the first ones; the others are looked at after that, and no sooner.
+//! A published version, or a written deployment, becomes active some time later. genesync measures that time
+//! on the first objects and reads the others after that time.
 
 use jiff::Timestamp;
 
@@ -12,13 +12,13 @@ use crate::model::{Counting, Fault, FaultKind, ObjectRef, Observed, Plan, Readin
 use crate::replicate::{self, Work};
 
 impl Run {
-    /// What the plan asks for next.
+    /// Returns the next work of the plan.
     pub(super) fn due<'a>(&self, plan: &'a Plan, now: Timestamp) -> Option<Work<'a>> {
         let object_at = |at: usize| self.targets.get(at).map(Target::object_ref);
         let begun = |at| object_at(at).is_some_and(|object| self.made.contains_key(&object));
         let look_at = |at| {
             let waited = self.waiting.get(&object_at(at)?)?;
-            // Where nothing is to be hoped for any more, others go first.
+            // After the maximum wait, other objects come first.
             Some(if self.is_spent(waited) { Timestamp::MAX } else { waited.look_at })
         };
         let (stopped, guarded) = (self.stopped_places(plan), self.guarded_places(plan));
@@ -37,7 +37,7 @@ impl Run {
         replicate::due(plan, self.able().copies, &course)
     }
 
-    /// Whether the n-th target was read so lately that it may be written.
+    /// Whether the last read of the n-th target is recent enough to write it.
     pub(super) fn is_fresh(&self, at: usize, now: Timestamp) -> bool {
         self.fresh.contains(&at) || self.is_unlisted(at, now)
     }
@@ -47,19 +47,19 @@ impl Run {
         unlisted.is_some_and(|(asked_at, places)| places.contains(&at) && self.is_lately(*asked_at, now))
     }
 
-    /// Whether what was asked at a moment is still good enough to write by. The clock may have been set back since.
+    /// Whether a read is recent enough for a write. The clock may have been set back since.
     pub(super) fn is_lately(&self, asked_at: Timestamp, now: Timestamp) -> bool {
         let apart_ms = elapsed_ms(asked_at, now).max(elapsed_ms(now, asked_at));
         apart_ms <= u64::from(self.spec.timing.plan_ms)
     }
 
-    /// Whether it was waited for as long as that may take.
+    /// Whether the maximum wait for an object is over.
     fn is_spent(&self, waited: &Waiting) -> bool {
         let ready_ms = u64::from(self.spec.timing.ready_ms);
         waited.looked_at.is_some_and(|looked_at| elapsed_ms(waited.since, looked_at) >= ready_ms)
     }
 
-    /// Takes in what is not active yet, and learns from what is by now.
+    /// Starts to wait for objects that are not active yet, and measures the time of those that are.
     pub(super) fn stand_back(&mut self, plan: &Plan, now: Timestamp) -> Vec<Note> {
         let (mut notes, stopped) = (Vec::new(), self.stopped_places(plan));
         for (at, target) in plan.targets.iter().enumerate() {
@@ -71,17 +71,17 @@ impl Run {
                 let look_at = self.first_look_at(&object, made, now);
                 let waited = Waiting { since: now, looked_at: Some(now), look_at, polls: 1, made };
                 self.waiting.insert(object.clone(), waited);
-                // Once: it is like that after every write.
+                // Reported once, because this follows every write.
                 notes.push(Note::NotReady { object });
             }
         }
         notes
     }
 
-    /// When to look at what is not active yet. As long as it is not known how long the platform takes, the first of a kind
-    /// is looked at for the others.
+    /// When to read an object that is not active yet. Until the time of the platform is known, the first
+    /// object of a kind is read often and the others wait for it.
     fn first_look_at(&self, object: &ObjectRef, made: Wrote, now: Timestamp) -> Timestamp {
-        // What somebody else wrote is waited for as well, and is none of ours for that.
+        // An object that another user wrote is waited for too, but gives no measured time.
         let made_at = self.made.get(object).map(|made| made.at);
         let learned = self.active_ms.get(&(object.object.kind, made));
         let is_looked_at = |(other, waited): (&ObjectRef, &Waiting)| {
@@ -95,8 +95,8 @@ impl Run {
         }
     }
 
-    /// Whether the n-th target is as git says and not active yet, and something that is to be written refers to it: an
-    /// earlier run wrote it, or another user did.
+    /// Whether the n-th target matches git but is not active yet, and an object to be written refers to it:
+    /// an earlier run or another user wrote it.
     fn holds_up(&self, plan: &Plan, at: usize) -> bool {
         let owes = |at: usize| plan.targets.get(at).is_some_and(|target| target.next.is_some());
         let side = self.side(at).start;
@@ -109,21 +109,21 @@ impl Run {
         is_pending && !owes(at) && self.needs.dependents_of(at - side).iter().any(|one| owes(side + one))
     }
 
-    /// Whether an object is not looked at before it may be active: what is known of it is from before its last write.
+    /// Whether an object was not read since its last write, because it cannot be active yet.
     pub(super) fn is_unread(&self, object: &ObjectRef) -> bool {
         self.waiting.get(object).is_some_and(|waited| waited.looked_at.is_none())
     }
 
-    /// What this run wrote of an object last.
+    /// The kind of this run's last write to an object.
     fn wrote_last(&self, object: &ObjectRef, version: Option<u64>) -> Wrote {
         let is_draft = self.drafted.get(object) == Some(&version.unwrap_or(0));
         if is_draft { Wrote::Draft } else { Wrote::Served }
     }
 
-    /// What follows the end of an intent: a look at once, or where it is known how long the platform takes until an
-    /// object of the kind is active, a look after that.
+    /// Returns what follows after an intent is resolved: a read at once, or a read after the known time that
+    /// the platform needs for an object of this kind.
     pub(super) fn after_write(&mut self, object: &ObjectRef, made: Wrote, now: Timestamp) -> After {
-        // Whether anything is still to be written there is told by a look.
+        // Only a read shows whether there is still something to write.
         let is_in_doubt = self.overwrote.contains(object) || self.mixed.contains_key(object);
         let kind = object.object.kind;
         let is_another = |own: &ObjectRef| own.object.kind == kind && own != object;
@@ -132,13 +132,13 @@ impl Run {
             Wrote::Served => !self.own_versions.iter().any(|(own, _)| is_another(own)),
         };
         let wait_ms = match self.active_ms.get(&(kind, made)) {
-            // Nor is anything but a look a sign of what has no ids, or that nothing but its content tells apart.
+            // Only a read shows the state of an object that has no id or counts by content.
             _ if is_in_doubt || !self.able().gives_ids || kind.counting() == Counting::Contents => {
                 return After::Read;
             }
             Some(active_ms) => *active_ms,
             None if is_first() => return After::Read,
-            // It is looked at once the first one tells how long it takes.
+            // It is read after the first object shows how long the platform takes.
             None => self.spec.timing.poll_max_ms.into(),
         };
         let waited = Waiting { since: now, looked_at: None, look_at: later(now, wait_ms), polls: 1, made };
@@ -155,7 +155,7 @@ impl Run {
         };
         let Some(looked_at) = looked_at else { return };
         self.waiting.remove(object);
-        // How long another user's write took is not known.
+        // The time of another user's write is not known.
         let is_ours = wrote == Wrote::Draft
             || version.is_some_and(|version| self.own_versions.contains(&(object.clone(), version)));
         let Some(made) = self.made.get(object).filter(|_| is_ours) else { return };
@@ -163,7 +163,7 @@ impl Run {
         let known_ms = self.active_ms.entry(step).or_insert(took_ms);
         *known_ms = (*known_ms).min(took_ms);
         let active_ms = *known_ms;
-        // The others of its kind waited for that.
+        // The others of the kind waited for this time.
         let of_step = |other: &ObjectRef, waited: &Waiting| (other.object.kind, waited.made) == step;
         for (other, waited) in self.waiting.iter_mut().filter(|(other, waited)| of_step(other, waited)) {
             if let Some(made) = self.made.get(other).filter(|_| waited.polls <= 1) {
@@ -172,7 +172,7 @@ impl Run {
         }
     }
 
-    /// Takes in that an object was looked at, if it is waited for. Returns when it is to be looked at again.
+    /// Records a read of an object that is waited for. Returns the time of the next read.
     pub(super) fn note_look(&mut self, target: &Target, now: Timestamp) -> Timestamp {
         let timing = self.spec.timing;
         let first = Waiting { since: now, looked_at: None, look_at: now, polls: 0, made: Wrote::Served };
@@ -183,8 +183,8 @@ impl Run {
         waited.look_at
     }
 
-    /// Looks again at what may not show yet what an earlier run wrote: that is no failure, and once it had its time, what
-    /// is there is another user's.
+    /// Reads later an object that may not show yet what an earlier run wrote. That is no failure; after the
+    /// maximum time, a difference is another user's change.
     pub(super) fn look_later(mut self, target: &Target, now: Timestamp) -> Step {
         let object = target.object_ref();
         let is_first = !self.waiting.contains_key(&object);
@@ -193,7 +193,7 @@ impl Run {
         if is_first { step.noting(Note::NotShown { object }) } else { step }
     }
 
-    /// Looks at what the platform was not done with once it is time, for as long as that may take.
+    /// Waits for the due time of objects that are not active yet, then reads them, up to the maximum wait.
     pub(super) fn await_ready(mut self, targets: &[&TargetPlan], now: Timestamp) -> Step {
         let (mut places, mut look_at, mut notes) = (Vec::new(), None::<Timestamp>, Vec::new());
         for target in targets {
@@ -204,7 +204,7 @@ impl Run {
                 return self.read_all();
             };
             let is_spent = self.is_spent(&waited);
-            // Others went first: what was looked at long ago is looked at once more.
+            // Other objects came first: an object whose last read is old is read once more.
             if is_spent && self.fresh.contains(&at) {
                 let waited_ms = elapsed_ms(waited.since, waited.looked_at.unwrap_or(now));
                 let message = format!("{} is still not active after {waited_ms} ms", target.target);
@@ -224,7 +224,7 @@ impl Run {
                 if look_at <= now {
                     self.read_again()
                 } else {
-                    // A clock that is set back makes no wait longer.
+                    // A clock that is set back does not extend the wait.
                     let longest_ms =
                         self.active_ms.values().copied().max().max(Some(self.spec.timing.poll_max_ms.into()));
                     let until = look_at.min(later(now, longest_ms.unwrap_or_default()));

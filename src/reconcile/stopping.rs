@@ -1,20 +1,21 @@
-//! Stopping: how far what went wrong reaches.
+//! Stopping: decides what a failure stops.
 //!
-//! | what happened                                                    | what it stops                             |
-//! | ---------------------------------------------------------------- | ----------------------------------------- |
-//! | somebody left a draft of it, or published what nobody has seen   | the object, and what refers to it         |
-//! | refused for what it says, or for a feature that is missing       | the object, and what refers to it         |
-//! | it never became active, or does not keep what was written        | the object, and what refers to it         |
-//! | its writes fail while others are accepted                        | the object, and what refers to it         |
-//! | git names what is not there, or what two things go by            | the run: the commit is no good            |
-//! | [`ALIKE_MAX`] objects refused for one reason                     | everything else of the run, unasked       |
-//! | writes fail in a row, or the rate limit holds                    | the organization; where it is the primary's, the run |
-//! | a guard of single objects refuses it                             | the object in that organization, and what refers to it |
-//! | no permission, a write that went over a change, a guard, a lost lease | the run                              |
+//! | failure                                                     | what it stops                           |
+//! | ----------------------------------------------------------- | --------------------------------------- |
+//! | another user left a draft, or published an unserved version | the object, and what refers to it       |
+//! | refused for its content, or for a missing feature           | the object, and what refers to it       |
+//! | it never becomes active, or does not keep what was written  | the object, and what refers to it       |
+//! | its writes fail while others are accepted                   | the object, and what refers to it       |
+//! | git names an object that is missing, or that exists twice   | the run: the commit is invalid          |
+//! | [`ALIKE_MAX`] objects refused for one reason                | the rest of the organization, untried   |
+//! | writes fail in a row, or the rate limit persists            | the organization (the primary: the run) |
+//! | a guard of single objects refuses it                        | the object there, and what refers to it |
+//! | no permission, a guard, or a lost lease                     | the run                                 |
+//! | a write overwrote a change                                  | the run                                 |
 //!
-//! An object that is stopped is so in every region, and so is what would be written for nobody because of it.
-//! Where the server copies from one organization to the others, an object is all there is, and stops the run.
-//! What is in force is kept as base and confirmed whatever became of the others.
+//! A stopped object is stopped in every region, and so are objects that only it would use.
+//! If the server copies between organizations, there is one object, and it stops the run.
+//! The configuration in force is kept as base and confirmed, whatever the result of the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,26 +23,26 @@ use super::{After, End, Hold, HoldCause, Run, Step};
 use crate::model::plan::TargetPlan;
 use crate::model::{Fault, FaultKind, ObjectRef, OrganizationId, Plan, Refusal, Target, Versions};
 
-/// So many objects refused for one reason hold the others back: they would be refused as well.
+/// After this many objects refused for one reason, the others are not tried: they would be refused as well.
 pub const ALIKE_MAX: usize = 3;
-/// So many objects are told with all that is known of them.
-const TOLD_MAX: usize = 10;
+/// At most this many objects are reported in full.
+const REPORTED_MAX: usize = 10;
 
-/// Whether the server said no to what a write says.
+/// Whether the server refused the content of a write.
 pub(super) fn is_refusal(fault: &Fault) -> bool {
     matches!(fault.kind, FaultKind::Rejected | FaultKind::NotFound)
 }
 
-/// What a refusal says, whichever object it is about.
+/// The text of a refusal without the name of the object.
 fn reason_of(fault: &Fault, object: &ObjectRef) -> String {
     fault.message.replace(&object.to_string(), "")
 }
 
-/// What is not written because of what it refers to, as the end of a sentence.
+/// Returns the objects that are not written because of their references, as the last part of a sentence.
 fn behind(followers: &[&TargetPlan]) -> String {
     let names: Vec<String> =
-        followers.iter().take(TOLD_MAX).map(|target| target.target.to_string()).collect();
-    let more = match followers.len().saturating_sub(TOLD_MAX) {
+        followers.iter().take(REPORTED_MAX).map(|target| target.target.to_string()).collect();
+    let more = match followers.len().saturating_sub(REPORTED_MAX) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
@@ -52,36 +53,36 @@ fn behind(followers: &[&TargetPlan]) -> String {
     }
 }
 
-/// Everything that guards refuse, as far as it is told, and at least one object of each guard; the last one says what else
-/// there is.
+/// Returns the refusals of the guards, at most [`REPORTED_MAX`] but at least one of each guard; the last one
+/// has the number of the others.
 fn refusals_of(ends: &[End], behind: &str) -> Vec<Refusal> {
     let all = ends.iter().flat_map(|end| if let End::Refused(refusals) = end { &refusals[..] } else { &[] });
-    let (mut told, mut left_out): (Vec<Refusal>, usize) = (Vec::new(), 0);
+    let (mut reported, mut left_out): (Vec<Refusal>, usize) = (Vec::new(), 0);
     for refusal in all {
-        let is_new = !told.iter().any(|known| known.guard == refusal.guard);
-        match is_new || told.len() < TOLD_MAX {
-            true => told.push(refusal.clone()),
+        let is_new = !reported.iter().any(|known| known.guard == refusal.guard);
+        match is_new || reported.len() < REPORTED_MAX {
+            true => reported.push(refusal.clone()),
             false => left_out += 1,
         }
     }
     let others = ends.iter().filter(|end| !matches!(end, End::Refused(_))).filter_map(End::reason);
-    let mut rest: String = others.take(TOLD_MAX).map(|reason| format!("; {reason}")).collect();
+    let mut rest: String = others.take(REPORTED_MAX).map(|reason| format!("; {reason}")).collect();
     if left_out > 0 {
         rest.push_str(&format!("; and {left_out} more"));
     }
-    if let Some(last) = told.last_mut() {
+    if let Some(last) = reported.last_mut() {
         last.message.push_str(&format!("{rest}{behind}"));
     }
-    told
+    reported
 }
 
 impl Run {
-    /// Whether what becomes of an object stops that object alone.
+    /// Whether a failed object stops only itself and what refers to it.
     pub(super) fn goes_on_without(&self) -> bool {
         !self.able().copies
     }
 
-    /// Takes in that a write was refused for good.
+    /// Records that a write was refused for good.
     pub(super) fn refused(&mut self, target: &Target, fault: &Fault) -> After {
         let end = End::Degraded(fault.clone());
         if !self.goes_on_without() || !is_refusal(fault) {
@@ -91,13 +92,13 @@ impl Run {
         After::GoOn
     }
 
-    /// Writes nothing more to an object in this run, nor to what refers to it.
+    /// Stops an object: this run writes nothing more to it, nor to objects that refer to it.
     pub(super) fn stop(&mut self, object: ObjectRef, end: End) {
         self.waiting.remove(&object);
         self.stopped.insert(object, end);
     }
 
-    /// The places of what nothing more is written to before somebody has seen to it.
+    /// The places of objects that genesync does not write before a person has decided.
     pub(super) fn stopped_places(&self, plan: &Plan) -> BTreeSet<usize> {
         let held_back = self.held_back();
         let is_stopped = |target: &TargetPlan| {
@@ -110,7 +111,7 @@ impl Run {
         places.map(|(at, _)| at).collect()
     }
 
-    /// The organizations in which so many objects were refused for one reason that no other is tried.
+    /// The organizations in which too many objects were refused for one reason, so that no other is tried.
     fn held_back(&self) -> BTreeSet<OrganizationId> {
         let mut alike: BTreeMap<(&OrganizationId, String), usize> = BTreeMap::new();
         for (object, end) in &self.stopped {
@@ -124,8 +125,8 @@ impl Run {
         many.map(|((organization, _), _)| organization.clone()).collect()
     }
 
-    /// Ends a run that has nothing more to do: in sync, or with what is missing. A change of somebody's that a write went
-    /// over is told first of all.
+    /// Ends a run without remaining work: in sync, or with what is missing. An overwritten change of another
+    /// user is part of the reason.
     pub(super) fn settle_in_sync(self, end: End) -> Step {
         let end = self.with_stopped(end);
         let others = || match &end {
@@ -143,29 +144,29 @@ impl Run {
         self.settle(End::held(cause, reason))
     }
 
-    /// What a person has to hear where a change of somebody's is gone. Its values are not ours to tell: nobody
-    /// read them.
+    /// Returns what a person has to know about overwritten changes of other users. It has no values, because
+    /// genesync never read them.
     pub(super) fn gone_over(&self) -> String {
         let what = match self.spec.versions {
             Versions::Enforced => "replication",
-            Versions::Unenforced => "a write of ours",
+            Versions::Unenforced => "a write of genesync",
         };
         let places: Vec<String> = self.overwrote.iter().map(ObjectRef::to_string).collect();
         let over = format!(
-            "{what} went over a change that somebody made meanwhile in {}; the audit log has the old values and the name",
+            "{what} overwrote a change of another user in {} (the audit log has the old values and the author)",
             places.join(", ")
         );
-        let told = (!places.is_empty()).then_some(over).into_iter().chain(self.mixed.values().cloned());
-        told.collect::<Vec<_>>().join("; ")
+        let reported = (!places.is_empty()).then_some(over).into_iter().chain(self.mixed.values().cloned());
+        reported.collect::<Vec<_>>().join("; ")
     }
 
-    /// How a run ends that made everything else what git says: with what each object needs that is not.
+    /// Returns the end of a run that wrote everything else, with the reason of each stopped object.
     fn with_stopped(&self, end: End) -> End {
         let Some(plan) = &self.plan else { return end };
         let ends = plan.targets.iter().filter_map(|target| self.end_of(target));
         let (ends, followers): (Vec<End>, Vec<&TargetPlan>) = (ends.collect(), self.followers(plan));
         let Some(first) = ends.first() else { return end };
-        // A person's word goes before what may pass, and a guard's before that.
+        // A decision of a person outranks a passing fault, and a guard outranks both.
         let refused = ends.iter().find(|end| matches!(end, End::Refused(_)));
         let held = || ends.iter().find(|end| matches!(end, End::Held(_)));
         let gravest = refused.or_else(held).unwrap_or(first);
@@ -176,9 +177,10 @@ impl Run {
         if let End::Refused(_) = gravest {
             return End::Refused(refusals_of(&ends, &behind));
         }
-        let mut reason = ends.iter().take(TOLD_MAX).filter_map(End::reason).collect::<Vec<_>>().join("; ");
-        if ends.len() > TOLD_MAX {
-            reason.push_str(&format!("; and {} more", ends.len() - TOLD_MAX));
+        let mut reason =
+            ends.iter().take(REPORTED_MAX).filter_map(End::reason).collect::<Vec<_>>().join("; ");
+        if ends.len() > REPORTED_MAX {
+            reason.push_str(&format!("; and {} more", ends.len() - REPORTED_MAX));
         }
         reason.push_str(&behind);
         match gravest {
@@ -197,7 +199,7 @@ impl Run {
         self.stopped.get(&object).cloned().or_else(guarded).or_else(undecided)
     }
 
-    /// What differs and is not written because of others.
+    /// The objects that differ and are not written because of others.
     fn followers<'a>(&self, plan: &'a Plan) -> Vec<&'a TargetPlan> {
         let open = plan.targets.iter().filter(|target| target.next.is_some());
         open.map(std::sync::Arc::as_ref).filter(|target| self.end_of(target).is_none()).collect()

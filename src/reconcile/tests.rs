@@ -1,4 +1,4 @@
-//! One event at a time: what the core asks for next. Whole schedules are the simulator's and the model's.
+//! Tests of single events: the next effect of the core. The simulator and the model test whole schedules.
 
 use serde_json::json;
 
@@ -38,7 +38,7 @@ pub(super) fn stored(version: u64, delay: u64, by: &str) -> Stored {
     }
 }
 
-/// What git says was in force in an organization as of a version.
+/// A base that matches git as of a version of an organization.
 pub(super) fn applied(number: usize, version: u64) -> Record {
     let body = stored(version, 5, "us").body;
     let base = Base {
@@ -97,7 +97,7 @@ fn run() -> Run {
     run_with(0, Mode::Enforce, Journal::default())
 }
 
-/// What is asked for after the last event, in a word; how the run ended where nothing is.
+/// The effect after the last event as a word; without an effect, the end of the run.
 pub(super) fn after(mut run: Run, events: Vec<Event>) -> (Run, String) {
     let mut asked = String::new();
     for event in events {
@@ -110,9 +110,9 @@ pub(super) fn after(mut run: Run, events: Vec<Event>) -> (Run, String) {
             (Some(Effect::Observe(look)), _) => format!("observe {}", look.target.organization),
             (Some(Effect::Save(records)), _) => records.iter().map(name).collect::<Vec<_>>().join("+"),
             (Some(Effect::Write(writes)), _) => {
-                let told =
+                let reported =
                     |write: &Write| format!("write {} over {:?}", write.target.organization, write.if_match);
-                writes.iter().map(told).collect::<Vec<_>>().join("+")
+                writes.iter().map(reported).collect::<Vec<_>>().join("+")
             }
             (Some(Effect::StartJob(start)), _) => format!("job to {}", start.targets.len()),
             (Some(Effect::PollJob { .. }), _) => "poll".into(),
@@ -139,12 +139,12 @@ fn name(record: &Record) -> &'static str {
     }
 }
 
-/// Up to the moment at which the write is on its way.
+/// The events until the write is under way.
 pub(super) fn sent() -> Vec<Event> {
     vec![Event::Begin, seen(3, 1), Event::Proceed, Event::Saved]
 }
 
-/// The one write of a batch is answered.
+/// The answer to the only write of a batch.
 pub(super) fn answered(outcome: Outcome<Stored>) -> Event {
     Event::Answered(vec![outcome])
 }
@@ -153,9 +153,9 @@ pub(super) fn fault() -> Fault {
     Fault::new(FaultKind::Transient, "lost")
 }
 
-/// A server that keeps versions refuses what rests on an old look; a job has no version to be refused by.
+/// With enforced versions the server refuses a write after an old read; a job has no version.
 #[test]
-fn what_has_queued_for_long_is_read_again_before_it_is_intended() {
+fn a_write_that_queued_for_long_is_read_again_before_its_intent() {
     for (queued_ms, expected) in [(1_000, "save"), (6_000, "observe")] {
         let (run, asked) = after(run(), vec![Event::Begin, seen(3, 1), Event::Proceed]);
         assert_eq!(asked, "intent");
@@ -174,7 +174,7 @@ fn a_write_leaves_only_after_its_intent_is_saved_and_names_the_version_seen() {
 }
 
 #[test]
-fn every_answer_but_one_ends_the_intent_and_leads_back_to_reading() {
+fn every_answer_except_one_resolves_the_intent_and_leads_to_a_read() {
     let table = [
         (Outcome::Accepted(stored(4, 5, "us")), "resolved", vec![Event::Saved], "observe org-0"),
         (Outcome::Conflict, "resolved", vec![Event::Saved], "observe org-0"),
@@ -188,7 +188,7 @@ fn every_answer_but_one_ends_the_intent_and_leads_back_to_reading() {
         (Outcome::Rejected(fault()), "resolved", vec![Event::Saved], "Degraded"),
         (Outcome::Denied(fault()), "resolved", vec![Event::Saved], "Degraded"),
         (Outcome::NotFound(fault()), "resolved", vec![Event::Saved], "Degraded"),
-        // The intent stays open: 10 s for the write and 2 s for it to settle, or 2 s where the server spoke.
+        // The intent stays open: 10 s for the write and 2 s to settle, or 2 s if the server answered.
         (Outcome::Unknown(fault()), "wait 12000 ms", vec![Event::Woke], "observe org-0"),
         (Outcome::Failed(fault()), "wait 2000 ms", vec![Event::Woke], "observe org-0"),
     ];
@@ -200,7 +200,7 @@ fn every_answer_but_one_ends_the_intent_and_leads_back_to_reading() {
 }
 
 #[test]
-fn a_throttled_write_waits_at_least_as_long_as_it_was_told() {
+fn a_throttled_write_waits_at_least_as_long_as_the_api_said() {
     let events =
         [sent(), vec![answered(Outcome::Throttled { retry_after_ms: Some(3_000) }), Event::Saved]].concat();
     let wait = after(run(), events).1;
@@ -209,20 +209,20 @@ fn a_throttled_write_waits_at_least_as_long_as_it_was_told() {
 }
 
 #[test]
-fn a_lost_answer_is_told_by_reading_and_never_by_sending_again() {
+fn a_lost_answer_is_settled_by_reading_and_never_by_sending_again() {
     let lost = [sent(), vec![answered(Outcome::Unknown(fault())), Event::Woke]].concat();
     let (landed, asked) = after(run(), [lost.clone(), vec![seen(4, 5)]].concat());
     assert_eq!((asked.as_str(), landed.receipts.len()), ("resolved", 1));
     let (absent, asked) = after(run(), [lost.clone(), vec![seen(3, 1)]].concat());
     assert_eq!((asked.as_str(), absent.receipts.len()), ("resolved", 0));
-    // The next version, but somebody else's: our write was refused by its version.
+    // The next version, but of another user: the server refused genesync's write by its version.
     let theirs = Event::Observed(Seen::from(Observed::Present(stored(4, 5, "them"))));
     let (refused, asked) = after(run(), [lost, vec![theirs]].concat());
     assert_eq!((asked.as_str(), refused.receipts.len()), ("resolved", 0));
 }
 
 #[test]
-fn an_open_intent_of_an_earlier_run_is_waited_out_before_anything_is_read() {
+fn a_run_waits_for_open_intents_of_an_earlier_run_before_it_reads() {
     let intent = |deadline: Timestamp| {
         let mut journal = Journal::default();
         journal.absorb(Record::Intent(Intent {
@@ -273,7 +273,7 @@ fn a_read_that_keeps_failing_ends_the_run() {
 }
 
 #[test]
-fn an_answer_older_than_what_was_acknowledged_is_read_again() {
+fn an_answer_older_than_the_acknowledged_version_is_read_again() {
     let events = [sent(), vec![answered(Outcome::Accepted(stored(4, 5, "us"))), Event::Saved]].concat();
     let (_, asked) = after(run(), [events.clone(), vec![seen(3, 1)]].concat());
     assert!(asked.starts_with("wait "), "{asked}");
@@ -293,7 +293,7 @@ fn a_server_that_does_not_keep_what_it_accepted_holds_the_tenant() {
 }
 
 #[test]
-fn a_watched_tenant_is_told_of_and_left_alone() {
+fn a_watched_tenant_is_reported_and_not_written() {
     let watched = |by: &str| {
         let observed = Event::Observed(Seen::from(Observed::Present(stored(3, 1, by))));
         let mut journal = Journal::default();
@@ -310,21 +310,21 @@ fn a_watched_tenant_is_told_of_and_left_alone() {
 }
 
 #[test]
-fn nothing_to_do_is_nothing_done() {
+fn a_run_without_changes_writes_nothing() {
     let mut journal = Journal::default();
     journal.absorb(applied(0, 3));
     assert_eq!(
         after(run_with(0, Mode::Enforce, journal), vec![Event::Begin, seen(3, 5), Event::Proceed]).1,
         "Synced"
     );
-    // The first time, what is in force is written down, and that is all.
+    // The first run only saves the base.
     let (_, asked) = after(run(), vec![Event::Begin, seen(3, 5), Event::Proceed]);
     assert_eq!(asked, "applied");
     assert_eq!(after(run(), vec![Event::Begin, seen(3, 5), Event::Proceed, Event::Saved]).1, "Synced");
 }
 
 #[test]
-fn a_job_is_polled_its_copies_read_and_its_failures_written_plainly() {
+fn a_job_is_polled_its_copies_read_and_its_failures_written_directly() {
     let copied = |status: JobTargetStatus, ended: bool| Job {
         id: "job".into(),
         ended,
@@ -363,7 +363,7 @@ fn a_job_is_polled_its_copies_read_and_its_failures_written_plainly() {
 }
 
 #[test]
-fn what_a_job_said_that_it_copied_stays_proved_although_somebody_went_over_it() {
+fn a_reported_copy_stays_confirmed_after_another_user_overwrites_it() {
     let copied = Job {
         id: "job".into(),
         ended: false,

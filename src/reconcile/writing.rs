@@ -1,4 +1,4 @@
-//! Applying: what is looked at once more, intents, and the writes that follow them.
+//! Writing: reads once more, saves intents, and sends their writes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,22 +16,22 @@ use crate::model::{
 use crate::plan::{self, flapping};
 use crate::replicate;
 
-/// What writing some targets does to others.
+/// The effects of a write on other users.
 pub(super) struct Aims {
-    /// Fields that somebody else moved, and that it sets back.
+    /// The fields that other users changed and that it sets back.
     pub reverts: Vec<Revert>,
-    /// Whether it switches off what visitors use.
+    /// Whether it switches off a feature that visitors use.
     pub off: bool,
 }
 
-/// Whether writing these targets switches off what visitors use.
+/// Whether writing these targets switches off a feature that visitors use.
 pub(super) fn is_off(targets: &[&TargetPlan]) -> bool {
     targets.iter().flat_map(|target| &target.changes).any(|change| change.loss == Some(Protect::Off))
 }
 
 impl Run {
-    /// Writes, unless what is there has to be looked at once more first: where the server takes every write, as
-    /// little time as possible lies between the look and the write.
+    /// Writes, or first reads once more if versions are not enforced: then the time between the read and the
+    /// write must be short.
     pub(super) fn put(self, targets: &[&TargetPlan], now: Timestamp) -> Step {
         let places: Vec<usize> = targets.iter().filter_map(|target| self.place_of(&target.target)).collect();
         let is_read = |at: &usize| self.is_fresh(*at, now);
@@ -42,8 +42,8 @@ impl Run {
         self.intend_puts(targets, now)
     }
 
-    /// These targets, and if any of them is to be made, everything else of its kind and organization that is: to find
-    /// nothing of a name a listing is read, and it tells of all names.
+    /// Returns these targets and, if one of them is to be created, every other object of its kind and
+    /// organization that is to be created: one listing shows for all of them that the name is free.
     fn to_be_made_with(&self, places: Vec<usize>) -> Vec<usize> {
         let kind_made_at = |at: &usize| {
             let planned = self.plan.as_ref()?.targets.get(*at)?;
@@ -103,9 +103,8 @@ impl Run {
             places.remove(at);
         }
         let timing = self.spec.timing;
-        // What is made twice stays twice, an object as well as a version: whether it was made is asked for once it is
-        // sure to be seen.
-        // Nor is content told from what it was by anything else.
+        // A second creation would make a second object or version, so a lost answer is resolved only once the
+        // object is sure to be visible. The same holds for objects that count by content.
         let by_content = target.target.object.kind.counting() == Counting::Contents;
         let appears_ms = if creates || act == Act::Publish || by_content { timing.appear_ms } else { 0 };
         let window_ms = u64::from(timing.write_ms) + u64::from(timing.settle_ms) + u64::from(appears_ms);
@@ -118,7 +117,7 @@ impl Run {
         (self.intend(action, Aims { reverts, off }, window_ms, now), write)
     }
 
-    /// What a write to the n-th target goes over, and whose it was.
+    /// Returns what a write to the n-th target overwrites, and its author.
     fn over(&self, at: usize, planned: &TargetPlan, sent: &Map<String, Value>) -> Option<Over> {
         let Some(Observed::Present(stored)) = self.observed.get(at) else { return None };
         let object = self.targets.get(at)?.object_ref();
@@ -143,8 +142,9 @@ impl Run {
             }
         };
         let theirs = by.as_ref().filter(|actor| !own.contains(&actor.id));
-        // The object itself may name nobody where the audit log does. Of a draft, a plan's changes say nothing.
-        let told = || {
+        // The object may not name its author although the audit log does. The changes of a plan say nothing
+        // of a draft.
+        let reported = || {
             let by_field = object.object.kind.is_written_by_field();
             let of_field =
                 |path: &str| !by_field || sent.contains_key(path.split('.').next().unwrap_or_default());
@@ -156,16 +156,16 @@ impl Run {
         // Other programs leave no name.
         let by = match (theirs, ours) {
             (Some(actor), _) => Some(plan::next::name_of(actor, self.entries.values().flatten())),
-            (None, false) => told().or_else(|| Some("somebody".to_owned())),
+            (None, false) => reported().or_else(|| Some("another user".to_owned())),
             (None, true) => None,
         };
         let body = plan::next::written(body, sent, &planned.target);
-        // Where nothing was, nobody is to be named.
+        // An empty body has no author.
         let by = by.filter(|_| !body.is_empty());
         Some(Over { body, by })
     }
 
-    /// An intent, which the journal holds from here on.
+    /// Adds an intent to the journal and returns it.
     pub(super) fn intend(
         &mut self,
         action: IntentAction,
@@ -186,7 +186,7 @@ impl Run {
         intent
     }
 
-    /// The intents were not saved, and will not be: the journal is again what is durable.
+    /// Removes intents that were not saved and will not be, so that the journal equals the durable one.
     pub(super) fn withdraw(&mut self, pending: &Pending) {
         let journal = &mut self.journal.0;
         journal.last_intent = journal.last_intent.saturating_sub(pending.intents() as u64);
@@ -194,12 +194,13 @@ impl Run {
         journal.unresolved.retain(|open| open.id <= last);
     }
 
-    /// The writes had to queue before their intents were saved: what they rest on is judged anew. What was looked at a
-    /// moment ago is not looked at again; of what is to be made, the moment of its listing decides.
+    /// Plans writes again that queued for long before their intents were saved. An object whose read is still
+    /// recent is not read again; for an object to be created, the time of its listing decides.
     pub(super) fn intend_again(mut self, pending: &Pending, now: Timestamp) -> Step {
         self.withdraw(pending);
         let is_recent = self.asked_at.is_some_and(|asked_at| self.is_lately(asked_at, now));
-        // Where each write is preceded by a look of its own, that is too old now; elsewhere everything is read again.
+        // With enforced versions everything is read again; without them, each write has its own read before
+        // it.
         if !is_recent && self.able().versions == Versions::Enforced {
             return self.read_again();
         }
@@ -217,7 +218,8 @@ impl Run {
         self.closed(After::GoOn, now)
     }
 
-    /// Whom the writes are about that leave once their intents are saved; none where no intent is about to be.
+    /// The targets of the writes that leave once their intents are saved; none if no intent is about to be
+    /// saved.
     pub fn about_to_send(&self) -> Vec<Target> {
         match &self.phase {
             Phase::Intending(pending) => pending.targets(),
@@ -225,7 +227,7 @@ impl Run {
         }
     }
 
-    /// The intents are durable: now, and only now, the writes may leave.
+    /// Sends the writes. Their intents are durable now, and no write may leave before that.
     pub(super) fn send(self, pending: Pending) -> Step {
         let effect = match &pending {
             Pending::Puts(writes) => Effect::Write(writes.iter().map(|(_, write)| write.clone()).collect()),

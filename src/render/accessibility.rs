@@ -1,7 +1,7 @@
-//! What a fleet's configurations promise to people with disabilities: a report as Markdown, as a page, as JSON.
+//! Accessibility report of a fleet as Markdown, as a page, or as JSON.
 //!
-//! In: the looks of each tenant and the findings of rules about accessibility. Out: one row for each object that
-//! visitors see. Never: judges what a configuration can't say.
+//! In: the appearance of each tenant's objects, and the findings of the accessibility rules. Out: one row for
+//! each object that visitors see. Never: judges what a configuration does not contain.
 
 use std::fmt::Write as _;
 
@@ -21,17 +21,17 @@ pub const RULES: &[&str] = &["contrast", "colours", "typography", "greeting", "l
 
 const STYLE: &str = include_str!("../../templates/style.css");
 
-/// A fleet's report.
+/// The accessibility report of a fleet.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The commit, or `folder`.
     pub revision: String,
-    /// The day on which it was made: waivers end.
+    /// The day of the report, because waivers expire.
     pub date: String,
-    /// The whole in a line.
+    /// The number of rows for each verdict, in one line.
     pub headline: String,
-    /// Every object that visitors see, those that fail first.
+    /// Every object that visitors see, failing objects first.
     pub rows: Vec<Row>,
 }
 
@@ -41,13 +41,13 @@ pub struct Report {
 pub struct Row {
     /// The tenant.
     pub tenant: String,
-    /// Its name; empty where its tenant has but one.
+    /// The name of the object; empty if the tenant has only one.
     pub object: String,
     /// `passes`, `fails`, `waived` or `not known`.
     pub verdict: &'static str,
-    /// Colours that are drawn on each other.
+    /// The pairs of colours that the widget draws on each other.
     pub pairs: Vec<ColourPair>,
-    /// What rules found.
+    /// The findings of the rules.
     pub findings: Vec<Found>,
 }
 
@@ -61,21 +61,22 @@ impl Row {
     }
 }
 
-/// Two colours that are drawn on each other.
+/// A pair of colours that the widget draws on each other.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ColourPair {
-    /// What is drawn with them.
+    /// The parts of the widget that use the pair.
     pub what: &'static str,
-    /// Their contrast.
+    /// The contrast ratio of the pair.
     pub ratio: f64,
-    /// What WCAG asks for.
+    /// The contrast ratio that WCAG requires.
     pub needed: f64,
-    /// The two and their contrast in a line.
-    pub told: String,
+    /// Both colours and their contrast in one line.
+    #[serde(rename = "told")]
+    pub reported: String,
 }
 
-/// What a rule found.
+/// A finding of a rule.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Found {
@@ -83,28 +84,28 @@ pub struct Found {
     pub rule: &'static str,
     /// `error`, `warning` or `info`.
     pub severity: &'static str,
-    /// What is wrong.
+    /// The message of the finding.
     pub message: String,
-    /// Where.
+    /// The file, line and column.
     pub place: String,
-    /// Who waived it, until when and why; empty where nobody did.
+    /// Who waived the finding, until when and why; empty if it is not waived.
     pub waived: String,
 }
 
-/// One object of a tenant with what is known of it.
+/// An object of a tenant, with its appearance and findings.
 #[derive(Debug)]
 pub struct Subject<'a> {
     /// The tenant.
     pub tenant: &'a str,
-    /// Its name; empty where its tenant has but one.
+    /// The name of the object; empty if the tenant has only one.
     pub object: String,
-    /// How it looks; none where its manifest can't be read.
+    /// The appearance of the object; none if its manifest is not readable.
     pub look: Option<Appearance>,
     /// The tenant's findings.
     pub findings: Vec<&'a Finding>,
 }
 
-/// The report of a fleet.
+/// Returns the report of a fleet.
 pub fn report(revision: &str, date: &str, subjects: Vec<Subject<'_>>) -> Report {
     let mut rows: Vec<Row> = subjects.into_iter().map(row).collect();
     let order = |row: &Row| match row.verdict {
@@ -116,13 +117,14 @@ pub fn report(revision: &str, date: &str, subjects: Vec<Subject<'_>>) -> Report 
     rows.sort_by(|a, b| (order(a), &a.tenant, &a.object).cmp(&(order(b), &b.tenant, &b.object)));
     let count = |verdict: &str| rows.iter().filter(|row| row.verdict == verdict).count();
     let parts = [("fails", "fail"), ("not known", "not known"), ("waived", "waived"), ("passes", "pass")];
-    let told: Vec<String> = parts
+    let reported: Vec<String> = parts
         .iter()
         .map(|(verdict, word)| (count(verdict), word))
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    let headline = if told.is_empty() { "nothing that visitors see".to_owned() } else { told.join(", ") };
+    let headline =
+        if reported.is_empty() { "no objects that visitors see".to_owned() } else { reported.join(", ") };
     Report { revision: revision.to_owned(), date: date.to_owned(), headline, rows }
 }
 
@@ -131,12 +133,13 @@ fn row(subject: Subject<'_>) -> Row {
     if let Some(look) = &subject.look {
         let mut add = |what: &'static str, one: Colour, other: Colour, needed: f64| {
             let ratio = one.contrast(other);
-            let told = format!("{} on {}: {} of {needed}", one.hex(), other.hex(), shown_ratio(ratio));
-            pairs.push(ColourPair { what, ratio, needed, told });
+            let reported =
+                format!("{} on {}: {}, needs {needed}", one.hex(), other.hex(), shown_ratio(ratio));
+            pairs.push(ColourPair { what, ratio, needed, reported });
         };
         add("header, launcher and visitor's messages", look.on_accent, look.accent, look.needed);
         add("messages of others", look.ink, look.bubble, look.needed);
-        add("launcher and buttons beside the panel", look.accent, look.panel, NON_TEXT_RATIO);
+        add("launcher and buttons next to the panel", look.accent, look.panel, NON_TEXT_RATIO);
     }
     let found: Vec<Found> = subject
         .findings
@@ -150,7 +153,7 @@ fn row(subject: Subject<'_>) -> Row {
     let verdict = match &subject.look {
         None => "not known",
         Some(_) if fails => "fails",
-        // A rule that was turned down mends nothing, and a waiver of another one excuses nothing.
+        // A lower severity does not fix the contrast, and a waiver of another rule does not cover it.
         Some(_) if !contrast_waived && pairs.iter().any(|pair| pair.ratio < pair.needed) => "fails",
         Some(_) if is_waived => "waived",
         Some(_) => "passes",
@@ -170,10 +173,10 @@ fn found(finding: &Finding) -> Found {
     }
 }
 
-/// The report as Markdown.
+/// Returns the report as Markdown.
 pub fn markdown(report: &Report) -> String {
     let mut out = format!(
-        "# Accessibility: {}\n\nRevision `{}`, {}. Held against WCAG 2.2: 1.4.3, 1.4.6 and 1.4.11.\n",
+        "# Accessibility: {}\n\nRevision `{}`, {}. Checked against WCAG 2.2: 1.4.3, 1.4.6 and 1.4.11.\n",
         report.headline, report.revision, report.date
     );
     out.push_str("\n| tenant | verdict | contrast | findings |\n| --- | --- | --- | --- |\n");
@@ -185,7 +188,7 @@ pub fn markdown(report: &Report) -> String {
             format!("{} {}", cell(&row.tenant), cell(&row.object))
         };
         let pairs: Vec<String> =
-            row.pairs.iter().map(|pair| format!("{}: {}", pair.what, cell(&pair.told))).collect();
+            row.pairs.iter().map(|pair| format!("{}: {}", pair.what, cell(&pair.reported))).collect();
         let found: Vec<String> = row
             .findings
             .iter()
@@ -204,7 +207,7 @@ pub fn markdown(report: &Report) -> String {
     out
 }
 
-/// A line for a terminal.
+/// Returns the report as one line for a terminal.
 pub fn summary(report: &Report) -> String {
     format!("{}: {}", counted(report.rows.len(), "configuration"), report.headline)
 }
@@ -218,10 +221,10 @@ struct ReportPage<'a> {
     tool: &'a str,
 }
 
-/// The report as a page.
+/// Returns the report as an HTML page.
 ///
 /// # Errors
-/// It can't be written, in the words of the library that fills the template.
+/// The message of the template library if it cannot render the page.
 pub fn page(report: &Report) -> Result<String, String> {
     let page = ReportPage { style: STYLE, style_hash: style_hash(STYLE), report, tool: PlanFile::TOOL };
     page.render().map_err(|error| error.to_string())

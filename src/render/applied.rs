@@ -1,6 +1,6 @@
-//! What `apply --format json` prints: the shape is committed as `schemas/apply.json`.
+//! The JSON document that `apply --format json` prints; its schema is `schemas/apply.json`.
 //!
-//! In: finished runs. Out: their document. Never: decides. Start reading at [`result`].
+//! In: finished runs. Out: their document. Never: makes a decision. Start reading at [`result`].
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,74 +12,75 @@ use crate::model::record::Revert;
 use crate::model::{Actor, Entry, Finding, Receipt, Standing, Status};
 use crate::reconcile::{End, Run};
 
-/// What `apply --format json` prints.
+/// The document that `apply --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(title = "genesync apply")]
 pub struct ApplyDocument {
     /// The commit.
     pub revision: String,
-    /// Who ran it, as claimed: by the variables of a runner, else user and host. Nothing proves it.
+    /// Who started the run: from the variables of the CI runner, otherwise user and host. This is a claim
+    /// without proof.
     pub asked_by: String,
-    /// Every tenant, by name.
+    /// Every tenant, sorted by name.
     pub tenants: Vec<TenantResult>,
-    /// Guards that were opened for the run, and why.
+    /// Guards that the operator opened for the run, and the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Allowed>,
-    /// What the run as a whole may not do.
+    /// Refusals of the whole run.
     pub refusals: Vec<RefusalDocument>,
-    /// What is wrong with manifests.
+    /// Findings in the manifests.
     #[schemars(with = "Vec<Value>")]
     pub findings: Vec<Finding>,
     /// The exit code of the command.
     pub exit_code: u8,
 }
 
-/// What became of one tenant.
+/// The result of one tenant.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantResult {
-    /// Its name.
+    /// The name of the tenant.
     pub tenant: String,
-    /// Its status.
+    /// The status of the tenant.
     pub status: &'static str,
-    /// Why, where it is not synced.
+    /// The reason, if the tenant is not synced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What the run set out to change, the primary first.
+    /// The changes that the run planned, the primary first.
     pub targets: Vec<TargetDocument>,
-    /// Proof of each write.
+    /// A receipt for each write.
     pub receipts: Vec<ReceiptDocument>,
-    /// Fields that other users had set and this run overwrote, with both values. The journal keeps them, too.
+    /// Fields that other users had set and this run overwrote, with both values. The journal also keeps them.
     pub overwritten: Vec<OverwrittenDocument>,
-    /// Entries by others in the window of the run.
+    /// Audit entries of other users in the time window of the run.
     #[schemars(with = "Vec<Value>")]
     pub foreign: Vec<Entry>,
 }
 
-/// A field that another user had set and a write of ours overwrote.
+/// A field that another user had set and genesync overwrote.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OverwrittenDocument {
     /// The organization.
     pub organization_id: String,
-    /// Which of its objects; left out where it has but one.
+    /// The object; left out if the organization has only one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectDocument>,
-    /// The field, as plans write it: `greetings.delayMs`.
+    /// The path of the field, as in plans: `greetings.delayMs`.
     pub path: String,
-    /// The value that the other user had set; left out where there was none.
+    /// The value that the other user had set; left out if the field was absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Value>,
-    /// The value that was written; left out where the field was removed.
+    /// The value that genesync wrote; left out if genesync removed the field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Value>,
-    /// Who had set it, if that is proved.
+    /// Who had set the field, if the audit log proves it.
     #[schemars(with = "Option<Value>")]
     pub by: Option<Actor>,
 }
 
-/// A field that was overwritten, as a document.
+/// Returns an overwritten field as a document.
 pub fn overwritten(revert: &Revert) -> OverwrittenDocument {
     let Revert { object: whole, path, by, theirs, ours, at: _ } = revert;
     OverwrittenDocument {
@@ -92,38 +93,38 @@ pub fn overwritten(revert: &Revert) -> OverwrittenDocument {
     }
 }
 
-/// Proof of one write.
+/// The receipt of one write.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReceiptDocument {
     /// The organization.
     pub organization_id: String,
-    /// Which of its objects; left out where it has but one.
+    /// The object; left out if the organization has only one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectDocument>,
-    /// Its region.
+    /// The region of the organization.
     pub region: &'static str,
-    /// The version before; null where there was none.
+    /// The version before the write; null if there was none.
     pub from_version: Option<u64>,
-    /// The version that the write made.
+    /// The version after the write.
     pub version: u64,
-    /// `put`, `readback` (the answer was lost) or `job` (replicated).
+    /// `put`, `readback` (the response was lost) or `job` (replicated).
     #[schemars(with = "String")]
     pub by: crate::model::Receiver,
-    /// Milliseconds from asking to serving.
+    /// Milliseconds from the request until the network serves the version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub served_ms: Option<u64>,
-    /// The audit entry; null where none appeared in time.
+    /// The audit entry; null if none appeared in time.
     pub audit_entry: Option<String>,
-    /// Why there is none.
+    /// Why there is no audit entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_untold: Option<String>,
-    /// True if git says that the audit log has no entries of this kind: then none was asked for.
+    /// True if git declares that the audit log has no entries for this kind; genesync then requests none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unaudited: Option<bool>,
 }
 
-/// A finished run as a document.
+/// Returns a finished run as a document.
 pub fn result(run: &Run) -> TenantResult {
     let standing = |receipt: &Receipt| {
         let held = run.confirmation().into_iter().flat_map(|confirmation| &confirmation.receipts);

@@ -1,9 +1,9 @@
-//! The JSON document of a plan: its shape is committed as `schemas/plan.json`.
+//! The JSON document of a plan; its schema is `schemas/plan.json`.
 //!
-//! In: plans. Out: what serializes as the document. Never: decides, or shows a value that is confidential. Start reading at
-//! [`PlanDocument`]; `applied.rs` is what `apply` prints.
+//! In: plans. Out: types that serialize as the document. Never: makes a decision, or shows a confidential
+//! value. Start reading at [`PlanDocument`]; `applied.rs` has the document of `apply`.
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind or status is decided about here")]
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind or status needs a decision here")]
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -15,40 +15,40 @@ use crate::model::author::{Attribution, Author};
 use crate::model::plan::{TheirDraft, Unfinished, opened_digest};
 use crate::model::{Actor, Change, Class, Finding, Object, Plan, Refusal, Target};
 
-/// What `plan --format json` prints.
+/// The document that `plan --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(title = "genesync plan")]
 pub struct PlanDocument {
     /// The commit, or `folder`.
     pub revision: String,
-    /// SHA-256 over all tenants' digests: equal digests mean equal plans.
+    /// SHA-256 over the digests of all tenants: equal digests mean equal plans.
     pub digest: String,
-    /// How much there is.
+    /// The number of tenants and fields by state.
     pub summary: Summary,
-    /// Every tenant that was looked at, by name.
+    /// Every tenant that genesync checked, sorted by name.
     pub tenants: Vec<TenantPlan>,
-    /// What the run as a whole may not do.
+    /// Refusals of the whole run.
     pub refusals: Vec<RefusalDocument>,
     /// The command that opens all guards that refuse the run or its tenants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opens: Option<String>,
-    /// Guards that the plan was made with open, and why: whoever approves its digest approves that.
+    /// Guards that were open for the plan, and the reason. The approval of the digest includes them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed: Option<Allowed>,
-    /// Why nothing at all will be written, whoever allows it.
+    /// Why genesync will write nothing, even with guards open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
-    /// What differs from the revision of `--since` in what git manages, which no live value shows.
+    /// Changes since the revision of `--since` in what git manages, which do not show as changed fields.
     pub management: Vec<ManagementDocument>,
-    /// Shared files that differ from the revision of `--since`, and the tenants that they reach.
+    /// Shared files that changed since the revision of `--since`, and the tenants that extend them.
     pub shared: Vec<SharedDocument>,
-    /// What another user changed in fields that git does not name, what was switched off first. Nothing of it enters the
-    /// digest or the exit code.
+    /// Changes by other users in fields that git does not name, switched-off settings first. They do not
+    /// affect the digest or the exit code.
     pub unmanaged_changes: Vec<UnmanagedDocument>,
-    /// The same where nobody edited anything: one value that appeared in many organizations.
+    /// Changes without an edit by a user: one value that appeared in many organizations.
     pub platform_changes: Vec<PlatformDocument>,
-    /// What is wrong with manifests.
+    /// Findings in the manifests.
     #[schemars(with = "Vec<Value>")]
     pub findings: Vec<Finding>,
     /// The exit code of the command.
@@ -58,18 +58,19 @@ pub struct PlanDocument {
 /// A shared file that changed.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SharedDocument {
-    /// Its path from the repository's root.
+    /// The path from the root of the repository.
     pub file: String,
-    /// The tenants that extend a layer of it, by name.
+    /// The tenants that extend a layer of the file, sorted by name.
     pub tenants: Vec<String>,
 }
 
-/// Spans in which visitors are offered the widget by one side of a plan alone: the same hours of one day of the week.
+/// Spans in which only the live or only the desired configuration offers the widget: the same hours on one
+/// weekday.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MomentDocument {
-    /// Whether they are offered it once the plan is applied.
+    /// Whether the widget is offered in these spans after the plan is applied.
     pub offered: bool,
-    /// The spans in words, in the tenant's own time zone.
+    /// The spans as text, in the time zone of the tenant.
     pub text: String,
     /// The spans.
     pub spans: Vec<SpanDocument>,
@@ -78,25 +79,25 @@ pub struct MomentDocument {
 /// A span of time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SpanDocument {
-    /// When it begins.
+    /// The start.
     #[schemars(with = "String")]
     pub from: Timestamp,
-    /// When it ends.
+    /// The end.
     #[schemars(with = "String")]
     pub to: Timestamp,
 }
 
-/// What `plan --out FILE.json` writes and `apply --plan FILE.json` takes: a plan with its time.
+/// The file that `plan --out FILE.json` writes and `apply --plan FILE.json` reads: a plan with its expiry.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanFile<'a> {
     /// Always [`PlanFile::FORMAT`].
     pub format: &'static str,
-    /// The program that made it.
+    /// The name and version of the program that made the plan.
     pub tool: &'static str,
-    /// When.
+    /// When the plan was made.
     pub made_at: Timestamp,
-    /// Until when it may be applied.
+    /// When the plan expires.
     pub expires_at: Timestamp,
     /// The plan.
     #[serde(flatten)]
@@ -104,54 +105,55 @@ pub struct PlanFile<'a> {
 }
 
 impl PlanFile<'_> {
-    /// What a file of this form says of itself.
+    /// The value of `format` in a plan file.
     pub const FORMAT: &'static str = "genesync/plan/v1";
-    /// What this build calls itself.
+    /// The name and version of this build.
     pub const TOOL: &'static str = concat!("genesync ", env!("CARGO_PKG_VERSION"));
 }
 
-/// What a commit changes in what git manages, of one tenant or of all.
+/// What a commit changes in what git manages, for one tenant or for all.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ManagementDocument {
-    /// The tenant; none where it is the project's own settings.
+    /// The tenant; none for the settings of the project.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// A sentence each.
+    /// One sentence for each change.
     #[schemars(with = "Vec<String>")]
-    pub told: Vec<Sentence>,
+    #[serde(rename = "told")]
+    pub reported: Vec<Sentence>,
 }
 
 impl ManagementDocument {
-    /// Whose it is: the tenant's name, or the project's file.
+    /// Returns the name of the tenant, or the file of the project settings.
     pub fn whose(&self) -> &str {
         self.tenant.as_deref().unwrap_or("genesync.yaml")
     }
 }
 
-/// How much a plan holds.
+/// The counts of a plan.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// Tenants looked at.
+    /// Tenants that genesync checked.
     pub tenants: usize,
     /// Tenants with changes.
     pub tenants_changing: usize,
-    /// Fields that git moved.
+    /// Fields that git changed.
     pub to_apply: usize,
-    /// Fields that somebody else moved.
+    /// Fields that another user changed.
     pub drift: usize,
-    /// Fields that both moved.
+    /// Fields that both changed.
     pub conflicts: usize,
-    /// Fields that differ and that a rule of their tenant leaves alone.
+    /// Fields that differ and that the tenant ignores.
     pub ignored: usize,
     /// Tenants whose manifests are not valid.
     pub invalid: usize,
-    /// Tenants that could not be read.
+    /// Tenants that genesync could not read.
     pub failed: usize,
-    /// Tenants with changes that are only watched: nothing is written.
+    /// Tenants with changes in watch mode: genesync writes nothing.
     pub watched: usize,
-    /// Tenants of which git manages nothing.
+    /// Tenants without a configuration in git.
     pub unmanaged: usize,
 }
 
@@ -159,29 +161,29 @@ pub struct Summary {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantPlan {
-    /// Its name.
+    /// The name of the tenant.
     pub tenant: String,
     /// `planned`, `invalid` (see the findings), `unmanaged` (no configuration in git) or `failed`.
     pub state: &'static str,
     /// `watch` or `enforce`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<&'static str>,
-    /// The digest of its plan.
+    /// The digest of the tenant's plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// What visitors will notice, the worst first.
+    /// What visitors will notice, most severe first.
     #[schemars(with = "Vec<String>")]
     pub visitors: Vec<Sentence>,
-    /// The spans of the next 30 days in which it is seen that opening hours change.
+    /// The spans of the next 30 days in which visitors see a change of opening hours.
     pub moments: Vec<MomentDocument>,
-    /// Its organizations, the primary first.
+    /// The organizations of the tenant, the primary first.
     pub targets: Vec<TargetDocument>,
-    /// What keeps the plan from being applied.
+    /// The refusals that block the plan.
     pub refusals: Vec<RefusalDocument>,
-    /// What its change waits for, such as a change window.
+    /// What the change waits for, such as a change window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits: Option<String>,
-    /// Why it could not be read.
+    /// Why genesync could not read the tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -192,74 +194,74 @@ pub struct TenantPlan {
 pub struct TargetDocument {
     /// The organization.
     pub organization_id: String,
-    /// Which of its objects; left out where it has but one.
+    /// The object; left out if the organization has only one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectDocument>,
-    /// Its region.
+    /// The region of the organization.
     pub region: &'static str,
     /// `primary` or `replica`.
     pub role: &'static str,
-    /// The version that the plan was made from; null where there is no configuration.
+    /// The version that the plan is based on; null if there is no configuration.
     pub version: Option<u64>,
-    /// Digest of the configuration that the plan was made from.
+    /// Digest of the configuration that the plan is based on.
     pub observed_digest: String,
-    /// Digest of what would be done to it: `apply --plan` writes nothing to what has another one by then.
+    /// Digest of the planned writes: `apply --plan` writes nothing if this digest changed in the meantime.
     pub digest: String,
     /// The fields that differ.
     pub changes: Vec<ChangeDocument>,
-    /// Fields that git moved and that hold the new value already.
+    /// Fields that git changed and that already have the new value.
     pub already_done: Vec<String>,
-    /// Fields that differ and that a rule of the tenant leaves alone.
+    /// Fields that differ and that the tenant ignores.
     pub ignored: Vec<String>,
-    /// What a person has to decide before anything is written.
+    /// What a person has to decide before genesync writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undecided: Option<String>,
-    /// What becomes of somebody's unpublished draft, where `--draft` said so.
+    /// What genesync does with the unpublished draft of another user, if `--draft` is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
     pub draft: Option<TheirDraft>,
-    /// A draft that another user has not published: who touched it last, since when, and its fields.
+    /// An unpublished draft of another user: the last editor, the time, and the fields.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
     pub unfinished: Option<Unfinished>,
-    /// Who made what is live, if that was another user and nothing is known of what was applied before: then a difference
-    /// may be a change by hand.
+    /// Who made the live configuration, if it was another user and genesync has no record of what it applied
+    /// last. A difference may then be a manual change.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
     pub unrecorded: Option<Attribution>,
-    /// The program that wrote it last, if that is none of ours and the object has no place for the mark of an owner.
+    /// The other program that wrote the object last, if the object has no field for the owner mark.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
     pub another_program: Option<Actor>,
-    /// Live fields that this build does not know: every write carries them through as they are.
+    /// Live fields that this build does not know: every write keeps their values.
     pub unknown: Vec<String>,
-    /// The versions of a deployment's configuration, where `--edge` asked for them.
+    /// The versions of a deployment's configuration, if `--edge` is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub versions: Option<VersionsDocument>,
 }
 
-/// Which version of its configuration a deployment is at, from its making to its visitors.
+/// The versions of a deployment's configuration: newest, pinned and served.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct VersionsDocument {
-    /// The newest that was published.
+    /// The newest published version.
     pub newest: Option<u64>,
-    /// The one that the deployment pins.
+    /// The version that the deployment pins.
     pub pinned: Option<u64>,
-    /// The one that the delivery network serves.
+    /// The version that the delivery network serves.
     pub served: Option<u64>,
 }
 
 /// One object of an organization.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ObjectDocument {
-    /// Its kind, as in `kind:` of a manifest.
+    /// The kind of the object, as in `kind:` of a manifest.
     pub kind: &'static str,
-    /// Its name.
+    /// The name of the object.
     pub name: String,
 }
 
 impl ObjectDocument {
-    /// Its kind and, where it has one, its name as a renderer writes it.
+    /// Returns the kind and, if the object has one, the name in the renderer's format.
     pub(super) fn titled(&self, name: impl Fn(&str) -> String) -> String {
         match self.name.is_empty() {
             true => self.kind.to_owned(),
@@ -272,7 +274,7 @@ pub(super) fn object(target: &Target) -> Option<ObjectDocument> {
     object_of(&target.object)
 }
 
-/// An object as a document; none for the one that an organization has but one of.
+/// Returns an object as a document; none for a kind that has only one object in each organization.
 pub(super) fn object_of(object: &Object) -> Option<ObjectDocument> {
     let object = Some(object).filter(|object| !object.is_implied())?;
     Some(ObjectDocument { kind: object.kind.name(), name: object.name.to_string() })
@@ -290,21 +292,21 @@ pub struct ChangeDocument {
     /// `cosmetic`, `text`, `behaviour`, `reach` or `off`.
     #[schemars(with = "String")]
     pub class: crate::model::Class,
-    /// The live value; null where the field is absent.
+    /// The live value; null if the field is absent.
     pub observed: Option<Value>,
-    /// The value in git; null where the field is to be removed.
+    /// The value in git; null if genesync will remove the field.
     pub desired: Option<Value>,
-    /// The value from which both sides of a conflict moved.
+    /// The value that genesync applied last, before both git and another user changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied: Option<Value>,
-    /// Who moved the live value, when and from where: told only with proof. Else `unknown` says why nobody is named; `own`
-    /// is true if it was one of our own clients.
+    /// Who changed the live value, when and from which address, if the audit log proves it. Otherwise
+    /// `unknown` has the reason; `own` is true for a client of genesync.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
     pub by: Option<Author>,
 }
 
-/// One field that git does not name and that is not what we wrote last, saw adopted, or a person accepted.
+/// A field that git does not name and whose value genesync did not write or adopt, and no person accepted.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnmanagedDocument {
@@ -312,30 +314,31 @@ pub struct UnmanagedDocument {
     pub tenant: String,
     /// The organization.
     pub organization_id: String,
-    /// Its region.
+    /// The region of the organization.
     pub region: &'static str,
-    /// Which of its objects; left out where it has but one.
+    /// The object; left out if the organization has only one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectDocument>,
     /// Dotted path in the API's shape.
     pub path: String,
-    /// `cosmetic`, `text`, `behaviour`, `reach` or `off`: what was done to visitors.
+    /// `cosmetic`, `text`, `behaviour`, `reach` or `off`: the effect on visitors.
     #[schemars(with = "String")]
     pub class: Class,
-    /// The value of before; null where the field was absent.
+    /// The value before; null if the field was absent.
     pub was: Option<Value>,
-    /// The live value; null where the field is gone.
+    /// The live value; null if the field was removed.
     pub is: Option<Value>,
-    /// Who changed it, told only with proof, as in `changes`; left out where no version was made since, so that nobody did.
+    /// Who changed the field, as in `changes`; left out if there is no newer version, so no user changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
     pub by: Option<Author>,
-    /// It in a sentence.
+    /// The change as a sentence.
     #[schemars(with = "String")]
-    pub told: Sentence,
+    #[serde(rename = "told")]
+    pub reported: Sentence,
 }
 
-/// One value that appeared in three or more organizations while nobody edited anything there.
+/// A value that appeared in three or more organizations without an edit by a user.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlatformDocument {
@@ -343,23 +346,24 @@ pub struct PlatformDocument {
     pub kind: &'static str,
     /// Dotted path in the API's shape.
     pub path: String,
-    /// In how many organizations.
+    /// The number of organizations.
     pub organizations: usize,
-    /// What it does to visitors.
+    /// The effect on visitors.
     #[schemars(with = "String")]
     pub class: Class,
-    /// It in a sentence.
+    /// The change as a sentence.
     #[schemars(with = "String")]
-    pub told: Sentence,
+    #[serde(rename = "told")]
+    pub reported: Sentence,
 }
 
-/// A limit that is crossed.
+/// The refusal of a guard.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusalDocument {
-    /// The guard; `--allow` takes this name.
+    /// The name of the guard, for `--allow`.
     pub guard: &'static str,
-    /// By how much.
+    /// Why the guard refuses.
     pub message: String,
 }
 
@@ -370,8 +374,7 @@ impl From<&Refusal> for RefusalDocument {
 }
 
 impl PlanDocument {
-    /// Binds the guards that it was made with open into its digest, so that an approved plan needs no flag where it is
-    /// applied.
+    /// Includes the open guards in the digest, so that `apply` of an approved plan needs no flag.
     pub fn bind(&mut self, allowed: Option<Allowed>) {
         if let Some(allowed) = &allowed {
             self.digest =
@@ -381,16 +384,16 @@ impl PlanDocument {
     }
 }
 
-/// Guards that were opened for one run.
+/// The guards that are open for one run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Allowed {
-    /// Their names.
+    /// The names of the guards.
     pub guards: Vec<String>,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// The organizations of a plan.
+/// Returns the organizations of a plan.
 pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
     let document =
         |(index, target): (usize, &std::sync::Arc<crate::model::plan::TargetPlan>)| TargetDocument {
@@ -415,7 +418,7 @@ pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
     plan.targets.iter().enumerate().map(document).collect()
 }
 
-/// The part that an organization plays: the first one is the primary.
+/// Returns the role of an organization: the first one is the primary.
 pub fn role(plan: &Plan, index: usize) -> &'static str {
     let organization = |index: usize| plan.targets.get(index).map(|target| &target.target.organization);
     if organization(index) == organization(0) { "primary" } else { "replica" }

@@ -1,4 +1,6 @@
-//! Findings as rustc shows its errors: the line, a marker, what to do.
+//! Findings in the format of rustc errors: the line, a marker, and a hint.
+//!
+//! In: findings, texts of files. Out: text for a terminal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -15,13 +17,13 @@ use crate::model::{Finding, Location, Severity, TenantName};
 
 /// Most lines of a file that one finding shows.
 const LINES_MAX: usize = 4;
-/// Longest line that is shown whole; of a longer one only its place is told.
+/// Longest line that the excerpt shows, in bytes; for a longer line it shows only the location.
 const LINE_BYTES_MAX: usize = 400;
 
-/// The texts of the files that findings speak of.
+/// The texts of the files with findings, by path.
 pub type Texts = BTreeMap<Arc<str>, Arc<str>>;
 
-/// All findings, one after another, each ending in an empty line.
+/// Returns all findings, each followed by an empty line.
 pub fn text(findings: &[Finding], texts: &Texts, styled: bool) -> String {
     let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(120);
@@ -35,7 +37,7 @@ pub fn text(findings: &[Finding], texts: &Texts, styled: bool) -> String {
     out
 }
 
-/// Byte ranges of each file that a finding calls a secret: no finding of that file shows them.
+/// Returns the byte ranges of secrets in each file: no finding of that file may show them.
 fn secrets(findings: &[Finding]) -> BTreeMap<&str, Vec<Range<usize>>> {
     let mut by_file: BTreeMap<&str, Vec<Range<usize>>> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| finding.rule == "secrets") {
@@ -97,7 +99,7 @@ fn origin(location: &Location) -> Origin<'_> {
     }
 }
 
-/// The lines that a finding is about.
+/// The lines of a finding.
 struct Excerpt {
     text: String,
     line: usize,
@@ -139,8 +141,8 @@ impl Excerpt {
     }
 }
 
-/// Adds a character, or what stands in its place so that none moves the cursor or turns the line around: as
-/// many bytes, so that places in the line stay where they are.
+/// Adds a character to a line. Replaces a hidden character, which could move the cursor or reverse the line,
+/// by visible ones of the same length in bytes, so that positions in the line stay valid.
 fn visible(mut line: String, c: char) -> String {
     match c {
         '\n' | '\t' => line.push(c),
@@ -156,12 +158,13 @@ fn visible(mut line: String, c: char) -> String {
     line
 }
 
-/// The largest character boundary that is not past a byte.
+/// Returns the largest character boundary at or before a byte.
 fn floor(text: &str, byte: usize) -> usize {
     (0..=byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
-/// Replaces secrets by as many asterisks: those that findings name, and words that look like one.
+/// Replaces secrets by asterisks, one for each byte: the ranges of findings, and words that look like a
+/// secret.
 fn mask(cut: &str, offset: usize, secrets: &[Range<usize>]) -> String {
     let masked: String = cut
         .char_indices()
@@ -173,10 +176,11 @@ fn mask(cut: &str, offset: usize, secrets: &[Range<usize>]) -> String {
     masked.split_inclusive('\n').map(mask_secrets).collect()
 }
 
-/// Findings with those of a layer told once, and how many tenants have them.
+/// Returns the findings without duplicates: a finding in a shared layer appears once, with the number of
+/// tenants.
 pub fn merged<'a>(findings: impl IntoIterator<Item = &'a Finding> + Clone) -> Vec<Finding> {
     let mut tenants: BTreeMap<Key<'_>, BTreeSet<Option<&TenantName>>> = BTreeMap::new();
-    // One that is waived for a tenant is not for the others.
+    // A finding that is waived for one tenant is not waived for the others.
     type Key<'a> = (&'a str, u32, &'a str, &'a str, Severity);
     fn key(finding: &Finding) -> Key<'_> {
         let Location { file, bytes, .. } = &finding.location;
@@ -193,7 +197,7 @@ pub fn merged<'a>(findings: impl IntoIterator<Item = &'a Finding> + Clone) -> Ve
     once.collect()
 }
 
-/// The waivers in force, in a line each.
+/// Returns the active waivers, one in each line.
 pub fn waivers(findings: &[Finding]) -> String {
     let line = |finding: &Finding| {
         let waived = finding.waived.as_ref()?;
@@ -208,8 +212,7 @@ pub fn waivers(findings: &[Finding]) -> String {
     if lines.is_empty() { lines } else { format!("{lines}\n") }
 }
 
-/// How many findings of each weight there are, in words: `2 errors, 1 warning`. What is only worth knowing is named where
-/// there is any.
+/// Returns the number of findings by severity: `2 errors, 1 warning`. Infos appear only if there are any.
 pub fn summary(findings: &[Finding]) -> String {
     let count = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) =

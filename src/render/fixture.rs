@@ -1,4 +1,4 @@
-//! Plans for tests of renderers: small ones, and one that holds a hostile text wherever a text can stand.
+//! Plans for tests of renderers: small plans, and one with a hostile text in every text field.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use super::visitors::sentences;
 use crate::model::author::{Attribution, Author, Deed};
 use crate::model::{Actor, ActorKind, ChangeKind, Class, Finding, Location, Severity};
 
-/// Texts that try to be something else than text.
+/// Returns texts that try to act as markup or as control sequences.
 pub fn hostile() -> Vec<String> {
     let mut texts: Vec<String> =
         (3..=20).flat_map(|length| ["`", "~"].map(|c| format!("\n{}\n", c.repeat(length)))).collect();
@@ -129,7 +129,7 @@ pub fn document(tenants: Vec<TenantPlan>) -> PlanDocument {
     }
 }
 
-/// A plan that holds a text in every place where one can stand.
+/// Returns a plan with a text in every text field.
 pub fn everywhere(text: &str) -> PlanDocument {
     let actor = Actor { id: text.into(), name: text.into(), kind: ActorKind::User };
     let deed = Deed::Changed;
@@ -145,7 +145,7 @@ pub fn everywhere(text: &str) -> PlanDocument {
     document.allowed = Some(Allowed { guards: vec![text.into()], reason: text.into() });
     document.management.push(ManagementDocument {
         tenant: Some(text.into()),
-        told: vec![Sentence::new(Class::Reach, "no longer managed: ").value(text)],
+        reported: vec![Sentence::new(Class::Reach, "no longer managed: ").value(text)],
     });
     document.shared.push(SharedDocument { file: text.into(), tenants: vec![text.into()] });
     document.findings.push(Finding {

@@ -1,7 +1,8 @@
-//! What a commit changes in what git manages: who is in it, what of them, and whether it is written.
+//! What a commit changes in what git manages: tenants, objects, fields, and modes.
 //!
-//! In: a tenant before and after, the project before and after. Out: [`Sentence`]s. Never: says what visitors see, which is
-//! `visitors`; what nobody manages any more stays live, so that no plan has a change that shows it.
+//! In: a tenant before and after, the project before and after. Out: [`Sentence`]s. Never: describes what
+//! visitors see, which `visitors` does. A plan has no change for an object that is no longer managed, because
+//! it stays live.
 
 use std::collections::BTreeSet;
 
@@ -13,39 +14,38 @@ use super::value::{REVIEWED_LENGTH_MAX, counted, pair_within};
 use crate::model::tenant::IgnoreRule;
 use crate::model::{Class, Mode, Resource, Tenant, json};
 
-/// Most fields that are named.
+/// Most fields that a sentence names.
 const NAMED_MAX: usize = 12;
 
-/// What git says of a tenant.
+/// The manifests of a tenant in one revision.
 #[derive(Debug, Clone, Copy)]
 pub struct Managed<'a> {
     /// The tenant.
     pub tenant: &'a Tenant,
-    /// What it asks for; none where its manifests are not valid.
+    /// The desired objects; none if the manifests are not valid.
     pub resources: Option<&'a [Resource]>,
-    /// The time zone of its opening hours.
+    /// The time zone of the opening hours.
     pub time_zone: Option<&'a str>,
 }
 
-/// What is to be said of a tenant that is not there any more, or whose organization another one has now.
+/// Returns the sentence for a tenant that was removed, or whose organization now belongs to another tenant
+/// (`heir`).
 pub fn gone(heir: Option<&str>) -> Sentence {
     match heir {
-        Some(heir) => {
-            Sentence::new(Class::Reach, "its organization belongs to another tenant now: ").value(heir)
-        }
+        Some(heir) => Sentence::new(Class::Reach, "its organization now belongs to tenant ").value(heir),
         None => Sentence::new(
             Class::Reach,
-            "no longer in git: what is live stays as it is, and nobody looks at it",
+            "no longer in git: genesync stops managing it and leaves it unchanged",
         ),
     }
 }
 
-/// What is to be said of what could not be read in the older revision.
+/// Returns the sentence for a tenant that was not readable in the older revision.
 pub fn unread() -> Sentence {
-    Sentence::new(Class::Reach, "could not be read before: what changed in it can't be told")
+    Sentence::new(Class::Reach, "could not be read before, so its changes are unknown")
 }
 
-/// What is to be said of a tenant that was not there.
+/// Returns the sentence for a new tenant.
 pub fn new(after: Managed<'_>) -> Sentence {
     let words = match after.tenant.mode {
         Mode::Watch => "new in git, and only watched",
@@ -54,40 +54,43 @@ pub fn new(after: Managed<'_>) -> Sentence {
     Sentence::new(Class::Reach, words)
 }
 
-/// What changes about a tenant, as of a day.
+/// Returns the sentences on what changes for a tenant, with the ignore rules that apply today.
 pub fn sentences(before: Managed<'_>, after: Managed<'_>, today: Date) -> Vec<Sentence> {
     let said = |words: &str| Sentence::new(Class::Reach, words);
-    let mut told = settings(before.tenant, after.tenant, today);
+    let mut reported = settings(before.tenant, after.tenant, today);
     if let (Some(old), Some(new)) = (before.resources, after.resources) {
-        told.extend(given_up(old, new));
+        reported.extend(given_up(old, new));
     }
     let is_read = before.resources.is_some() && after.resources.is_some();
     if is_read && before.time_zone != after.time_zone {
         let name = |zone: Option<&str>| zone.unwrap_or("none").to_owned();
-        let moved = said("the time zone of its hours: ").value(name(before.time_zone)).words(" becomes ");
+        let moved =
+            said("the time zone of its hours changes from ").value(name(before.time_zone)).words(" to ");
         let moved = moved.value(name(after.time_zone));
-        told.push(moved.words("; it is not sent, so set it in the organization too"));
+        reported.push(moved.words(": genesync does not send it, so set it in the organization too"));
     }
-    told
+    reported
 }
 
 fn settings(before: &Tenant, after: &Tenant, today: Date) -> Vec<Sentence> {
     let said = |words: &str| Sentence::new(Class::Reach, words);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     match (before.mode, after.mode) {
         (Mode::Enforce, Mode::Watch) => {
-            told.push(said("only watched from now on: nothing is written any more"))
+            reported.push(said("only watched from now on: genesync writes nothing"))
         }
-        (Mode::Watch, Mode::Enforce) => told.push(said("enforced from now on: differences are written")),
+        (Mode::Watch, Mode::Enforce) => {
+            reported.push(said("enforced from now on: genesync writes differences"))
+        }
         (Mode::Watch, Mode::Watch) | (Mode::Enforce, Mode::Enforce) => {}
     }
     let lifted: Vec<&str> = before.protected.difference(&after.protected).map(|what| what.name()).collect();
     if !lifted.is_empty() {
-        told.push(said("no longer protected: ").value(lifted.join(", ")));
+        reported.push(said("no longer protected: ").value(lifted.join(", ")));
     }
     if before.policy != after.policy {
-        told.push(said(
-            "what becomes of conflicts, of what was switched off, and of fields that git does not name, changes",
+        reported.push(said(
+            "the policy changes for conflicts, switched-off settings, or fields that git does not name",
         ));
     }
     let organizations = |tenant: &Tenant| -> Vec<String> {
@@ -95,44 +98,44 @@ fn settings(before: &Tenant, after: &Tenant, today: Date) -> Vec<Sentence> {
     };
     let (old, new) = (organizations(before), organizations(after));
     if old != new {
-        told.push(said("its organizations: ").value(old.join(", ")).words(" becomes ").value(new.join(", ")));
+        reported.push(
+            said("its organizations change from ").value(old.join(", ")).words(" to ").value(new.join(", ")),
+        );
     }
-    // A rule that has expired leaves nothing to anybody.
+    // An expired rule ignores nothing.
     let in_force = |rule: &&IgnoreRule| today <= rule.until;
     for rule in after.ignore.iter().filter(in_force).filter(|rule| !before.ignore.contains(rule)) {
-        told.push(
-            said("left to somebody else until ").words(rule.until.to_string()).words(": ").value(&rule.field),
-        );
+        reported.push(said("ignored until ").words(rule.until.to_string()).words(": ").value(&rule.field));
     }
     for rule in before.ignore.iter().filter(in_force) {
         if !after.ignore.iter().any(|known| known.field == rule.field) {
-            told.push(said("no longer left to somebody else: ").value(&rule.field));
+            reported.push(said("no longer ignored: ").value(&rule.field));
         }
     }
     if before.windows != after.windows {
-        told.push(said("the times change at which it may be written"));
+        reported.push(said("different change windows"));
     }
-    told
+    reported
 }
 
-/// Objects and fields that git named and does not name any more.
+/// Returns the sentences for objects and fields that git no longer names.
 fn given_up(before: &[Resource], after: &[Resource]) -> Vec<Sentence> {
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for old in before {
         let object = &old.object;
         let Some(new) = after.iter().find(|new| new.object == *object) else {
-            let sentence = Sentence::new(Class::Reach, "no longer managed, and stays as it is: ");
-            told.push(sentence.value(object.to_string()));
+            let sentence = Sentence::new(Class::Reach, "no longer managed and left unchanged: ");
+            reported.push(sentence.value(object.to_string()));
             continue;
         };
-        // What an exclusive manifest does not name is removed: the plan shows that.
+        // genesync removes fields that an exclusive manifest does not name: the plan shows that.
         if new.desired.exclusive {
             continue;
         }
         if old.desired.exclusive {
-            told.push(Sentence::new(
+            reported.push(Sentence::new(
                 Class::Reach,
-                "no longer exclusive: what it does not name stays as it is",
+                "no longer exclusive: fields that it does not name stay unchanged",
             ));
         }
         let now = leaves(&new.desired.body);
@@ -143,20 +146,21 @@ fn given_up(before: &[Resource], after: &[Resource]) -> Vec<Sentence> {
         }
         let more = gone.len().saturating_sub(NAMED_MAX);
         let shown = gone.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
-        let sentence = Sentence::new(Class::Reach, "no longer managed, and stays as it is: ").value(shown);
-        told.push(if more > 0 {
+        let sentence = Sentence::new(Class::Reach, "no longer managed and left unchanged: ").value(shown);
+        reported.push(if more > 0 {
             sentence.words(format!(" and {}", counted(more, "further field")))
         } else {
             sentence
         });
     }
-    told
+    reported
 }
 
 fn leaves(body: &Map<String, Value>) -> BTreeSet<String> {
     let mut paths = BTreeSet::new();
     json::leaves(body, &mut |path, _| {
-        // Computed where nobody names it: it goes with the colours.
+        // genesync computes a field with a remark from the colours, so its removal is not a change of its
+        // own.
         if super::review::remark(path).is_none() {
             paths.insert(path.to_owned());
         }
@@ -164,13 +168,13 @@ fn leaves(body: &Map<String, Value>) -> BTreeSet<String> {
     paths
 }
 
-/// Whether a field is named, or stands in for what is: a section that became a value, or the other way round.
+/// Returns whether git names a field, a section above it, or a field below it.
 fn is_named(path: &str, now: &BTreeSet<String>) -> bool {
     let below = |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.starts_with('.'));
     now.iter().any(|known| known == path || below(known, path) || below(path, known))
 }
 
-/// What changes in the settings that all tenants share.
+/// Returns the sentences on what changes in the settings of the project.
 pub fn project(before: Option<&Value>, after: Option<&Value>) -> Vec<Sentence> {
     let nothing = Map::new();
     let map =
@@ -191,9 +195,9 @@ pub fn project(before: Option<&Value>, after: Option<&Value>) -> Vec<Sentence> {
         Sentence::new(Class::Reach, "").value(path).words(": ").value(before).words(" becomes ").value(now)
     };
     let more = paths.len().saturating_sub(NAMED_MAX);
-    let mut told: Vec<Sentence> = paths.iter().take(NAMED_MAX).map(sentence).collect();
+    let mut reported: Vec<Sentence> = paths.iter().take(NAMED_MAX).map(sentence).collect();
     if more > 0 {
-        told.push(Sentence::new(Class::Reach, format!("and {}", counted(more, "further setting"))));
+        reported.push(Sentence::new(Class::Reach, format!("and {}", counted(more, "further setting"))));
     }
-    told
+    reported
 }

@@ -1,48 +1,50 @@
 //! A plan as Markdown, for a comment on a pull request.
 //!
-//! Everything out of a manifest or a live configuration stands in inline code whose fence is longer than any run of
-//! backticks in it: it can't end the table, mention anybody, or load a picture. A plan that is longer than a forge
-//! takes is cut between tenants, and says so.
+//! Every value of a manifest or a live configuration is inline code with a fence that is longer than any run
+//! of backticks in the value. So a value cannot end the table, mention a user, or load a picture. A plan that
+//! is longer than the forge's limit is cut between tenants, and the comment reports the number of tenants
+//! that are left out.
 //!
-//! In: the document of a plan, the most characters. Out: Markdown. Never: prints a value of a manifest as markup.
-//! Start reading at [`plan`].
+//! In: the document of a plan, a link to the whole plan. Out: Markdown. Never: prints a value of a manifest
+//! as markup. Start reading at [`plan`].
 
 use std::fmt::Write as _;
 
 use super::document::{PlanDocument, TargetDocument, TenantPlan};
 use super::finding::merged;
 use super::plan::{another_program, ignored, taken_over, unfinished, unrecorded, version};
-use super::review::{self, headline, is_as_primary, is_shown, is_told, remark, worst_first};
+use super::review::{self, headline, is_as_primary, is_reported, is_shown, remark, worst_first};
 use super::sentence::{Part, Sentence};
 use super::unmanaged::{self, OUTSIDE};
 use super::value::{REVIEWED_LENGTH_MAX, counted, escape, pair_within, value};
 use crate::model::{Finding, Mode, ObjectKind, Severity};
 
-/// Most bytes of a comment. Forges take 65,536 characters; the rest is for the marker that a comment is found by.
+/// Most bytes of a comment. Forges accept 65,536 characters; the rest is for the marker that identifies the
+/// comment.
 pub const BYTES_MAX: usize = 65_000;
-/// Most bytes that one tenant takes before it is told in short.
+/// Most bytes of one tenant's section; a longer section is shortened.
 const TENANT_BYTES_MAX: usize = 12_000;
-/// Most bytes of what is told of the whole, and of the findings.
+/// Most bytes of the head, and most bytes of the findings.
 const PART_BYTES_MAX: usize = 16_000;
-/// Most findings that are listed.
+/// Most findings in a list.
 const FINDINGS_MAX: usize = 40;
-/// Most errors that stand with the tenant that is not valid for them.
+/// Most errors in the section of a tenant that is not valid.
 const OWN_ERRORS_MAX: usize = 5;
 /// Most sentences on what visitors of one tenant will notice.
 const SENTENCES_MAX: usize = 12;
-/// Most moments of one tenant that are listed.
+/// Most moments of one tenant.
 const MOMENTS_MAX: usize = 8;
 
-/// The whole plan; `link` is where it can be seen uncut.
+/// Returns the plan as a comment; `link` is the address of the whole plan.
 pub fn plan(document: &PlanDocument, link: Option<&str>) -> String {
     let mut out = head(document);
     let foot = foot(document, link);
-    // The list of findings is short, and tells why tenants are not valid: it is never cut off.
+    // The list of findings is short and explains why tenants are not valid, so it is never left out.
     let all: Vec<&Finding> = document.findings.iter().collect();
     let room = BYTES_MAX.saturating_sub(out.len() + findings(&all).len() + foot.len() + 200);
     let shown = worst_first(document);
     let (mut used, mut left_out) = (0, 0);
-    let mut told: Vec<&Finding> = Vec::new();
+    let mut reported: Vec<&Finding> = Vec::new();
     for tenant in &shown {
         let mut section = String::new();
         let own = review::own_errors(&document.findings, tenant);
@@ -58,15 +60,14 @@ pub fn plan(document: &PlanDocument, link: Option<&str>) -> String {
         used += section.len();
         out.push_str(&section);
         if own.len() <= OWN_ERRORS_MAX {
-            told.extend(own);
+            reported.extend(own);
         }
     }
     // Writing to a String can't fail; the results are dropped throughout.
     if left_out > 0 {
-        let _ =
-            writeln!(out, "\n**{} more than fit here**: see the whole plan.", counted(left_out, "tenant"));
+        let _ = writeln!(out, "\n**{} not shown here**: see the whole plan.", counted(left_out, "tenant"));
     }
-    out.push_str(&findings(&review::but(&all, &told)));
+    out.push_str(&findings(&review::but(&all, &reported)));
     out.push_str(&foot);
     out
 }
@@ -93,7 +94,7 @@ fn head(document: &PlanDocument) -> String {
         let _ = writeln!(out, "\n> Refused by guard `{}`: {}", refusal.guard, code(&refusal.message));
     }
     if let Some(command) = &document.opens {
-        let _ = writeln!(out, "\n> All that refuses is opened by {}", code(command));
+        let _ = writeln!(out, "\n> To open every guard that refuses, run {}", code(command));
     }
     if let Some(allowed) = &document.allowed {
         let guards = allowed.guards.join(", ");
@@ -103,18 +104,20 @@ fn head(document: &PlanDocument) -> String {
     if !document.management.is_empty() {
         let _ = writeln!(out, "\nWhat git manages:\n");
     }
-    for (changed, told) in
-        document.management.iter().flat_map(|changed| changed.told.iter().map(move |told| (changed, told)))
+    for (changed, reported) in document
+        .management
+        .iter()
+        .flat_map(|changed| changed.reported.iter().map(move |reported| (changed, reported)))
     {
         if out.len() > PART_BYTES_MAX {
             let _ = writeln!(out, "- and more: see the whole plan");
             break;
         }
-        let _ = writeln!(out, "- {}: {}", code(&short(changed.whose())), sentence(told));
+        let _ = writeln!(out, "- {}: {}", code(&short(changed.whose())), sentence(reported));
     }
     for shared in &document.shared {
         if out.len() > PART_BYTES_MAX {
-            let _ = writeln!(out, "\nAnd further shared files: see the whole plan.");
+            let _ = writeln!(out, "\nMore shared files changed: see the whole plan.");
             break;
         }
         let names: Vec<String> = shared.tenants.iter().take(20).map(|name| code(&short(name))).collect();
@@ -127,16 +130,16 @@ fn head(document: &PlanDocument) -> String {
     out
 }
 
-/// What somebody changed beside the plan.
+/// Returns the changes by other users in fields that git does not name.
 fn outside(document: &PlanDocument) -> String {
     let mut out = String::new();
-    let (told, more) = unmanaged::told(document);
-    let all: Vec<&Sentence> = told.collect();
+    let (reported, more) = unmanaged::reported(document);
+    let all: Vec<&Sentence> = reported.collect();
     if !all.is_empty() {
         let _ = writeln!(out, "\n{OUTSIDE}:\n");
     }
-    for told in all.iter().take(SENTENCES_MAX) {
-        let _ = writeln!(out, "- {}", sentence(told));
+    for reported in all.iter().take(SENTENCES_MAX) {
+        let _ = writeln!(out, "- {}", sentence(reported));
     }
     and_more(&mut out, all.len() + more, SENTENCES_MAX);
     out
@@ -157,10 +160,10 @@ fn foot(document: &PlanDocument, link: Option<&str>) -> String {
 
 fn findings(findings: &[&Finding]) -> String {
     let all = merged(findings.iter().copied());
-    let told: Vec<&Finding> = all.iter().filter(|finding| finding.severity > Severity::Info).collect();
+    let reported: Vec<&Finding> = all.iter().filter(|finding| finding.severity > Severity::Info).collect();
     let waived: Vec<&Finding> = all.iter().filter(|finding| finding.waived.is_some()).collect();
     let mut out = String::new();
-    for (title, some) in [("Findings", told), ("Waivers in force", waived)] {
+    for (title, some) in [("Findings", reported), ("Waivers in force", waived)] {
         if !some.is_empty() {
             let _ = writeln!(out, "\n#### {title}\n");
             list(&mut out, &some, FINDINGS_MAX, PART_BYTES_MAX / 2);
@@ -169,7 +172,7 @@ fn findings(findings: &[&Finding]) -> String {
     out
 }
 
-/// Findings in a line each, and how many more there are than are shown.
+/// Writes findings, one in each line, and the number of findings that are not shown.
 fn list(out: &mut String, findings: &[&Finding], count_max: usize, bytes_max: usize) {
     let (begin, mut shown) = (out.len(), 0);
     for finding in findings.iter().take(count_max) {
@@ -191,17 +194,17 @@ fn line(finding: &Finding) -> String {
     format!("- {severity} {} {place}: {}{ways}", code(finding.rule), code(&short(&finding.message)))
 }
 
-/// The end of a list of which only the first ones are shown.
+/// Writes how many items of a list are not shown.
 fn and_more(out: &mut String, count: usize, shown_max: usize) {
     if count > shown_max {
         let _ = writeln!(out, "- and {} more", count - shown_max);
     }
 }
 
-/// A text cut to what a line of a comment can hold.
+/// Returns a text cut to the length of a line in a comment.
 fn short(text: &str) -> String {
     const CHARS_MAX: usize = 300;
-    // As it will be shown: a hidden character takes eight.
+    // Escaped before it is counted, because an escaped hidden character has eight characters.
     let text = escape(text);
     match text.chars().count() > CHARS_MAX {
         true => text.chars().take(CHARS_MAX).chain(['…']).collect(),
@@ -209,7 +212,7 @@ fn short(text: &str) -> String {
     }
 }
 
-/// A sentence on what visitors will notice.
+/// Returns a sentence as Markdown.
 pub fn sentence(sentence: &Sentence) -> String {
     let part = |part: &Part| match part {
         Part::Words(words) => words.clone(),
@@ -226,11 +229,11 @@ fn write_tenant(out: &mut String, tenant: &TenantPlan, errors: &[&Finding], in_s
     if is_watched && tenant.targets.iter().any(|target| !target.changes.is_empty()) {
         let _ = writeln!(
             out,
-            "\n> Only watched: nothing is written here until `tenant.yaml` says `mode: enforce`."
+            "\n> Only watched: genesync writes nothing here until `tenant.yaml` sets `mode: enforce`."
         );
     }
     if tenant.state == "invalid" {
-        let _ = writeln!(out, "\nNot valid: nothing will be written for this tenant.\n");
+        let _ = writeln!(out, "\nNot valid: genesync will write nothing for this tenant.\n");
         list(out, errors, OWN_ERRORS_MAX, TENANT_BYTES_MAX / 2);
     }
     if let Some(error) = &tenant.error {
@@ -245,22 +248,22 @@ fn write_tenant(out: &mut String, tenant: &TenantPlan, errors: &[&Finding], in_s
     if !tenant.visitors.is_empty() {
         out.push('\n');
     }
-    for told in tenant.visitors.iter().take(SENTENCES_MAX) {
-        let _ = writeln!(out, "- {}", sentence(told));
+    for reported in tenant.visitors.iter().take(SENTENCES_MAX) {
+        let _ = writeln!(out, "- {}", sentence(reported));
     }
     and_more(out, tenant.visitors.len(), SENTENCES_MAX);
     if !tenant.moments.is_empty() {
         let would = if is_watched { "would" } else { "will" };
         let _ = writeln!(
             out,
-            "\nWhen visitors {would} see it, in the next 30 days, where the organization is set to this time zone:\n"
+            "\nWhen visitors {would} see it in the next 30 days, if the organization is set to this time zone:\n"
         );
         for moment in tenant.moments.iter().take(MOMENTS_MAX) {
             let _ = writeln!(out, "- {}", moment.text);
         }
         and_more(out, tenant.moments.len(), MOMENTS_MAX);
     }
-    for target in tenant.targets.iter().filter(|target| is_told(target)) {
+    for target in tenant.targets.iter().filter(|target| is_reported(target)) {
         write_target(out, tenant, target, in_short);
     }
 }
@@ -325,12 +328,13 @@ fn write_target(out: &mut String, tenant: &TenantPlan, target: &TargetDocument, 
     }
 }
 
-/// Text as inline code in a cell of a table. Forges don't agree on what a backslash before `|` means there.
+/// Returns text as inline code in a table cell. `|` is escaped as `\u{7c}`, because forges treat `\|`
+/// differently.
 fn cell(text: &str) -> String {
     code(&text.replace('|', "\\u{7c}"))
 }
 
-/// Text as inline code: in a fence longer than any run of backticks inside.
+/// Returns text as inline code, with a fence that is longer than any run of backticks in it.
 pub fn code(text: &str) -> String {
     let text = escape(text);
     if text.is_empty() {
@@ -338,7 +342,7 @@ pub fn code(text: &str) -> String {
     }
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
-    // A space at both ends is taken for padding, unless there is nothing else.
+    // Markdown removes one space at both ends, unless the text has only spaces.
     let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")
 }

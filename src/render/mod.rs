@@ -1,7 +1,7 @@
-//! Values to text: findings and plans for people, for programs and for pull requests.
+//! Renders findings and plans as text for people, for programs and for pull requests.
 //!
-//! In: findings, runs, texts of files. Out: strings. Never: reads anything, decides anything, or shows a
-//! secret or a control character as it stands. Start reading at `finding.rs` and `plan.rs`.
+//! In: findings, runs, texts of files. Out: strings. Never: reads a file, makes a decision, or prints a
+//! secret or an unescaped control character. Start reading at `finding.rs` and `plan.rs`.
 
 pub mod accessibility;
 pub mod applied;

@@ -1,13 +1,16 @@
-//! The one command that opens all that refuses.
+//! The command that opens every guard that refuses.
+//!
+//! In: refused tenants and guards. Out: one command.
 
 use std::collections::BTreeSet;
 
 use crate::model::Guard;
 
-/// Most tenants that a command names; of more it is about all.
+/// Most tenants that a command names; for more, the command is for all tenants.
 const NAMED_MAX: usize = 5;
 
-/// The command that applies with these guards open, to the refused tenants; to all where a guard judges all of them.
+/// Returns the command that applies the refused tenants with these guards open; for all tenants if a guard
+/// checks the whole run.
 pub fn command<'a>(tenants: impl IntoIterator<Item = &'a str>, guards: &BTreeSet<Guard>) -> Option<String> {
     if guards.is_empty() {
         return None;
@@ -25,8 +28,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_command_opens_all_guards_for_those_that_are_refused() {
-        let told = |tenants: &[&str], guards: &[Guard]| {
+    fn one_command_opens_all_guards_for_the_refused_tenants() {
+        let reported = |tenants: &[&str], guards: &[Guard]| {
             command(tenants.iter().copied(), &guards.iter().copied().collect())
         };
         let rows: [(&[&str], &[Guard], Option<&str>); 4] = [
@@ -50,7 +53,7 @@ mod tests {
             ),
         ];
         for (tenants, guards, expected) in rows {
-            assert_eq!(told(tenants, guards).as_deref(), expected);
+            assert_eq!(reported(tenants, guards).as_deref(), expected);
         }
     }
 }

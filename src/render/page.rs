@@ -1,10 +1,10 @@
-//! A plan as one page for a browser: it loads nothing, runs nothing, and can be kept.
+//! A plan as one self-contained HTML page: it loads nothing and runs no script.
 //!
-//! The template escapes every value; what goes in as it stands are our own drawings, in which no text of a manifest
-//! stands. The page's own policy lets a browser take the one style sheet and nothing else.
+//! The template escapes every value, except for genesync's own drawings, which contain no text of a manifest.
+//! The page's content security policy allows its one style sheet and nothing else.
 //!
-//! In: the document of a plan, and pictures of what changes. Out: one HTML page. Never: a link to another host, or
-//! a script. Start reading at [`plan`].
+//! In: the document of a plan, and the appearance of what changes. Out: one HTML page. Never: a link to
+//! another host, or a script. Start reading at [`plan`].
 
 mod looks;
 mod pictures;
@@ -21,7 +21,7 @@ use super::document::{PlanDocument, PlanFile, TenantPlan};
 use super::finding::merged;
 use super::picture::sheet::LIKENESS;
 use super::picture::svg::{self, Glyphs};
-use super::review::{but, headline, is_shown, is_told, own_errors, worst, worst_first};
+use super::review::{but, headline, is_reported, is_shown, own_errors, worst, worst_first};
 use super::sentence::{Part, Sentence};
 use super::unmanaged::{self, OUTSIDE};
 use super::value::{counted, escape};
@@ -32,11 +32,11 @@ use target::{TargetSection, target_section};
 use words::{Piece, cut};
 
 const STYLE: &str = include_str!("../../templates/style.css");
-/// Most tenants whose pictures are shown: about 40 KB each.
+/// Most tenants with pictures, because each tenant adds about 40 KB.
 const PICTURED_MAX: usize = 80;
-/// Most findings that are listed.
+/// Most findings in a list.
 const FINDINGS_MAX: usize = 500;
-/// Most moments of one tenant that are listed.
+/// Most moments of one tenant.
 const MOMENTS_MAX: usize = 30;
 
 #[derive(Template)]
@@ -89,7 +89,7 @@ struct TenantSection {
     sentences: Vec<Vec<Piece>>,
     moments: Vec<String>,
     pictures: Vec<Picture>,
-    told: BTreeSet<String>,
+    reported: BTreeSet<String>,
     targets: Vec<TargetSection>,
 }
 
@@ -101,23 +101,23 @@ struct FindingLine {
     help: String,
 }
 
-/// The page of a plan.
+/// Returns the page of a plan.
 ///
 /// # Errors
-/// It can't be written, in the words of the library that fills the template.
+/// The message of the template library if it cannot render the page.
 pub fn plan(document: &PlanDocument, looks: &TenantLooks) -> Result<String, String> {
     let mut glyphs = Glyphs::new();
     let shown = worst_first(document);
-    let mut told: Vec<&Finding> = Vec::new();
+    let mut reported: Vec<&Finding> = Vec::new();
     let tenants = shown.iter().enumerate().map(|(index, tenant)| {
         let looks = looks.get(&tenant.tenant).map(Vec::as_slice).unwrap_or_default();
         let errors = own_errors(&document.findings, tenant);
-        told.extend(errors.iter().take(FINDINGS_MAX));
+        reported.extend(errors.iter().take(FINDINGS_MAX));
         if index >= PICTURED_MAX && !looks.is_empty() {
             let mut section = section(index, tenant, errors, &[], &mut glyphs);
             section.alerts.push((
                 "Not drawn".to_owned(),
-                format!("the first {PICTURED_MAX} tenants are; `genesync picture` draws this one"),
+                format!("only the first {PICTURED_MAX} tenants are; run `genesync picture` for this one"),
             ));
             return section;
         }
@@ -131,9 +131,9 @@ pub fn plan(document: &PlanDocument, looks: &TenantLooks) -> Result<String, Stri
         .map(|tenant| tenant.tenant.as_str())
         .collect();
     let all: Vec<&Finding> = document.findings.iter().collect();
-    let findings = merged(but(&all, &told));
-    let is_told = |finding: &&Finding| finding.severity > Severity::Info || finding.waived.is_some();
-    let findings: Vec<&Finding> = findings.iter().filter(is_told).collect();
+    let findings = merged(but(&all, &reported));
+    let is_reported = |finding: &&Finding| finding.severity > Severity::Info || finding.waived.is_some();
+    let findings: Vec<&Finding> = findings.iter().filter(is_reported).collect();
     let page = PlanPage {
         style: STYLE,
         style_hash: style_hash(STYLE),
@@ -151,7 +151,9 @@ pub fn plan(document: &PlanDocument, looks: &TenantLooks) -> Result<String, Stri
         management: document
             .management
             .iter()
-            .flat_map(|changed| changed.told.iter().map(|told| (escape(changed.whose()), pieces(told))))
+            .flat_map(|changed| {
+                changed.reported.iter().map(|reported| (escape(changed.whose()), pieces(reported)))
+            })
             .collect(),
         shared: document
             .shared
@@ -175,7 +177,7 @@ pub fn plan(document: &PlanDocument, looks: &TenantLooks) -> Result<String, Stri
     page.render().map_err(|error| error.to_string())
 }
 
-/// What a content security policy lets a style sheet in by.
+/// Returns the hash that allows a style sheet in a content security policy.
 pub fn style_hash(style: &str) -> String {
     format!("sha256-{}", base64::engine::general_purpose::STANDARD.encode(Sha256::digest(style.as_bytes())))
 }
@@ -183,7 +185,7 @@ pub fn style_hash(style: &str) -> String {
 fn numbers(document: &PlanDocument) -> Vec<Number> {
     let summary = &document.summary;
     let all = [
-        (summary.tenants, "looked at"),
+        (summary.tenants, "checked"),
         (summary.tenants_changing, "changing"),
         (summary.to_apply, "to apply"),
         (summary.drift, "drift"),
@@ -192,16 +194,16 @@ fn numbers(document: &PlanDocument) -> Vec<Number> {
         (summary.invalid, "not valid"),
         (summary.failed, "could not be read"),
     ];
-    let told = all.iter().enumerate().filter(|(index, (count, _))| *index < 2 || *count > 0);
-    told.map(|(_, (count, what))| Number { count: *count, what }).collect()
+    let reported = all.iter().enumerate().filter(|(index, (count, _))| *index < 2 || *count > 0);
+    reported.map(|(_, (count, what))| Number { count: *count, what }).collect()
 }
 
-/// What somebody changed beside the plan, what was switched off first.
+/// Returns the changes by other users in fields that git does not name, switched-off settings first.
 fn outside(document: &PlanDocument) -> Vec<Vec<Piece>> {
-    let (told, more) = unmanaged::told(document);
+    let (reported, more) = unmanaged::reported(document);
     let more = (more > 0)
         .then(|| vec![Piece { text: format!("and {more} more"), is_value: false, is_moved: false }]);
-    told.map(pieces).chain(more).collect()
+    reported.map(pieces).chain(more).collect()
 }
 
 fn finding(finding: &Finding) -> FindingLine {
@@ -217,7 +219,7 @@ fn finding(finding: &Finding) -> FindingLine {
     }
 }
 
-/// A sentence in pieces, its values apart from our words.
+/// Returns the pieces of a sentence: values and words.
 fn pieces(sentence: &Sentence) -> Vec<Piece> {
     let piece = |part: &Part| match part {
         Part::Words(text) => Piece { text: text.clone(), is_value: false, is_moved: false },
@@ -233,7 +235,7 @@ fn section(
     looks: &[Looks],
     glyphs: &mut Glyphs,
 ) -> TenantSection {
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     let held = tenant.targets.iter().any(|target| target.undecided.is_some());
     let marks = [
         (tenant.state != "planned").then_some(tenant.state),
@@ -246,7 +248,10 @@ fn section(
     let is_watched = tenant.mode == Some(Mode::Watch.name());
     let changes = tenant.targets.iter().any(|target| !target.changes.is_empty());
     let watched = (is_watched && changes).then(|| {
-        ("Only watched".to_owned(), "nothing is written here until tenant.yaml says mode: enforce".to_owned())
+        (
+            "Only watched".to_owned(),
+            "genesync writes nothing here until tenant.yaml sets mode: enforce".to_owned(),
+        )
     });
     let watched = watched.into_iter();
     let error = tenant.error.iter().map(|error| ("Could not be read".to_owned(), escape(&cut(error))));
@@ -258,7 +263,7 @@ fn section(
     let mut moments: Vec<String> =
         tenant.moments.iter().take(MOMENTS_MAX).map(|moment| moment.text.clone()).collect();
     if tenant.moments.len() > MOMENTS_MAX {
-        moments.push(format!("and {} times more", tenant.moments.len() - MOMENTS_MAX));
+        moments.push(format!("and {} more times", tenant.moments.len() - MOMENTS_MAX));
     }
     TenantSection {
         anchor: format!("tenant-{}", index + 1),
@@ -276,12 +281,12 @@ fn section(
         will: if is_watched { "would" } else { "will" },
         sentences: tenant.visitors.iter().map(pieces).collect(),
         moments,
-        pictures: looks.iter().flat_map(|looks| pictures(looks, glyphs, &mut told)).collect(),
-        told,
+        pictures: looks.iter().flat_map(|looks| pictures(looks, glyphs, &mut reported)).collect(),
+        reported,
         targets: tenant
             .targets
             .iter()
-            .filter(|target| is_told(target))
+            .filter(|target| is_reported(target))
             .map(|target| target_section(tenant, target, looks))
             .collect(),
     }
@@ -305,9 +310,9 @@ mod tests {
     }
 
     #[test]
-    fn hostile_text_is_no_element_no_attribute_and_no_style() {
+    fn hostile_text_adds_no_element_attribute_or_style() {
         let tags = |page: &str| {
-            // Pictures and marked words differ with the text itself.
+            // Elements of pictures and of marked words depend on the text.
             let elements = page.match_indices('<').map(|(at, _)| {
                 page[at..].chars().skip(1).take_while(char::is_ascii_alphabetic).collect::<String>()
             });
@@ -325,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_lets_in_its_own_style_and_nothing_else() {
+    fn a_page_allows_only_its_own_style_sheet() {
         let page = plan(&document(vec![tenant("a", vec![change("Hi")])]), &TenantLooks::new()).unwrap();
         let style = page.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
         let policy = format!("default-src &#39;none&#39;; style-src &#39;{}&#39;", style_hash(style));

@@ -1,6 +1,8 @@
-//! A plan as aligned text.
+//! A plan as aligned text for a terminal.
+//!
+//! In: a plan and its refusals. Out: text.
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind or status is decided about here")]
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind or status needs a decision here")]
 
 use std::fmt::Write as _;
 
@@ -14,7 +16,8 @@ use crate::model::author::{Attribution, Author};
 use crate::model::plan::{TargetPlan, TheirDraft, Unfinished};
 use crate::model::{Actor, Change, ChangeKind, Class, ObjectKind, Plan, Refusal};
 
-/// One tenant's plan: a line with its name, what visitors will notice, then each organization with its changes.
+/// Returns the plan of one tenant: a line with its name, what visitors will notice, then each organization
+/// with its changes.
 pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
     let bold = Style::new().bold();
     let mut out = String::new();
@@ -32,11 +35,11 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
     for sentence in visitors::sentences(&targets(plan)) {
         let _ = writeln!(out, "  {}", escape(&sentence.text()));
     }
-    let told = |target: &TargetPlan| {
+    let reported = |target: &TargetPlan| {
         let is_quiet = target.changes.is_empty() && target.ignored.is_empty() && target.next.is_none();
         !is_quiet || target.unfinished.is_some()
     };
-    for (index, target) in plan.targets.iter().enumerate().filter(|(_, target)| told(target)) {
+    for (index, target) in plan.targets.iter().enumerate().filter(|(_, target)| reported(target)) {
         let role = role(plan, index);
         let version = version(target.target.object.kind, target.version);
         let place = &target.target;
@@ -74,7 +77,7 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
             let _ = writeln!(out, "    {style}held{style:#}: {}", escape(reason));
         }
         for path in &target.ignored {
-            let _ = writeln!(out, "    = {}  ignored: it differs and is left alone", escape(path));
+            let _ = writeln!(out, "    = {}  ignored: differs, and left unchanged", escape(path));
         }
     }
     for refusal in refusals {
@@ -89,47 +92,50 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
     out
 }
 
-/// A draft that waits for somebody else to publish it.
+/// Returns the line for a draft that another user has not published.
 pub fn unfinished(draft: &Unfinished) -> String {
     let at = draft.at.map(|at| format!(", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"))).unwrap_or_default();
     format!("unpublished draft of {}{at}: {}", draft.by, draft.fields.join(", "))
 }
 
-/// Where nothing is known of what was applied before: whose change what differs may be.
+/// Returns the line for an object without a record of what genesync applied last.
 pub fn unrecorded(by: &Attribution) -> String {
-    format!("no record of what was applied last; what is live was made {by}, and may be a change by hand")
+    format!(
+        "no record of what was applied last: the live configuration was made {by}, and may be a manual change"
+    )
 }
 
-/// A client that is none of ours wrote last, and there is no place for the mark of an owner.
+/// Returns the line for an object that another program wrote last and that has no field for the owner mark.
 pub fn another_program(program: &Actor) -> String {
     format!("another program wrote it last: {}", escape(&program.label()))
 }
 
-/// What becomes of somebody's draft.
+/// Returns the line for a draft of another user that the next write publishes or overwrites.
 pub fn taken_over(draft: &TheirDraft) -> String {
     let at = draft.at.map(|at| format!(", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"))).unwrap_or_default();
-    let parts = [("published along", &draft.published_along), ("written over", &draft.written_over)];
-    let told: Vec<String> = parts
+    let parts = [("also published", &draft.published_along), ("overwritten", &draft.written_over)];
+    let reported: Vec<String> = parts
         .iter()
         .filter(|(_, fields)| !fields.is_empty())
         .map(|(what, fields)| format!("{what}: {}", fields.join(", ")))
         .collect();
-    format!("draft of {}{at}: {}", draft.by, told.join("; "))
+    format!("draft of {}{at}: {}", draft.by, reported.join("; "))
 }
 
-/// What is there: the newest version, where such are counted.
+/// Returns the live version as text, for kinds that count versions.
 pub fn version(kind: ObjectKind, version: Option<u64>) -> String {
     let counted = kind.counts_versions();
     match version {
-        None if kind.is_named() => "not there yet".into(),
+        None if kind.is_named() => "does not exist yet".into(),
         None => "no configuration yet".into(),
         Some(0) if kind.has_drafts() => "never published".into(),
         Some(version) if counted => format!("version {version}"),
-        Some(_) => "as it is".into(),
+        Some(_) => "without versions".into(),
     }
 }
 
-/// Whether two organizations differ from git in the same way: what is referred to has another id in each.
+/// Returns whether two organizations differ from git in the same way. Ids of references differ between
+/// organizations, so they do not count.
 fn alike(one: &[Change], other: &[Change]) -> bool {
     let refers = |path: &str| {
         path.ends_with(".id") || path.ends_with("integrationId") || path == "configuration.version"
@@ -153,7 +159,7 @@ fn changes(target: &TargetPlan) -> String {
             change.class.name().to_owned(),
             change.kind.name().to_owned(),
             pair(&change.path, live.as_ref(), git.as_ref()).join(" -> "),
-            told(change),
+            reported(change),
         ]);
     }
     let mut out = String::new();
@@ -164,15 +170,16 @@ fn changes(target: &TargetPlan) -> String {
     out
 }
 
-/// What somebody switched off stands first, then what does most to visitors; what does as much stays in the order of paths.
+/// Returns the changes in the order of severity: first what another user switched off, then by class, then by
+/// path.
 fn worst_first(changes: &[Change]) -> Vec<&Change> {
     let mut sorted: Vec<&Change> = changes.iter().collect();
     sorted.sort_by_key(|change| (change.theirs != Some(Class::Off), std::cmp::Reverse(change.class)));
     sorted
 }
 
-/// Who moved a field, and from what both sides moved it.
-fn told(change: &Change) -> String {
+/// Returns who changed a field, and the value that genesync applied last.
+fn reported(change: &Change) -> String {
     let applied = change.applied_shown().map(|applied| format!("applied last: {}", value(Some(&applied))));
     change.author.as_ref().map(ToString::to_string).into_iter().chain(applied).collect::<Vec<_>>().join(", ")
 }
@@ -193,7 +200,7 @@ fn style(kind: ChangeKind) -> Style {
     }
 }
 
-/// What a summary says of fields that differ and are left alone; nothing where there are none.
+/// Returns the number of ignored fields that differ, as text for a summary; empty if there are none.
 pub fn ignored(count: usize) -> String {
     match count {
         0 => String::new(),

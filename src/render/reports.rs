@@ -1,4 +1,6 @@
-//! Findings for programs that show them beside the lines they speak of: SARIF, GitHub, GitLab, JUnit.
+//! Findings in formats of other programs: SARIF, GitHub, GitLab, JUnit.
+//!
+//! In: findings, texts of files. Out: one report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,36 +14,36 @@ use crate::model::json::digest_bytes;
 use crate::model::text::with_line_feeds;
 use crate::model::{Finding, Location, Severity};
 
-/// What a rule asks for, by its id.
+/// The summaries of rules, by id.
 pub type Summaries = BTreeMap<&'static str, &'static str>;
 
-/// The texts of the files that findings speak of.
+/// The texts of the files with findings, by path.
 pub type Texts = BTreeMap<Arc<str>, Arc<str>>;
 
-/// Most findings of one SARIF run: what GitHub takes.
+/// Most findings of one SARIF run: the limit of GitHub.
 const RESULTS_MAX: usize = 5_000;
 
-/// A line is counted from 1 in all of these; a finding about a whole file stands at its first.
+/// Returns the line of a finding, from 1; the first line for a finding about a whole file.
 fn line(location: &Location) -> u32 {
     location.line.max(1)
 }
 
-/// A text in a line, with what to do.
-fn told(finding: &Finding) -> String {
+/// Returns the message, help and fix of a finding in one line.
+fn reported(finding: &Finding) -> String {
     let fix = finding.fix.as_ref().map(|fix| fix.title.clone());
     let parts: Vec<String> =
         [Some(finding.message.clone()), finding.help.clone(), fix].into_iter().flatten().collect();
     escape(&parts.join("; "))
 }
 
-/// What stays the same while a finding does, wherever its line moves to.
+/// Returns an id of a finding that does not depend on its line.
 fn fingerprint(finding: &Finding) -> String {
     let parts = [finding.rule, &finding.location.file, &finding.pointer, &finding.message];
     digest_bytes(parts.join("\0").as_bytes()).trim_start_matches("sha256:").to_owned()
 }
 
-/// Where the bytes of a finding stand, lines and columns counted from 1 in characters; without the file's text, where they
-/// begin.
+/// Returns the region of a finding: lines and columns from 1, columns in characters. Without the text of the
+/// file, the region has only the start.
 fn region(location: &Location, texts: &Texts) -> Value {
     if location.line == 0 {
         return json!({"startLine": 1});
@@ -59,13 +61,13 @@ fn region(location: &Location, texts: &Texts) -> Value {
     region
 }
 
-/// SARIF 2.1.0, for code scanning, with the fixes that `--fix` would try.
+/// Returns SARIF 2.1.0 for code scanning, with the fixes that `--fix` would try.
 pub fn sarif(findings: &[Finding], texts: &Texts, rules: &Summaries) -> String {
     let used: BTreeSet<&str> = findings.iter().map(|finding| finding.rule).collect();
     let described: Vec<Value> = used
         .iter()
         .map(|id| {
-            let summary = rules.get(id).copied().unwrap_or("The manifests can be read and fit together");
+            let summary = rules.get(id).copied().unwrap_or("The manifests are readable and consistent");
             json!({"id": id, "shortDescription": {"text": summary}, "help": {"text": format!("genesync explain {id}")}})
         })
         .collect();
@@ -89,7 +91,7 @@ pub fn sarif(findings: &[Finding], texts: &Texts, rules: &Summaries) -> String {
         let mut result = json!({
             "ruleId": finding.rule,
             "level": level,
-            "message": {"text": told(finding)},
+            "message": {"text": reported(finding)},
             "locations": [{"physicalLocation": {"artifactLocation": artifact, "region": region}}],
             "partialFingerprints": {"genesync/v1": fingerprint(finding)},
         });
@@ -114,7 +116,7 @@ pub fn sarif(findings: &[Finding], texts: &Texts, rules: &Summaries) -> String {
     }))
 }
 
-/// A path as a relative URI.
+/// Returns a path as a relative URI.
 fn uri(path: &str) -> String {
     let part = |part: &str| {
         url::form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>().replace('+', "%20")
@@ -122,9 +124,9 @@ fn uri(path: &str) -> String {
     path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
-/// Workflow commands of GitHub Actions: annotations on the lines of a pull request.
+/// Returns workflow commands of GitHub Actions, which annotate the lines of a pull request.
 pub fn github(findings: &[Finding]) -> String {
-    // Where a command ends and where its properties do is said by these characters.
+    // These characters end a command or one of its properties.
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(&escape(text)).replace(':', "%3A").replace(',', "%2C");
     let mut out = String::new();
@@ -143,13 +145,13 @@ pub fn github(findings: &[Finding]) -> String {
             property(&location.file),
             line(location),
             property(&format!("genesync {}", finding.rule)),
-            data(&told(finding))
+            data(&reported(finding))
         );
     }
     out
 }
 
-/// A code quality report of GitLab.
+/// Returns a code quality report for GitLab.
 pub fn gitlab(findings: &[Finding]) -> String {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let issue = |finding: &Finding| {
@@ -158,7 +160,7 @@ pub fn gitlab(findings: &[Finding]) -> String {
             Severity::Warning => "minor",
             Severity::Info => "info",
         };
-        // Each has to be of its own.
+        // GitLab requires a unique fingerprint for each issue.
         let mut fingerprint = fingerprint(finding);
         let times = seen.entry(fingerprint.clone()).or_default();
         *times += 1;
@@ -166,7 +168,7 @@ pub fn gitlab(findings: &[Finding]) -> String {
             let _ = write!(fingerprint, "-{times}");
         }
         json!({
-            "description": told(finding),
+            "description": reported(finding),
             "check_name": finding.rule,
             "fingerprint": fingerprint,
             "severity": severity,
@@ -176,7 +178,7 @@ pub fn gitlab(findings: &[Finding]) -> String {
     document(&findings.iter().map(issue).collect::<Vec<_>>().into())
 }
 
-/// A JUnit report: a test case for each tenant, and one for what all share; an error is a failure.
+/// Returns a JUnit report: a test case for each tenant, and one for shared files; an error is a failure.
 pub fn junit(findings: &[Finding], tenants: &[&str]) -> String {
     const SHARED: &str = "(shared)";
     let mut cases: BTreeMap<&str, Vec<&Finding>> =
@@ -195,7 +197,8 @@ pub fn junit(findings: &[Finding], tenants: &[&str]) -> String {
         cases.len()
     );
     let lines = |found: &[&Finding], of: &dyn Fn(&&&Finding) -> bool| {
-        let line = |finding: &&Finding| format!("{} {}: {}", finding.location, finding.rule, told(finding));
+        let line =
+            |finding: &&Finding| format!("{} {}: {}", finding.location, finding.rule, reported(finding));
         found.iter().filter(of).map(line).collect::<Vec<_>>().join("\n")
     };
     for (tenant, found) in &cases {
@@ -215,7 +218,7 @@ pub fn junit(findings: &[Finding], tenants: &[&str]) -> String {
     out
 }
 
-/// Text of several lines for an XML element.
+/// Returns text of several lines, escaped for an XML element.
 fn text(lines: &str) -> String {
     lines.lines().map(xml).collect::<Vec<_>>().join("\n")
 }
@@ -241,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn each_report_says_where_what_and_how_to_mend_it() {
+    fn each_report_has_location_message_and_fix() {
         let found = [
             finding("tenants/souk/web.yaml", 9, "too pale", Severity::Error),
             finding("a b.yaml", 0, "odd", Severity::Warning),
@@ -249,9 +252,12 @@ mod tests {
         let mut found = found;
         found[0].location.bytes = 4..7;
         let texts = Texts::from([("tenants/souk/web.yaml".into(), "one\ntwo\n".into())]);
-        let sarif: Value =
-            serde_json::from_str(&sarif(&found, &texts, &Summaries::from([("contrast", "It stands out")])))
-                .unwrap();
+        let sarif: Value = serde_json::from_str(&sarif(
+            &found,
+            &texts,
+            &Summaries::from([("contrast", "Colours have contrast")]),
+        ))
+        .unwrap();
         let results = &sarif["runs"][0]["results"];
         assert_eq!(
             results[0]["locations"][0]["physicalLocation"]["region"],
@@ -260,12 +266,12 @@ mod tests {
         let change = &results[0]["fixes"][0]["artifactChanges"][0];
         assert_eq!(change["replacements"][0]["insertedContent"]["text"], "x");
         assert_eq!(change["replacements"][0]["deletedRegion"]["endColumn"], 28);
-        assert_eq!(results[1]["fixes"], Value::Null, "no text, no place for a fix");
+        assert_eq!(results[1]["fixes"], Value::Null, "no fix without the text of the file");
         assert_eq!(results[0]["message"]["text"], "too pale; use another; use #8A5A00");
         assert_eq!(results[1]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "a%20b.yaml");
         assert_eq!(
             sarif["runs"][0]["tool"]["driver"]["rules"][0]["shortDescription"]["text"],
-            "It stands out"
+            "Colours have contrast"
         );
         assert_eq!(
             github(&found),
@@ -290,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_ends_its_place() {
+    fn no_text_ends_its_command_or_element() {
         let hostile = "x\n::set-env name=A::1\r\n</failure><script>&\u{1b}]]> %0A::error::";
         let found = [finding("a,b:c\n::stop", 3, hostile, Severity::Error)];
         assert_eq!(github(&found).lines().count(), 1);

@@ -1,30 +1,32 @@
-//! What a reviewer is shown of a plan, and in which order: the same in a comment and on a page.
+//! Which parts of a plan a reviewer sees, and in which order; comments and pages share it.
+//!
+//! In: the document of a plan. Out: tenants, findings and counts to show.
 
 use super::document::{ChangeDocument, PlanDocument, TargetDocument, TenantPlan};
 use super::value::counted;
 use crate::model::author::Author;
 use crate::model::{Class, Finding, Severity, TenantName};
 
-/// Whether there is anything to say of an organization.
-pub fn is_told(target: &TargetDocument) -> bool {
+/// Returns whether the review shows an organization.
+pub fn is_reported(target: &TargetDocument) -> bool {
     let is_quiet = target.changes.is_empty() && target.ignored.is_empty() && target.undecided.is_none();
     !is_quiet || target.unfinished.is_some()
 }
 
-/// Whether a tenant changes, or something about it has to be known.
+/// Returns whether the review shows a tenant: it changes, fails, is not valid, or is refused.
 pub fn is_shown(tenant: &TenantPlan) -> bool {
     let troubled = matches!(tenant.state, "invalid" | "failed") || !tenant.refusals.is_empty();
-    troubled || tenant.targets.iter().any(is_told)
+    troubled || tenant.targets.iter().any(is_reported)
 }
 
-/// The tenants that are shown, those first that a person has to look at most.
+/// Returns the tenants to show, most urgent first.
 pub fn worst_first(document: &PlanDocument) -> Vec<&TenantPlan> {
     let mut shown: Vec<&TenantPlan> = document.tenants.iter().filter(|tenant| is_shown(tenant)).collect();
     shown.sort_by_key(|tenant| std::cmp::Reverse(weight(tenant)));
     shown
 }
 
-/// The errors for which a tenant is not valid.
+/// Returns the errors that make a tenant not valid.
 pub fn own_errors<'a>(findings: &'a [Finding], tenant: &TenantPlan) -> Vec<&'a Finding> {
     let is_own = |finding: &&Finding| {
         let name = finding.tenant.as_ref().map(TenantName::as_str);
@@ -33,13 +35,13 @@ pub fn own_errors<'a>(findings: &'a [Finding], tenant: &TenantPlan) -> Vec<&'a F
     if tenant.state == "invalid" { findings.iter().filter(is_own).collect() } else { Vec::new() }
 }
 
-/// Findings without those that stand elsewhere already.
-pub fn but<'a>(findings: &[&'a Finding], told: &[&'a Finding]) -> Vec<&'a Finding> {
-    let is_told = |finding: &&Finding| told.iter().any(|other| std::ptr::eq(*other, *finding));
-    findings.iter().copied().filter(|finding| !is_told(finding)).collect()
+/// Returns the findings that are not yet reported.
+pub fn but<'a>(findings: &[&'a Finding], reported: &[&'a Finding]) -> Vec<&'a Finding> {
+    let is_reported = |finding: &&Finding| reported.iter().any(|other| std::ptr::eq(*other, *finding));
+    findings.iter().copied().filter(|finding| !is_reported(finding)).collect()
 }
 
-/// How much a tenant needs to be looked at: trouble, then what visitors lose, then how much changes.
+/// Returns the urgency of a tenant: its state, then the class of its changes, then their number.
 fn weight(tenant: &TenantPlan) -> (u8, Option<Class>, usize) {
     let trouble = match tenant.state {
         "failed" => 4,
@@ -51,12 +53,12 @@ fn weight(tenant: &TenantPlan) -> (u8, Option<Class>, usize) {
     (trouble, worst(tenant), tenant.targets.iter().map(|target| target.changes.len()).sum())
 }
 
-/// The worst that happens to a tenant's visitors.
+/// Returns the most severe class of a tenant's changes.
 pub fn worst(tenant: &TenantPlan) -> Option<Class> {
     tenant.targets.iter().flat_map(|target| &target.changes).map(|change| change.class).max()
 }
 
-/// One line on the whole: `3 of 12 tenants change, 1 not valid`.
+/// Returns the plan in one line: `3 of 12 tenants change, 1 not valid`.
 pub fn headline(document: &PlanDocument) -> String {
     let summary = &document.summary;
     let mut parts = Vec::new();
@@ -72,11 +74,11 @@ pub fn headline(document: &PlanDocument) -> String {
     ];
     parts.extend(more.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
     if !document.management.is_empty() {
-        parts.push("what git manages changes".into());
+        parts.push("changes to what git manages".into());
     }
     if !document.unmanaged_changes.is_empty() {
         let fields = counted(document.unmanaged_changes.len(), "field");
-        parts.push(format!("{fields} that git does not name changed by other users"));
+        parts.push(format!("other users changed {fields} that git does not name"));
     }
     if parts.is_empty() {
         parts.push("no changes".into());
@@ -91,13 +93,14 @@ pub fn headline(document: &PlanDocument) -> String {
     parts.join(", ")
 }
 
-/// What a reader who looks for a field in the manifests has to know of it.
+/// Returns a remark on a field that the manifests may not contain.
 pub fn remark(path: &str) -> Option<&'static str> {
     (path == "widget.accessibility.contrastRatio")
         .then_some("computed from the colours unless a manifest names it")
 }
 
-/// Whether a replica differs from git just as its primary does: what is referred to has another id in each.
+/// Returns whether a replica differs from git in the same way as its primary. Ids of references differ
+/// between organizations, so they do not count.
 pub fn is_as_primary(targets: &[TargetDocument], target: &TargetDocument) -> bool {
     let name =
         |target: &TargetDocument| target.object.as_ref().map(|object| (object.kind, object.name.clone()));
@@ -114,7 +117,7 @@ pub fn is_as_primary(targets: &[TargetDocument], target: &TargetDocument) -> boo
         primary.changes.len() == target.changes.len()
             && primary.changes.iter().zip(&target.changes).all(same)
             && primary.ignored == target.ignored
-            // What is to be decided, and whose draft it is, is told of each.
+            // The review reports decisions and drafts for each organization.
             && [primary, target].iter().all(|side| {
                 side.undecided.is_none() && side.draft.is_none() && side.unfinished.is_none()
             })

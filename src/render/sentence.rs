@@ -1,6 +1,6 @@
-//! A sentence about a plan, in pieces: words of ours, and values of others.
+//! A sentence about a plan, as a list of words of genesync and values of configurations.
 //!
-//! Each renderer keeps a [`Part::Value`] from being anything but text.
+//! Each renderer escapes a [`Part::Value`], so that it is only text.
 
 use serde::{Serialize, Serializer};
 
@@ -9,18 +9,18 @@ use crate::model::Class;
 /// A piece of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// Words of ours.
+    /// Words of genesync.
     Words(String),
-    /// A value out of a manifest or a live configuration.
+    /// A value of a manifest or of a live configuration.
     Value(String),
 }
 
 /// One sentence on what visitors will notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sentence {
-    /// How much it is to visitors.
+    /// The effect on visitors.
     pub class: Class,
-    /// Its pieces, in order.
+    /// The pieces, in order.
     pub parts: Vec<Part>,
 }
 
@@ -45,7 +45,7 @@ impl Sentence {
         self
     }
 
-    /// It as plain text.
+    /// Returns the sentence as plain text.
     pub fn text(&self) -> String {
         let text = |part: &Part| match part {
             Part::Words(words) => words.clone(),

@@ -1,4 +1,6 @@
-//! What somebody changed in fields that git does not name: told beside a plan, which writes nothing of it.
+//! Changes by other users in fields that git does not name. A plan lists them and writes none of them.
+//!
+//! In: plans. Out: documents with one sentence for each change.
 
 use std::cmp::Reverse;
 
@@ -12,21 +14,22 @@ use crate::model::plan::{TargetPlan, Unmanaged};
 use crate::model::unmanaged::{PlatformChange, by_the_platform, noticed};
 use crate::model::{Plan, Target};
 
-/// What stands above such changes.
+/// The heading of such changes.
 pub const OUTSIDE: &str = "Changed by other users, in fields that git does not name";
 
-/// Most such changes that are told where a person reads them; a document for programs has all.
-pub const TOLD_MAX: usize = 100;
+/// Most such changes in a text for people; a document for programs has all.
+pub const REPORTED_MAX: usize = 100;
 
-/// What is told of a plan, what was switched off first, and how much more there is.
-pub fn told(document: &PlanDocument) -> (impl Iterator<Item = &Sentence>, usize) {
-    let platform = document.platform_changes.iter().map(|change| &change.told);
-    let all = document.unmanaged_changes.iter().map(|change| &change.told).chain(platform);
+/// Returns the sentences to show, switched-off settings first, and the number of sentences that are left out.
+pub fn reported(document: &PlanDocument) -> (impl Iterator<Item = &Sentence>, usize) {
+    let platform = document.platform_changes.iter().map(|change| &change.reported);
+    let all = document.unmanaged_changes.iter().map(|change| &change.reported).chain(platform);
     let count = document.unmanaged_changes.len() + document.platform_changes.len();
-    (all.take(TOLD_MAX), count.saturating_sub(TOLD_MAX))
+    (all.take(REPORTED_MAX), count.saturating_sub(REPORTED_MAX))
 }
 
-/// What somebody changed, what was switched off first; and once for all organizations, what the platform did.
+/// Returns the changes by other users, switched-off settings first, and the changes by the platform, each
+/// once for all organizations.
 pub fn documents<'a>(
     plans: impl Iterator<Item = &'a Plan> + Clone,
 ) -> (Vec<UnmanagedDocument>, Vec<PlatformDocument>) {
@@ -39,7 +42,7 @@ pub fn documents<'a>(
             .flat_map(move |target| of_target(target))
             .map(move |(target, one)| (plan, target, one))
     });
-    // In the order in which they were noticed.
+    // `noticed` returns the changes in the same order.
     let theirs = changes.zip(&all).filter(|(_, noticed)| !platform.iter().any(|known| known.covers(noticed)));
     let mut theirs: Vec<UnmanagedDocument> =
         theirs.map(|((plan, target, change), _)| document(plan, target, change)).collect();
@@ -51,12 +54,12 @@ fn document(plan: &Plan, target: &TargetPlan, change: &Unmanaged) -> UnmanagedDo
     let [was, is] = change.shown();
     let [before, live] = pair(&change.path, was.as_ref(), is.as_ref());
     let Target { organization, object: named, .. } = &target.target;
-    let told = Sentence::new(change.class, format!("{}, ", plan.tenant));
-    let told = match named.is_implied() {
-        true => told,
-        false => told.words(format!("{} ", named.kind.name())).value(&*named.name).words(" of "),
+    let reported = Sentence::new(change.class, format!("{}, ", plan.tenant));
+    let reported = match named.is_implied() {
+        true => reported,
+        false => reported.words(format!("{} ", named.kind.name())).value(&*named.name).words(" of "),
     };
-    let told = told
+    let reported = reported
         .words(format!("organization {organization}: "))
         .value(&change.path)
         .words(format!(" ({}) changed from ", change.class.name()))
@@ -64,7 +67,7 @@ fn document(plan: &Plan, target: &TargetPlan, change: &Unmanaged) -> UnmanagedDo
         .words(" to ")
         .value(unquoted(&live))
         .words(", ");
-    let told = attributed(told, change.author.as_ref());
+    let reported = attributed(reported, change.author.as_ref());
     UnmanagedDocument {
         tenant: plan.tenant.to_string(),
         organization_id: target.target.organization.to_string(),
@@ -75,35 +78,35 @@ fn document(plan: &Plan, target: &TargetPlan, change: &Unmanaged) -> UnmanagedDo
         was,
         is,
         by: change.author.clone(),
-        told,
+        reported,
     }
 }
 
-/// A text as a sentence quotes it: without the marks that JSON sets.
+/// Returns a text without its JSON quotes, because the sentence adds its own.
 fn unquoted(text: &str) -> &str {
     text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
 
-/// A sentence with who did it, or why nobody is named.
-fn attributed(told: Sentence, author: Option<&Author>) -> Sentence {
+/// Adds the author of a change, or why the author is not known.
+fn attributed(reported: Sentence, author: Option<&Author>) -> Sentence {
     let (own, by) = match author {
-        None => return told.words("no version was made since"),
-        Some(Author::Unknown(untold)) => return told.words(format!("author not known: {untold}")),
+        None => return reported.words("no version was made since"),
+        Some(Author::Unknown(untold)) => return reported.words(format!("author not known: {untold}")),
         Some(Author::Named(by)) => ("", by),
         Some(Author::Own(by)) => ("our own ", by),
     };
-    let told = told.words(format!("{} {own}", by.preposition())).value(by.actor.label());
+    let reported = reported.words(format!("{} {own}", by.preposition())).value(by.actor.label());
     let at = by.at.map(|at| format!(", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC")));
-    let told = told.words(at.unwrap_or_default());
+    let reported = reported.words(at.unwrap_or_default());
     match &by.remote_ip {
-        Some(ip) => told.words(", from ").value(ip),
-        None => told,
+        Some(ip) => reported.words(", from ").value(ip),
+        None => reported,
     }
 }
 
 fn of_the_platform(change: PlatformChange) -> PlatformDocument {
     PlatformDocument {
-        told: Sentence::new(change.class, "the platform: ").value(&change.path).words(format!(
+        reported: Sentence::new(change.class, "the platform: ").value(&change.path).words(format!(
             " ({}) of {}, in {} organizations",
             change.class.name(),
             change.kind.name(),

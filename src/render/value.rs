@@ -1,24 +1,28 @@
-//! JSON values as one short, harmless piece of text.
+//! JSON values as short text without hidden characters.
+//!
+//! In: a path and its values. Out: one line, or a list of lines.
 
 use serde_json::Value;
 
 use crate::model::text::escape_json;
 pub use crate::model::text::{counted, escape, is_hidden};
 
-/// Longest text of a value in a line of a terminal; what is longer ends in `…`.
+/// Longest text of a value in a line of a terminal, in characters; a longer text ends in `…`.
 const LENGTH_MAX: usize = 96;
-/// Longest text of a value where somebody has to read all of it: a greeting of 150 characters stands there whole.
+/// Longest text of a value in a review, in characters. A reviewer has to read a greeting of 150 characters in
+/// full.
 pub const REVIEWED_LENGTH_MAX: usize = 400;
 
-/// How much of what two long values share is shown before the part in which they differ.
+/// How many equal characters are shown before the first difference of two long values.
 const CONTEXT: usize = 40;
 
-/// A value as compact JSON, invisible characters escaped, cut to a line's length. Absent is `(absent)`.
+/// Returns a value as compact JSON, with hidden characters escaped, cut to [`LENGTH_MAX`]; `(absent)` for no
+/// value.
 pub fn value(value: Option<&Value>) -> String {
     value_within(value, LENGTH_MAX)
 }
 
-/// The same cut to another length.
+/// Returns the same as [`value`], cut to another length.
 pub fn value_within(value: Option<&Value>, length_max: usize) -> String {
     value.map_or_else(|| "(absent)".into(), |value| cut(&escape(&value.to_string()), length_max))
 }
@@ -30,15 +34,20 @@ fn cut(text: &str, length_max: usize) -> String {
     text.chars().take(length_max - 1).chain(['…']).collect()
 }
 
-/// The items of a list as a person reads them; none where it is no list, or has no items.
+/// Returns the items of a list as readable lines; none if the value is not a list or has no items.
 pub fn lines(path: &str, value: &Value) -> Option<Vec<String>> {
     let items = value.as_array().filter(|items| !items.is_empty())?;
-    Some(items.iter().flat_map(|item| told(path, item).unwrap_or_else(|| vec![item.to_string()])).collect())
+    Some(
+        items
+            .iter()
+            .flat_map(|item| reported(path, item).unwrap_or_else(|| vec![item.to_string()]))
+            .collect(),
+    )
 }
 
-fn told(path: &str, item: &Value) -> Option<Vec<String>> {
+fn reported(path: &str, item: &Value) -> Option<Vec<String>> {
     let text = |key: &str| item.get(key).and_then(Value::as_str);
-    // What holds more than is told here is shown as it stands.
+    // An item with more keys than the line shows is printed as JSON.
     let has_only = |item: &Value, keys: usize| item.as_object().is_some_and(|map| map.len() == keys);
     match path {
         "availability.rules" if has_only(item, 3) => {
@@ -59,9 +68,9 @@ fn told(path: &str, item: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// The items of a list of hours, or of labels, where each is one.
+/// Returns the items of a list if each is an opening hour or a label.
 fn known(path: &str, list: &Value) -> Option<Vec<String>> {
-    let is_known = list.as_array()?.iter().all(|item| told(path, item).is_some());
+    let is_known = list.as_array()?.iter().all(|item| reported(path, item).is_some());
     lines(path, list).filter(|_| is_known)
 }
 
@@ -69,7 +78,7 @@ fn known_items(path: &str, list: &Value, length_max: usize) -> Option<String> {
     Some(side(&known(path, list)?, &[], length_max))
 }
 
-/// The items that another list does not have, and how many it has too.
+/// Returns the items that another list does not have, and the number of items that both lists have.
 fn side(own: &[String], other: &[String], length_max: usize) -> String {
     const ITEMS_MAX: usize = 8;
     let moved: Vec<&String> = own.iter().filter(|line| !other.contains(line)).collect();
@@ -80,20 +89,21 @@ fn side(own: &[String], other: &[String], length_max: usize) -> String {
     shown.chain(rest.map(|(count, what)| format!("{count} {what}"))).collect::<Vec<_>>().join("; ")
 }
 
-/// Of two lists of hours, or of labels, the items that only one of them has, and how many both have.
+/// Returns the items that only one of two lists of hours or labels has, and the number of items that both
+/// have.
 fn moved_items(path: &str, old: &Value, new: &Value, length_max: usize) -> Option<[String; 2]> {
     let (old, new) = (known(path, old)?, known(path, new)?);
     let sides = [side(&old, &new, length_max), side(&new, &old, length_max)];
-    // In another order, or some of them twice: then the lists themselves tell.
+    // Equal sides mean another order or duplicates, which only the lists themselves show.
     (sides[0] != sides[1]).then_some(sides)
 }
 
-/// Two values that differ, each in a line; of long ones the part is shown in which they do.
+/// Returns two different values, each in one line; for long values, the part around the first difference.
 pub fn pair(path: &str, old: Option<&Value>, new: Option<&Value>) -> [String; 2] {
     pair_within(path, old, new, LENGTH_MAX)
 }
 
-/// The same cut to another length.
+/// Returns the same as [`pair`], cut to another length.
 pub fn pair_within(path: &str, old: Option<&Value>, new: Option<&Value>, length_max: usize) -> [String; 2] {
     let (Some(one), Some(other)) = (old, new) else {
         return [old, new].map(|side| {
@@ -118,9 +128,9 @@ pub fn pair_within(path: &str, old: Option<&Value>, new: Option<&Value>, length_
     })
 }
 
-/// A JSON document on lines of its own, hidden characters escaped.
+/// Returns an indented JSON document, with hidden characters escaped.
 pub fn document(value: &Value) -> String {
-    // Outside of strings the only hidden character is the line break, and inside it is escaped already.
+    // Outside of strings, the only hidden character is the line break; in strings, JSON escapes it.
     escape_json(&format!("{value:#}\n"), '\n')
 }
 
@@ -130,14 +140,14 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn values_are_short_and_harmless() {
+    fn values_are_short_and_have_no_hidden_characters() {
         assert_eq!(value(None), "(absent)");
         assert_eq!(value(Some(&json!("a\u{1b}[31m\u{202e}b\n"))), "\"a\\u001b[31m\\u{202e}b\\n\"");
         assert_eq!(value(Some(&json!(["x".repeat(300)]))).chars().count(), LENGTH_MAX);
     }
 
     #[test]
-    fn of_two_long_values_the_part_is_shown_in_which_they_differ() {
+    fn two_long_values_are_shown_around_their_difference() {
         let list = |last: &str| json!([vec!["the same"; 40].join(" "), last]);
         let [old, new] = pair("x", Some(&list("old end")), Some(&list("new end")));
         assert!(old.starts_with('…') && old.ends_with("\"old end\"]"), "{old}");
@@ -147,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn of_hours_and_labels_the_ones_are_shown_that_moved() {
+    fn only_changed_hours_and_labels_are_shown() {
         let hours = |days: &[(&str, &str)]| {
             let rule =
                 |(day, end): &(&str, &str)| json!({"dayOfWeek": day, "startTime": "09:00", "endTime": end});
@@ -165,7 +175,7 @@ mod tests {
             of(&hours(&[("TUESDAY", "17:00")]), &more),
             ["1 the same", "Sunday 09:00 to 12:00; 1 the same"]
         );
-        // The same items in another order, no items, and items that are not hours: as they stand.
+        // The same items in another order, an empty list, and items that are not hours are shown as JSON.
         let turned = hours(&[("FRIDAY", "17:00"), ("TUESDAY", "17:00"), ("MONDAY", "17:00")]);
         assert!(of(&old, &turned)[0].contains("dayOfWeek"), "{:?}", of(&old, &turned));
         assert_eq!(of(&json!([]), &json!([3])), ["[]", "[3]"]);
@@ -175,7 +185,7 @@ mod tests {
             pair("customI18nLabels", Some(&labels("a\u{202e}")), Some(&labels("b"))),
             ["de K: \"a\\u{202e}\"", "de K: \"b\""]
         );
-        // What is not told here is not left out.
+        // An item with an unknown key is shown as JSON with that key.
         let tagged =
             json!([{"dayOfWeek": "MONDAY", "startTime": "09:00", "endTime": "17:00", "queue": "vip"}]);
         assert!(of(&tagged, &old)[0].contains("vip"), "{:?}", of(&tagged, &old));
@@ -183,14 +193,14 @@ mod tests {
             pair("availability.rules", None, Some(&more))[1],
             "Tuesday 09:00 to 17:00; Sunday 09:00 to 12:00"
         );
-        // All of a week in two shifts: what does not fit is counted.
+        // Items beyond the limit are counted.
         let week =
             |end: &str| hours(&["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"].map(|day| (day, end)));
         assert!(of(&week("1"), &week("2"))[1].ends_with("H 09:00 to 2; 2 more"));
     }
 
     #[test]
-    fn documents_are_plain_and_mean_the_same() {
+    fn documents_have_no_hidden_characters_and_keep_their_values() {
         let hostile = json!({"a\u{7f}": ["\u{9b}31m", "\u{202e}\u{e0041}", "\u{1b}\n"]});
         let text = document(&hostile);
         assert!(text.chars().all(|c| c == '\n' || !is_hidden(c)), "{text}");

@@ -1,7 +1,7 @@
-//! What visitors will notice of a plan, a sentence a change.
+//! What visitors will notice of a plan, one sentence for each change.
 //!
-//! In: the changes of a tenant's primary organization. Out: [`Sentence`]s, the worst first. Never: quotes a value
-//! otherwise than as a [`Part::Value`](super::sentence::Part::Value), which each renderer keeps from being anything else.
+//! In: the changes of a tenant's organizations. Out: [`Sentence`]s, most severe first. Never: adds a value
+//! other than as a [`Part::Value`](super::sentence::Part::Value), which each renderer escapes.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use super::sentence::Sentence;
 use super::value::{REVIEWED_LENGTH_MAX, counted, value, value_within};
 use crate::model::{Class, ObjectKind};
 
-/// Switches, and what visitors lose and get by them.
+/// Switches, with the sentence for on and for off.
 const SWITCHES: &[(&str, &str, &str)] = &[
     ("greetings.enabled", "Visitors are greeted", "Visitors are no longer greeted"),
     (
@@ -37,7 +37,7 @@ const SWITCHES: &[(&str, &str, &str)] = &[
     ),
     (
         "messenger.apps.conversations.markdown.enabled",
-        "Messages may be formatted",
+        "Messages can have formatting",
         "Messages are shown as plain text",
     ),
     (
@@ -72,10 +72,10 @@ const SWITCHES: &[(&str, &str, &str)] = &[
         "Visitors are asked to sign in",
         "Visitors are no longer asked to sign in",
     ),
-    ("allowAllDomains", "The messenger works on every site", "The messenger works on the listed sites alone"),
+    ("allowAllDomains", "The messenger works on every site", "The messenger works only on the listed sites"),
 ];
 
-/// Fields that are told without their values.
+/// Fields whose sentence does not show their values.
 const PLAIN: &[(&str, &str)] = &[
     ("availability.", "Opening hours change"),
     ("features.audiences", "Who sees the widget changes"),
@@ -84,23 +84,23 @@ const PLAIN: &[(&str, &str)] = &[
     ("defaultLanguage", "The messenger's default language changes"),
     ("messenger.launcherButton.icon", "The launcher gets another icon"),
     ("messenger.homeScreen.logoUrl", "The home screen gets another logo"),
-    ("position.", "The messenger stands elsewhere on the page"),
+    ("position.", "The messenger moves to another position on the page"),
     ("supportCenter.styleSetting", "The support center looks different"),
     ("supportCenter.", "The support center changes"),
-    ("widget.theme.typography.fontFamily", "Text is set in other fonts"),
-    ("messenger.apps.", "What the messenger can do changes"),
-    ("journeyEvents", "What is recorded of visitors' journeys changes"),
+    ("widget.theme.typography.fontFamily", "Text uses other fonts"),
+    ("messenger.apps.", "The functions of the messenger change"),
+    ("journeyEvents", "The recording of visitors' journeys changes"),
 ];
 
-/// Fields that visitors notice nothing of.
+/// Fields that visitors do not notice.
 const UNSEEN: &[&str] =
     &["widget.accessibility.contrastRatio", "widget.accessibility.wcagLevel", "description", "name"];
 
-/// What visitors will notice of the changes to one tenant, the worst first.
+/// Returns what visitors will notice of the changes to one tenant, most severe first.
 pub fn sentences(targets: &[TargetDocument]) -> Vec<Sentence> {
-    // A replica that differs in its own way is seen by visitors of its region.
+    // Visitors of a region see a replica that differs from git in another way than the primary.
     let seen = targets.iter().filter(|target| !is_as_primary(targets, target));
-    let mut told = OfRegions::default();
+    let mut reported = OfRegions::default();
     let mut others = 0;
     for target in seen {
         let is_primary = target.role == "primary";
@@ -108,39 +108,40 @@ pub fn sentences(targets: &[TargetDocument]) -> Vec<Sentence> {
         if is_new {
             let sentence = match &target.object {
                 None => Sentence::new(Class::Reach, "Visitors get web messaging for the first time"),
-                Some(object) => Sentence::new(Class::Reach, format!("A new {} is made: ", object.kind))
-                    .value(&*object.name),
+                Some(object) => {
+                    Sentence::new(Class::Reach, format!("New {}: ", object.kind)).value(&*object.name)
+                }
             };
-            told.add(sentence, target);
+            reported.add(sentence, target);
             continue;
         }
         for change in &target.changes {
-            // That another version is served is what the changes of its configuration come to.
+            // The changes of the configuration already explain the new version.
             if change.path == "configuration.version" && targets.iter().any(is_configuration) {
                 continue;
             }
             match sentence(change) {
-                Some(sentence) => told.add(sentence, target),
+                Some(sentence) => reported.add(sentence, target),
                 None if UNSEEN.iter().any(|path| change.path.starts_with(path)) => {}
                 None if is_primary => others += 1,
                 None => {}
             }
         }
     }
-    let mut told = told.sentences();
-    told.sort_by_key(|sentence| std::cmp::Reverse(sentence.class));
+    let mut reported = reported.sentences();
+    reported.sort_by_key(|sentence| std::cmp::Reverse(sentence.class));
     if others > 0 {
-        let what = if told.is_empty() { "setting" } else { "further setting" };
+        let what = if reported.is_empty() { "setting" } else { "further setting" };
         let verb = if others == 1 { "changes" } else { "change" };
-        told.push(Sentence::new(Class::Behaviour, format!("{} {verb}", counted(others, what))));
+        reported.push(Sentence::new(Class::Behaviour, format!("{} {verb}", counted(others, what))));
     }
-    if told.is_empty() && targets.iter().any(|target| !target.changes.is_empty()) {
-        told.push(Sentence::new(Class::Cosmetic, "Nothing that visitors would notice"));
+    if reported.is_empty() && targets.iter().any(|target| !target.changes.is_empty()) {
+        reported.push(Sentence::new(Class::Cosmetic, "Visitors will notice nothing"));
     }
-    told
+    reported
 }
 
-/// Sentences with the regions of the replicas that they are about; none for what the primary's visitors notice, too.
+/// Sentences with the regions of their replicas; none if visitors of the primary also notice the change.
 #[derive(Default)]
 struct OfRegions<'a>(Vec<(Sentence, Option<Vec<&'a str>>)>);
 
@@ -183,13 +184,13 @@ fn sentence(change: &ChangeDocument) -> Option<Sentence> {
     let class = change.class;
     let (old, new) = (change.observed.as_ref(), change.desired.as_ref());
     let path = change.path.as_str();
-    // Without a value the platform's own default holds, whichever that is.
+    // Without a value the platform uses its own default, which genesync does not know.
     let is_default = matches!(new, None | Some(Value::Null));
     if is_default
         && (SWITCHES.iter().any(|(known, ..)| *known == path) || path.starts_with("features.flags."))
     {
         let sentence =
-            Sentence::new(class, "The switch ").value(path).words(" goes back to the platform's default");
+            Sentence::new(class, "The switch ").value(path).words(" returns to the platform's default");
         return Some(sentence);
     }
     if let Some((_, on, off)) = SWITCHES.iter().find(|(known, ..)| *known == path) {
@@ -204,7 +205,7 @@ fn sentence(change: &ChangeDocument) -> Option<Sentence> {
     match path {
         "greetings.messages" => return Some(greeting(class, old, new)),
         "greetings.delayMs" => {
-            return Some(from_to(class, "The greeting comes after another delay", old, new, " ms"));
+            return Some(from_to(class, "The delay of the greeting changes", old, new, " ms"));
         }
         "widget.theme.colors.primary" | "messenger.styles.primaryColor" => {
             return Some(from_to(class, "The widget's colour changes", old, new, ""));
@@ -213,25 +214,25 @@ fn sentence(change: &ChangeDocument) -> Option<Sentence> {
             return Some(from_to(class, "The widget's background changes", old, new, ""));
         }
         "widget.theme.typography.fontSize" => {
-            return Some(from_to(class, "Text changes its size", old, new, ""));
+            return Some(from_to(class, "The text size changes", old, new, ""));
         }
         "widget.accessibility.ariaLiveRegion" => {
             return Some(from_to(class, "Screen readers announce new messages differently", old, new, ""));
         }
         "messenger.launcherButton.visibility" => return Some(launcher(class, new)),
         "messenger.launcherButton.displayType" => {
-            return Some(from_to(class, "The launcher shows something else", old, new, ""));
+            return Some(from_to(class, "The content of the launcher changes", old, new, ""));
         }
         "customI18nLabels" => return Some(labels(class, old, new)),
         "status" => {
             let words = match new.and_then(Value::as_str) {
                 Some("Active") => "The deployment is switched on",
-                _ => "The deployment is switched off: visitors of its sites get nothing",
+                _ => "The deployment is switched off: visitors of its sites cannot use it",
             };
             return Some(Sentence::new(class, words));
         }
         "configuration.version" => {
-            return Some(from_to(class, "Visitors are served another version", old, new, ""));
+            return Some(from_to(class, "Visitors get another version", old, new, ""));
         }
         _ => {}
     }
@@ -239,7 +240,7 @@ fn sentence(change: &ChangeDocument) -> Option<Sentence> {
     Some(Sentence::new(class, *words))
 }
 
-/// A value as it is read: text without its quotes.
+/// Returns a value as readable text: a string without quotes.
 fn read(value_of: Option<&Value>) -> String {
     match value_of {
         Some(Value::String(text)) => {
@@ -267,13 +268,13 @@ fn greeting(class: Class, old: Option<&Value>, new: Option<&Value>) -> Sentence 
     let gone: Vec<&String> = old.iter().filter(|text| !new.contains(text)).collect();
     let come: Vec<&String> = new.iter().filter(|text| !old.contains(text)).collect();
     match (gone.as_slice(), come.as_slice()) {
-        _ if new.is_empty() => Sentence::new(class, "The greeting is gone"),
+        _ if new.is_empty() => Sentence::new(class, "The greeting is removed"),
         ([old], [new]) => {
             Sentence::new(class, "The greeting changes: ").value(*old).words(" becomes ").value(*new)
         }
         ([], [new]) => Sentence::new(class, "Visitors are greeted with one more message: ").value(*new),
-        ([old], []) => Sentence::new(class, "A message of the greeting is gone: ").value(*old),
-        ([], []) => Sentence::new(class, "The messages of the greeting come in another order"),
+        ([old], []) => Sentence::new(class, "A message of the greeting is removed: ").value(*old),
+        ([], []) => Sentence::new(class, "The messages of the greeting change their order"),
         _ => Sentence::new(class, format!("The greeting changes: {}", counted(come.len(), "new message"))),
     }
 }
@@ -281,13 +282,13 @@ fn greeting(class: Class, old: Option<&Value>, new: Option<&Value>) -> Sentence 
 fn launcher(class: Class, new: Option<&Value>) -> Sentence {
     let words = match new.and_then(Value::as_str) {
         Some("Off") => "The launcher disappears",
-        Some("OnDemand") => "The launcher is there only when the site asks for it",
-        _ => "The launcher is always there",
+        Some("OnDemand") => "The launcher appears only when the site requests it",
+        _ => "The launcher is always visible",
     };
     Sentence::new(class, words)
 }
 
-/// The languages whose texts differ.
+/// Returns the sentence with the languages whose texts differ.
 fn labels(class: Class, old: Option<&Value>, new: Option<&Value>) -> Sentence {
     let of = |value: Option<&Value>| -> Vec<(String, Value)> {
         let entries = value.and_then(Value::as_array).into_iter().flatten();

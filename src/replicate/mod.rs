@@ -1,10 +1,10 @@
-//! Stage 6 of 7: which organization still owes what, and by which means it gets it.
+//! Stage 6 of 7: decides which organizations still need a write, and whether by a plain write or by a job.
 //!
-//! In: a [`Plan`], and how far the run is. Out: the next piece of [`Work`].
-//! Never: copies over a configuration whose difference is not ours, or that was not read first; writes an object before
-//! what it refers to is in force. Start reading at [`due`].
+//! In: a [`Plan`], and the progress of the run. Out: the next piece of [`Work`]. Never: copies over a
+//! configuration that another user changed, or that was not read first; writes an object before its
+//! references are in force. Start reading at [`due`].
 //!
-//! The sequence of a job is in `reconcile/copying.rs`, and who asks for the next piece of work in `reconcile/deciding.rs`.
+//! The sequence of a job is in `reconcile/copying.rs`, and the caller is `reconcile/deciding.rs`.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -16,15 +16,16 @@ use crate::model::Needs;
 use crate::model::Plan;
 use crate::model::plan::TargetPlan;
 
-/// At most so many objects are begun and not in force yet: a run that is stopped leaves no more drafts behind.
+/// At most this many objects are begun and not in force yet: a stopped run leaves at most this many drafts
+/// behind.
 pub const BEGUN_MAX: usize = 64;
 
-/// The next thing that a plan asks for.
+/// The next work of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work<'a> {
-    /// Writes of different objects, side by side.
+    /// Writes of different objects, in parallel.
     Put(Vec<&'a TargetPlan>),
-    /// The platform is not done with the last writes of these: what it is time to look at, or the one that it is first.
+    /// The platform still processes the last writes of these: those due for a read, or the one due first.
     Wait(Vec<&'a TargetPlan>),
     /// One job that copies the primary to these organizations.
     Job {
@@ -35,32 +36,32 @@ pub enum Work<'a> {
     },
 }
 
-/// How far a run is.
+/// The progress of a run.
 pub struct Course<'a> {
     /// Which objects of git refer to each other.
     pub needs: &'a Needs,
     /// Whether a replication job was tried.
     pub job_tried: bool,
-    /// The places of the targets that were looked at a moment ago, for writes that were due.
+    /// The places of the targets that were read just now for due writes.
     pub fresh: &'a BTreeSet<usize>,
-    /// Whether a listing told so lately that there is no n-th target yet that it may be made.
+    /// Whether a recent listing shows that the n-th target does not exist yet, so that it may be created.
     pub is_unlisted: &'a dyn Fn(usize) -> bool,
     /// Whether this run has written to the n-th target.
     pub begun: &'a dyn Fn(usize) -> bool,
-    /// When the n-th target is to be looked at again, where the platform is not done with it.
+    /// When to read the n-th target again, if the platform still processes it.
     pub look_at: &'a dyn Fn(usize) -> Option<Timestamp>,
-    /// Whether nothing more is written to the n-th target before a person has seen to it.
+    /// Whether nothing more is written to the n-th target before a person has decided.
     pub is_stopped: &'a dyn Fn(usize) -> bool,
-    /// Whether a guard keeps the n-th target from being written: that one alone, and what refers to it.
+    /// Whether a guard refuses the n-th target: only that one, and the objects that refer to it.
     pub is_guarded: &'a dyn Fn(usize) -> bool,
-    /// At most so many objects are written side by side.
+    /// At most this many objects are written in parallel.
     pub width: usize,
     /// The time.
     pub now: Timestamp,
 }
 
 impl Course<'_> {
-    /// The places of what hangs together with the n-th target in its organization.
+    /// The places of the related objects of the n-th target in its organization.
     fn together<'s>(
         &'s self,
         at: usize,
@@ -70,40 +71,40 @@ impl Course<'_> {
         of(self.needs, at % of_each).iter().map(move |other| at - at % of_each + other)
     }
 
-    /// The places of what the n-th target refers to.
+    /// The places of the objects that the n-th target refers to.
     fn needed(&self, at: usize) -> impl Iterator<Item = usize> {
         self.together(at, Needs::needs_of)
     }
 
-    /// The places of what refers to the n-th target.
+    /// The places of the objects that refer to the n-th target.
     fn dependents(&self, at: usize) -> impl Iterator<Item = usize> {
         self.together(at, Needs::dependents_of)
     }
 
-    /// The places of what is left alone: what a person has to see to, in every region, what refers to that, and what would be
-    /// written for nobody, because all that would come to refer to it is left alone.
+    /// The places that are not written: the stopped objects in every region, the objects that refer to them,
+    /// and the objects that would be used only by these.
     fn left_alone(&self, plan: &Plan) -> BTreeSet<usize> {
         let is_open = |at: &usize| plan.targets.get(*at).is_some_and(|target| target.next.is_some());
         let of_each = self.needs.count().max(1);
         let stopped: BTreeSet<usize> = (0..plan.targets.len()).filter(|at| (self.is_stopped)(*at)).collect();
-        // What one region can't have, the others do without.
+        // An object that is stopped in one region is stopped in all.
         let everywhere = |at: &usize| (at % of_each..plan.targets.len()).step_by(of_each);
         let guarded = (0..plan.targets.len()).filter(|at| (self.is_guarded)(*at));
         let stopped: BTreeSet<usize> = stopped.iter().flat_map(everywhere).chain(guarded).collect();
-        let is_for_nobody = |at: &usize| {
+        let is_for_no_one = |at: &usize| {
             let mut open = self.dependents(*at).filter(is_open).peekable();
             open.peek().is_some() && open.all(|dependent| stopped.contains(&dependent))
         };
-        let needed = stopped.iter().flat_map(|at| self.needed(*at)).filter(is_for_nobody);
+        let needed = stopped.iter().flat_map(|at| self.needed(*at)).filter(is_for_no_one);
         let with_them: Vec<usize> = stopped.iter().copied().chain(needed).collect();
         let dependents = with_them.iter().flat_map(|at| self.dependents(*at));
         dependents.chain(with_them.iter().copied()).collect()
     }
 }
 
-/// What comes next where the server has no job that copies: organization by organization, and within one what is nearest
-/// to be in force, as long as all that it refers to is. What the platform is not done with stands back until it is time
-/// to look at it; only where nothing else may go now, it is waited for.
+/// Returns the next work without replication jobs: organization by organization, and within one the object
+/// nearest to being in force whose references are in force. Objects that the platform still processes wait
+/// until they are due for a read; the run waits only if nothing else can be written now.
 fn next_of_each<'a>(plan: &'a Plan, course: &Course<'_>) -> Option<Work<'a>> {
     let of_each = course.needs.count().max(1);
     let left_alone = course.left_alone(plan);
@@ -122,7 +123,7 @@ fn next_of_each<'a>(plan: &'a Plan, course: &Course<'_>) -> Option<Work<'a>> {
         .partition(|at| (course.look_at)(*at).is_some());
     let begun = open.iter().filter(|at| (course.begun)(**at)).count();
     let mut may_begin = BEGUN_MAX.saturating_sub(begun);
-    // What may be written at once goes first, then what is nearest.
+    // Objects that may be written at once come first, then those nearest to being in force.
     let nearness = |at: &usize| {
         let is_served = course.needed(*at).next().is_some();
         let is_fresh = course.fresh.contains(at);
@@ -155,8 +156,8 @@ fn next_of_each<'a>(plan: &'a Plan, course: &Course<'_>) -> Option<Work<'a>> {
     })
 }
 
-/// What comes next. If the server `copies`: the primary first; then one job for every replica that may be copied over;
-/// then, one at a time, plain writes for the rest and for what the job left undone.
+/// Returns the next work. If the server `copies`: the primary first, then one job for every replica that may
+/// be copied over, then plain writes one at a time for the rest and for what the job did not write.
 pub fn due<'a>(plan: &'a Plan, copies: bool, course: &Course<'_>) -> Option<Work<'a>> {
     if !copies {
         return next_of_each(plan, course);
@@ -168,10 +169,10 @@ pub fn due<'a>(plan: &'a Plan, copies: bool, course: &Course<'_>) -> Option<Work
         return Some(Work::Put(vec![primary]));
     }
     let owing: Vec<&TargetPlan> = owing.map(|(_, target)| target).collect();
-    // What a guard keeps as it is can't be what others are to become.
+    // A primary that a guard keeps unchanged cannot be the source of a copy.
     let is_source = primary.changes.is_empty();
-    // What the primary holds in an ignored field is not what git says: a replica that has no configuration
-    // yet is made from git.
+    // The primary's value of an ignored field is not from git: a replica without a configuration is created
+    // from git.
     let as_git_says = primary.ignored.is_empty();
     let may_copy =
         |target: &&TargetPlan| target.ours_to_overwrite || (target.version.is_none() && as_git_says);
@@ -183,8 +184,8 @@ pub fn due<'a>(plan: &'a Plan, copies: bool, course: &Course<'_>) -> Option<Work
     owing.first().map(|target| Work::Put(vec![*target]))
 }
 
-/// Whether a job's copy made another version than the one after the version that was read: then somebody
-/// wrote in between, and the copy went over it.
+/// Whether a job's copy made another version than the next one after the read: then another user wrote in
+/// between, and the copy overwrote that change.
 pub fn overwrote(seen: Option<u64>, made: u64) -> bool {
     made != seen.map_or(1, |version| version + 1)
 }

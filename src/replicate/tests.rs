@@ -104,7 +104,7 @@ fn the_primary_then_one_job_then_plain_writes() {
 }
 
 #[test]
-fn a_primary_with_somebody_elses_value_is_not_copied_to_where_nothing_is_yet() {
+fn a_primary_with_another_users_value_is_not_copied_to_an_empty_organization() {
     let mut plan = plan(&[(Some(2), false, true), (None, true, false), (Some(1), true, true)]);
     assert_eq!(describe(&plan, false), "job org-1 org-2 overwrite true");
     Arc::make_mut(&mut plan.targets[0]).ignored.push("x".into());
@@ -113,12 +113,12 @@ fn a_primary_with_somebody_elses_value_is_not_copied_to_where_nothing_is_yet() {
 }
 
 #[test]
-fn a_copy_over_somebodys_edit_shows_in_the_version() {
+fn the_version_shows_a_copy_over_another_users_edit() {
     assert!(!overwrote(None, 1) && !overwrote(Some(4), 5));
     assert!(overwrote(None, 2) && overwrote(Some(4), 6));
 }
 
-/// So many configurations, then as many deployments, each of which refers to one of those.
+/// Returns `count` configurations, then as many deployments, each of which refers to one of them.
 fn pairs(count: usize) -> Vec<Resource> {
     let resource = |kind, name: String, body: serde_json::Value| Resource {
         object: Object { kind, name: name.into() },
@@ -134,8 +134,10 @@ fn pairs(count: usize) -> Vec<Resource> {
     (0..count).map(configuration).chain((0..count).map(deployment)).collect()
 }
 
-/// What is due at second 5, where of each object, organization by organization, `.` owes nothing, `s` is to be stored,
-/// `S` too and was written by this run, `n` is to be made and a listing just told so, `p` is to be published, `x` is to be stored once somebody has seen to it, and a digit is the second at which to look at it again.
+/// Returns what is due at second 5. `states` has one character per object, organization by organization: `.`
+/// needs nothing, `s` is to be stored, `S` is to be stored and was written by this run, `n` is to be created
+/// and a recent listing does not contain it, `p` is to be published, `x` is to be stored after a person has
+/// decided, and a digit is the second of the next read.
 fn due_of(states: &str, pairs_count: usize, fresh: &[usize], width: usize) -> String {
     let resources = pairs(pairs_count);
     let mut plan = plan(&vec![(Some(1), false, true); states.len()]);
@@ -148,7 +150,7 @@ fn due_of(states: &str, pairs_count: usize, fresh: &[usize], width: usize) -> St
             '.' => None,
             's' | 'S' | 'n' | 'x' => Some(Next::Store),
             'p' => Some(Next::Publish),
-            // It is as git says.
+            // It matches git.
             '8' => None,
             _ => Some(Next::Wait),
         };
@@ -166,40 +168,40 @@ fn due_of(states: &str, pairs_count: usize, fresh: &[usize], width: usize) -> St
         look_at: &|at| states[at].to_digit(10).map(second),
         now: second(5),
     };
-    let told = |targets: Vec<&TargetPlan>| {
+    let reported = |targets: Vec<&TargetPlan>| {
         let names: Vec<&str> = targets.iter().map(|target| &*target.target.object.name).collect();
         format!("{} {}", names.join(" "), targets[0].target.organization)
     };
     match due(&plan, false, &course) {
         None => "nothing".into(),
-        Some(Work::Put(targets)) => format!("put {}", told(targets)),
-        Some(Work::Wait(targets)) => format!("wait {}", told(targets)),
-        Some(Work::Job { .. }) => panic!("there are no jobs"),
+        Some(Work::Put(targets)) => format!("put {}", reported(targets)),
+        Some(Work::Wait(targets)) => format!("wait {}", reported(targets)),
+        Some(Work::Job { .. }) => panic!("the plan has no jobs"),
     }
 }
 
 #[test]
-fn what_is_not_active_stands_back_and_what_is_nearest_to_be_in_force_goes_first() {
+fn inactive_objects_come_last_and_those_nearest_to_being_in_force_first() {
     let table = [
         ("....", None, "nothing"),
         ("ssss", None, "put c0 org-0"),
         ("spss", None, "put c1 org-0"),
         ("Spss", None, "put c0 org-0"),
-        // Other objects go before a wait, and a look that is due before other objects.
+        // Other objects come before a wait, and a due read comes before other objects.
         ("7sss", None, "put c1 org-0"),
         ("3sss", None, "wait c0 org-0"),
         ("97ss", None, "wait c1 org-0"),
         ("8.s.", None, "wait c0 org-0"),
         ("8.ss", None, "put d1 org-0"),
-        // A deployment once what it refers to is in force, and no sooner.
+        // A deployment comes after its references are in force.
         (".sss", None, "put d0 org-0"),
         (".7.s", None, "wait c1 org-0"),
         ("s.ss", None, "put d1 org-0"),
         (".s7s", None, "put c1 org-0"),
-        // What was looked at a moment ago is written before anything else is looked at.
+        // An object that was just read is written before another one is read.
         ("3sss", Some(1), "put c1 org-0"),
         ("3sss", Some(2), "wait c0 org-0"),
-        // What a listing was read for is made while that is new.
+        // An object is created while its listing is recent.
         (".nss", None, "put c1 org-0"),
         ("3nss", None, "wait c0 org-0"),
         // A replica follows its primary.
@@ -213,33 +215,33 @@ fn what_is_not_active_stands_back_and_what_is_nearest_to_be_in_force_goes_first(
 }
 
 #[test]
-fn a_batch_holds_what_is_ready_and_no_two_that_hang_together() {
+fn a_batch_has_ready_objects_and_no_two_related_ones() {
     let table: [(&str, &[usize], usize, &str); 16] = [
         ("ssssss", &[], 8, "put c0 c1 c2 org-0"),
         ("ssssss", &[], 2, "put c0 c1 org-0"),
         (".s.sss", &[], 8, "put d0 d2 c1 org-0"),
-        // What was looked at or listed a moment ago is written, and the others are looked at after that.
+        // Objects that were just read or listed are written; the others are read after that.
         ("ssssss", &[1], 8, "put c1 org-0"),
         ("sspsss", &[1, 2], 8, "put c2 c1 org-0"),
         ("snpsss", &[2], 8, "put c2 c1 org-0"),
         ("snpsss", &[], 8, "put c1 org-0"),
-        // What it is time to look at is looked at together, the longest overdue first.
+        // Objects that are due for a read are read together, the longest overdue first.
         ("738sss", &[], 8, "wait c1 org-0"),
         ("435sss", &[], 8, "wait c1 c0 c2 org-0"),
         ("435sss", &[], 2, "wait c1 c0 org-0"),
         ("789sss", &[], 8, "wait c0 org-0"),
-        // What waits for somebody holds up what refers to it, and nothing else.
+        // An object that waits for a person blocks only its dependents.
         ("xsssss", &[], 8, "put c1 c2 org-0"),
         ("x..sss", &[], 8, "put d1 d2 org-0"),
         ("xx.sxx", &[], 8, "nothing"),
-        // Nor is anything written that nobody would be served.
+        // An object that only a blocked object uses is not written.
         ("sssxss", &[], 8, "put c1 c2 org-0"),
         ("s..x..", &[], 8, "nothing"),
     ];
     for (states, fresh, width, expected) in table {
         assert_eq!(due_of(states, 3, fresh, width), expected, "{states} {fresh:?} {width}");
     }
-    // What waits for somebody in one region waits in all.
+    // An object that waits for a person in one region waits in all.
     assert_eq!(due_of("xs.sssss", 2, &[], 8), "put c1 org-0");
     assert_eq!(due_of("x.s.ssss", 2, &[], 8), "put c1 org-1");
     assert_eq!(due_of("ssssx.s.", 2, &[], 8), "put c1 org-0");

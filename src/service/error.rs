@@ -1,4 +1,4 @@
-//! Why a process can't do its work.
+//! Errors of the process.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,13 +8,13 @@ use crate::config::env;
 use crate::model::Fault;
 use crate::notify::NotifyError;
 
-/// Why a process can't start, or did not end as it should.
+/// Why a process cannot start, or did not end in time.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The client of the live API can't be set up.
+    /// The client of the live API cannot be set up.
     #[error("{0}")]
     Client(Fault),
-    /// The address of probes and hooks is not to be had.
+    /// The process cannot listen on the address of probes and hooks.
     #[error("cannot listen on `{address}`")]
     Listen {
         /// The address.
@@ -23,13 +23,13 @@ pub enum ServiceError {
         #[source]
         source: io::Error,
     },
-    /// A secret of the webhook is no good.
+    /// A secret of the webhook is unusable.
     #[error("{}", env::HOOK_SECRETS)]
     HookSecrets(#[source] HookSecretError),
-    /// Nothing can be sent to the receiver of notifications.
+    /// The receiver of notifications is unusable.
     #[error("{}", env::NOTIFY_URL)]
     Notifications(#[source] NotifyError),
-    /// It was told to stop, and its time is up.
+    /// The process had to stop and exceeded its shutdown time.
     #[error("the store did not answer within the shutdown time")]
     Overdue,
 }

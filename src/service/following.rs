@@ -1,9 +1,9 @@
-//! The controller in its process: it is made of settings, seen by probes, reloaded, and ended in time.
+//! The controller in its process: built from settings, shown to probes, reloaded, and ended in time.
 //!
-//! Start reading at [`Following::host`]; `face.rs` is what probes see of it, `telling.rs` what people are told.
+//! Start reading at [`Following::host`]; `face.rs` answers probes, `telling.rs` sends notifications.
 //!
-//! In: settings, the origin, a store. Out: a process with the controller in it. Never: decides when a tenant is
-//! due.
+//! In: settings, the origin, a store. Out: a process with the controller in it. Never: decides when a tenant
+//! is due.
 
 mod face;
 mod telling;
@@ -32,38 +32,38 @@ use face::Face;
 pub struct Following {
     process: Process,
     controller: Arc<Controller>,
-    /// The settings as they are now: a reload replaces them.
+    /// The current settings: a reload replaces them.
     current: Arc<Mutex<Settings>>,
     origin: Origin,
 }
 
 impl Following {
-    /// A controller that does nothing yet.
+    /// Builds a controller that does not run yet.
     ///
     /// # Errors
-    /// The client of the live API can't be set up.
+    /// The client of the live API cannot be set up.
     pub fn new(process: Process, origin: Origin) -> Result<Self, ServiceError> {
         let current = Arc::new(Mutex::new(process.settings.clone()));
         let controller = controller(&process, &current, origin.clone())?;
         Ok(Self { process, controller: Arc::new(controller), current, origin })
     }
 
-    /// What it shares with the process.
+    /// Returns the process.
     pub fn process(&self) -> &Process {
         &self.process
     }
 
-    /// The repository's name in the store.
+    /// Returns the repository's name in the store.
     pub fn identity(&self) -> String {
         self.controller.head.identity()
     }
 
-    /// Says that the work goes on: what `/healthz` asks. The loop of [`Following::follow`] says it by itself.
+    /// Marks the work as alive, for `/healthz`. The loop of [`Following::follow`] does this itself.
     pub fn turned(&self) {
         self.controller.alive.store(true, Ordering::Relaxed);
     }
 
-    /// Follows the repository until the process is told to stop.
+    /// Follows the repository until the process has to stop.
     pub async fn follow(&self) {
         let keeper = Arc::clone(&self.controller);
         tokio::spawn(async move {
@@ -74,10 +74,10 @@ impl Following {
         self.controller.run().await;
     }
 
-    /// Does the work in the process, which listens on an address if there is one.
+    /// Runs `work` in the process, which listens on `listen` if it is set.
     ///
     /// # Errors
-    /// The process can't start, or did not end in time.
+    /// The process cannot start, or did not end in time.
     pub async fn host<T>(
         &self,
         listen: Option<SocketAddr>,
@@ -90,14 +90,14 @@ impl Following {
         self.process.host(hosted, door, work).await
     }
 
-    /// Has git asked as soon as a branch of a repository of this machine moves.
+    /// Wakes the fetch as soon as a branch of a local repository changes.
     fn watch(&self) -> Option<source::Watch> {
         let Origin::Local { source: Source::Repository { git_dir, .. }, .. } = &self.origin else {
             return None;
         };
         let head = Arc::clone(&self.controller.head);
         source::watch(git_dir, move || head.hints.notify_one())
-            .inspect_err(|error| tracing::info!(%error, "the repository is not watched, only polled"))
+            .inspect_err(|error| tracing::info!(%error, "the repository is polled, not watched"))
             .ok()
     }
 
@@ -149,7 +149,7 @@ fn tunables(settings: &Settings) -> Tunables {
     }
 }
 
-/// Who is notified, and when; none where no receiver is set.
+/// Returns the receiver and the policy of notifications; none if no receiver is set.
 fn notifications(settings: &Settings) -> Result<Option<(Sender, NotifyPolicy)>, ServiceError> {
     let Some(url) = &settings.notify_url else { return Ok(None) };
     telemetry::mask(url);
@@ -167,16 +167,16 @@ fn notifications(settings: &Settings) -> Result<Option<(Sender, NotifyPolicy)>, 
     Ok(Some((sender, policy)))
 }
 
-/// Takes settings that were read again: intervals and deadlines, and credentials as they are found now.
+/// Applies reloaded settings: intervals, deadlines and credentials.
 async fn take(controller: Arc<Controller>, current: Arc<Mutex<Settings>>, settings: Settings) {
     *controller.tunables.lock().unwrap_or_else(PoisonError::into_inner) = tunables(&settings);
-    // Before credentials are looked up: where they come from may be what has changed.
+    // Before the credentials are looked up, because their source may have changed.
     *current.lock().unwrap_or_else(PoisonError::into_inner) = settings;
     let known = controller.head.known().borrow().clone();
     for name in known.iter().flat_map(|known| known.credentials()) {
-        // What can't be looked up now keeps the secret that it had.
+        // A failed lookup keeps the current secret.
         if let Err(error) = controller.clients.learn(&name).await {
-            tracing::warn!(credentials = %name, %error, "credentials can't be looked up");
+            tracing::warn!(credentials = %name, %error, "cannot look up credentials");
         }
     }
     controller.head.hints.notify_one();

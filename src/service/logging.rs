@@ -1,12 +1,12 @@
-//! What a process logs and traces unless the operator says otherwise.
+//! The log filter and the traces of a process.
 
 use crate::config::{Settings, file};
 use crate::telemetry::{LogFormat, Options, TraceOptions};
 
-/// What a process logs unless told otherwise: whoever starts it reads of it only there.
+/// The default log filter of a process: its log is its only output.
 pub(super) const LOG: &str = "genesync=info";
 
-/// What a process logs and traces. What the operator `asked` for with this start comes before the settings.
+/// Returns the options of logs and traces. `asked`, the filter of this start, overrides the settings.
 pub fn logging(settings: &Settings, asked: Option<String>) -> Options {
     let controller = &settings.controller;
     Options {
@@ -23,7 +23,7 @@ pub fn logging(settings: &Settings, asked: Option<String>) -> Options {
     }
 }
 
-/// Which lines are logged.
+/// Returns the log filter.
 pub(super) fn filter(settings: &Settings, asked: Option<String>) -> String {
     asked.or_else(|| settings.controller.log.clone()).unwrap_or_else(|| LOG.to_owned())
 }

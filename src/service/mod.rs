@@ -1,9 +1,9 @@
-//! The process: what runs until a signal ends it, and what it hosts.
+//! The process: runs until a signal ends it, and hosts a task such as the controller.
 //!
-//! In: settings, an open store, what is hosted, signals, and requests over HTTP. Out: probes and metrics, settings
-//! that are read again, and an end in time. Never: decides what is written to a tenant, prints, or chooses an exit
-//! code. Start reading at [`Process`], which works the same for everything that it hosts; [`Following`] is the
-//! controller in it. Nothing else starts a controller.
+//! In: settings, an open store, the hosted task, signals, and HTTP requests. Out: probes and metrics,
+//! reloaded settings, and an end in time. Never: decides what is written to a tenant, prints, or chooses an
+//! exit code. Start reading at [`Process`], which is independent of the hosted task; [`Following`] hosts the
+//! controller. No other module starts a controller.
 
 mod error;
 mod following;

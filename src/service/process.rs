@@ -1,6 +1,6 @@
-//! A process around whatever it hosts: it listens, reads settings again, forgets, and ends in time.
+//! The process around a hosted task: it listens, reloads settings, deletes old history, and ends in time.
 //!
-//! Nothing here depends on what is hosted. Start reading at [`Process::host`].
+//! Nothing here depends on the hosted task. Start reading at [`Process::host`].
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,55 +22,55 @@ use crate::platform::Heard;
 use crate::store::Store;
 use crate::telemetry::{self, Metrics, Telemetry};
 
-/// Tenants whose age stands in the metrics by name: the worst ones.
+/// Number of tenants that the metrics show by name: those that were not in sync for the longest time.
 pub(super) const TENANTS_SHOWN: usize = 20;
-/// Old history is forgotten this often.
+/// Interval of deleting old history.
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
-/// What the process takes to end beyond what it hosts.
+/// Time for the process to end in addition to the shutdown time of the hosted task.
 const SHUTDOWN_MARGIN: Duration = Duration::from_secs(2);
 
-/// A process and what everything in it shares.
+/// A process and its shared state.
 pub struct Process {
-    /// The settings that it was started with.
+    /// The settings at its start.
     pub settings: Settings,
     /// The state.
     pub store: Store,
-    /// Where things are counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
     /// Counts requests to the live API.
     pub heard: Heard,
-    /// What logs.
+    /// The log.
     pub telemetry: Arc<Telemetry>,
-    /// Told to stop.
+    /// Cancelled when the process has to stop.
     pub stop: CancellationToken,
     flags: Flags,
 }
 
-/// What a process hosts, as far as it has to know it.
+/// The hosted task, as the process needs it.
 pub struct Hosted {
-    /// How it is, for probes, scrapers and forges.
+    /// Its answers for probes, scrapers and forges.
     pub surface: Arc<dyn Surface>,
-    /// What it does with settings that were read again.
+    /// Applies reloaded settings.
     pub take: Take,
-    /// What runs beside it, until it has ended.
+    /// Tasks that run next to it until it has ended.
     pub beside: JoinSet<()>,
 }
 
-/// A socket that is bound and not served yet.
+/// A bound socket that is not served yet.
 pub struct Door {
     listener: TcpListener,
     secrets: Option<HookSecrets>,
 }
 
 impl Process {
-    /// A process that logs its panics, masks its secrets, and is told to stop by the first signal.
+    /// Starts a process that logs panics, masks secrets, and stops at the first signal.
     pub fn start(settings: Settings, flags: Flags, store: Store, telemetry: &Arc<Telemetry>) -> Self {
         let stop = CancellationToken::new();
         tokio::spawn({
             let stop = stop.clone();
             async move {
                 stopped().await;
-                tracing::info!("told to stop: ending what is under way");
+                tracing::info!("stopping: waiting for running work to end");
                 stop.cancel();
             }
         });
@@ -84,10 +84,10 @@ impl Process {
         Self { settings, store, metrics, heard, telemetry, stop, flags }
     }
 
-    /// Binds the socket of probes and hooks, if there is to be one. Nothing is answered before [`Process::host`].
+    /// Binds the socket of probes and hooks, if an address is set. It answers only in [`Process::host`].
     ///
     /// # Errors
-    /// The address cannot be listened on, or a secret of the webhook is no good.
+    /// The process cannot listen on the address, or a secret of the webhook is unusable.
     pub(super) async fn open(&self, address: Option<SocketAddr>) -> Result<Option<Door>, ServiceError> {
         let Some(address) = address else { return Ok(None) };
         let bound = TcpListener::bind(address).await;
@@ -97,10 +97,10 @@ impl Process {
         Ok(Some(Door { listener, secrets: hook_secrets(&self.settings)? }))
     }
 
-    /// Does the work with everything around it, then ends that and closes the store.
+    /// Runs `work` with the server and the side tasks, then ends them and closes the store.
     ///
     /// # Errors
-    /// It was told to stop and did not end in time.
+    /// The process had to stop and did not end in time.
     pub(super) async fn host<T>(
         &self,
         hosted: Hosted,
@@ -127,14 +127,14 @@ impl Process {
             self.store.close().await;
             ended
         };
-        // A store that hangs must not hold the end up: what is not written down by then, the next start finds out.
+        // A hanging store must not delay the end: the next start recovers results that were not recorded.
         tokio::select! {
             ended = whole => Ok(ended),
             () = self.overdue() => Err(ServiceError::Overdue),
         }
     }
 
-    /// Comes when a process that was told to stop has had its time, and a little more.
+    /// Ends when the shutdown time and its margin have passed after a stop.
     async fn overdue(&self) {
         self.stop.cancelled().await;
         tokio::time::sleep(self.settings.controller.shutdown + SHUTDOWN_MARGIN).await;
@@ -154,7 +154,7 @@ fn hook_secrets(settings: &Settings) -> Result<Option<HookSecrets>, ServiceError
 async fn forget(store: Store, days: u32) {
     loop {
         if let Err(error) = store.prune(days.into()).await {
-            tracing::warn!(error = causes(&error), "old history was not forgotten");
+            tracing::warn!(error = causes(&error), "cannot delete old history");
         }
         tokio::time::sleep(FORGET_EVERY).await;
     }

@@ -1,4 +1,4 @@
-//! Settings that are read again on SIGHUP.
+//! Reloads the settings on SIGHUP.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use crate::config::{Flags, Settings, env};
 use crate::model::causes;
 use crate::telemetry::Telemetry;
 
-/// What the thing that is hosted does with settings that were read again.
+/// Applies reloaded settings to the hosted task.
 pub type Take = Box<dyn Fn(Settings) -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// What is read again, and who has to hear of it.
+/// The input of a reload, and its receivers.
 pub struct Reload {
-    /// The flags that the process was started with: they come before the settings file.
+    /// The flags at the start of the process: they override the settings file.
     pub flags: Flags,
-    /// What logs.
+    /// The log, whose filter a reload changes.
     pub telemetry: Arc<Telemetry>,
-    /// What is hosted.
+    /// The receiver in the hosted task.
     pub take: Take,
 }
 
 impl Reload {
-    /// Reads the settings again with each SIGHUP. What is not valid changes nothing.
+    /// Reloads the settings with each SIGHUP. Invalid settings change nothing.
     #[cfg(unix)]
     pub async fn on_hangup(self) {
         use tokio::signal::unix::{SignalKind, signal};
@@ -31,7 +31,10 @@ impl Reload {
         while hangup.recv().await.is_some() {
             match Settings::resolve(self.flags.clone()) {
                 Ok(settings) => self.take(settings).await,
-                Err(error) => tracing::error!(error = causes(&error), "settings are kept as they were"),
+                Err(error) => tracing::error!(
+                    error = causes(&error),
+                    "cannot reload the settings, so the current ones stay"
+                ),
             }
         }
     }
@@ -40,8 +43,8 @@ impl Reload {
         let filter = filter(&settings, env::log());
         (self.take)(settings).await;
         if let Err(error) = self.telemetry.set_filter(&filter) {
-            tracing::error!(%error, "what is logged stays as it was");
+            tracing::error!(%error, "cannot change the log filter");
         }
-        tracing::info!("settings were read again");
+        tracing::info!("settings reloaded");
     }
 }

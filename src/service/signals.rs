@@ -1,6 +1,6 @@
 //! Signals that end a process.
 
-/// Comes to an end with SIGINT or SIGTERM.
+/// Ends at SIGINT or SIGTERM.
 pub async fn stopped() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! docs/settings.md says what the program does when nothing is set.
+//! docs/settings.md must list every setting with its default.
 
 #![expect(clippy::disallowed_methods, reason = "a test writes the settings that it reads")]
 
@@ -9,7 +9,7 @@ use crate::notify::NotifyPolicy;
 
 const DOCS: &str = include_str!("../../docs/settings.md");
 
-/// The TOML that stands in a document.
+/// Returns the TOML blocks of the document.
 fn examples() -> String {
     let blocks = DOCS.split("```toml\n").skip(1);
     blocks.filter_map(|block| block.split("```").next()).collect::<Vec<_>>().join("\n")
@@ -18,20 +18,20 @@ fn examples() -> String {
 fn settings(text: &str) -> Settings {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("settings.toml");
-    // A file that is named is read.
+    // The settings name this file, so it must exist.
     let key = folder.path().join("state-key");
     std::fs::write(&key, "0123456789abcdef").unwrap();
     std::fs::write(&path, text.replace("/run/secrets/genesync/state-key", key.to_str().unwrap())).unwrap();
     Settings::resolve(Flags { settings: Some(path), ..Flags::default() }).unwrap()
 }
 
-/// Everything that has a default, as it comes out.
+/// Formats every setting that has a default.
 fn outcome(settings: &Settings) -> String {
     let policy = NotifyPolicy::default();
     let controller = ControllerSettings {
         notify_settle: Some(settings.controller.notify_settle.unwrap_or(policy.settle)),
         instance: Some(settings.controller.instance.clone().unwrap_or(policy.instance)),
-        // Nothing is served, and no trace leaves, unless somebody says where.
+        // These have no default: without them genesync serves nothing and sends no traces.
         listen: None,
         otlp_endpoint: None,
         log: Some(settings.controller.log.clone().unwrap_or_else(|| LOG.to_owned())),
@@ -46,7 +46,7 @@ fn the_example_in_the_documentation_is_the_default() {
     assert_eq!(outcome(&settings(&examples())), outcome(&settings("")));
 }
 
-/// The reader itself says which settings there are, to whoever misspells one.
+/// The reader's error for a misspelled setting lists all settings.
 #[test]
 fn the_example_in_the_documentation_names_every_setting() {
     let example: toml::Table = toml::from_str(&examples()).unwrap();

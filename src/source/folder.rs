@@ -1,6 +1,8 @@
-//! Files as they lie in a folder, for `validate` and `plan` while editing: the same findings as for a commit of them.
+//! Reads a plain folder for `validate` and `plan` while a user edits files.
+//!
+//! In: the path of a folder. Out: a [`Snapshot`] that gives the same findings as a commit of the same files.
 
-#![expect(clippy::disallowed_methods, reason = "this module is where folders are read")]
+#![expect(clippy::disallowed_methods, reason = "this module reads folders")]
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileType};
@@ -18,7 +20,7 @@ fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> SourceError {
     move |source| SourceError::Io { path, source }
 }
 
-/// Lists what lies in a folder. Links are listed and never followed.
+/// Lists the entries of a folder. It lists symbolic links and never follows them.
 pub fn snapshot(root: &Path) -> Result<Snapshot, SourceError> {
     let tree = Folder { root, submodules: worktree::submodules(root) };
     let mut listing = Listing::default();
@@ -82,7 +84,7 @@ impl Folder<'_> {
         Ok(())
     }
 
-    /// The names in a folder, in order, with how each stands there: none for a folder.
+    /// Returns the sorted names in a folder with their modes; a subfolder has no mode.
     fn entries(&self, path: &str) -> Result<Vec<(String, Option<FileMode>)>, SourceError> {
         let place = self.root.join(path);
         let mut found = Vec::new();
@@ -91,7 +93,7 @@ impl Folder<'_> {
             let kind = entry.file_type().map_err(failed(&place))?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let within = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
-            // git commits a folder with a repository of its own as a submodule.
+            // git commits a folder that contains its own repository as a submodule.
             let submodule =
                 || self.submodules.contains(&within) || entry.path().join(".git").symlink_metadata().is_ok();
             let mode = match kind.is_dir() {
@@ -120,7 +122,7 @@ fn mode(kind: FileType) -> FileMode {
     }
 }
 
-/// A file's bytes, cut after `bytes_max + 1`.
+/// Returns the first `bytes_max + 1` bytes of a file.
 pub fn read(root: &Path, entry: &FileEntry, bytes_max: usize) -> Result<Arc<[u8]>, SourceError> {
     let path = root.join(&*entry.path);
     let file = File::open(&path).map_err(failed(&path))?;

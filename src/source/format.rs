@@ -1,4 +1,6 @@
-//! Repositories that git reads and the git library of this build does not: named, instead of in the library's words.
+//! Explains errors for repository formats that git supports and libgit2 does not.
+//!
+//! In: an error of libgit2. Out: a [`SourceError`] that names the format and has a hint.
 
 use std::fmt;
 
@@ -6,16 +8,17 @@ use git2::{ErrorClass, ErrorCode, Repository};
 
 use super::SourceError;
 
-/// A form of repository that is not read.
+/// A repository format that genesync cannot read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
-    /// The names of its objects are hashes of another kind, such as `sha256`.
+    /// The repository uses an object format other than SHA-1, such as `sha256`.
     ObjectNames(String),
-    /// It keeps its branches in git's reftable format.
+    /// The repository keeps its branches in git's reftable format.
     Reftable,
-    /// It uses an extension of git by this name.
+    /// The repository uses the git extension of this name.
     Extension(String),
-    /// It is a partial clone: it left objects at its remote, and reading never fetches.
+    /// The repository is a partial clone: some objects are only at its remote, and genesync does not fetch
+    /// them.
     Partial,
 }
 
@@ -23,39 +26,43 @@ impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Form::ObjectNames(hash) => {
-                write!(f, "the repository names its objects by {}, genesync reads SHA-1", hash.to_uppercase())
+                write!(
+                    f,
+                    "the repository names its objects by {}, but genesync reads only SHA-1",
+                    hash.to_uppercase()
+                )
             }
             Form::Reftable => {
-                f.write_str("the repository keeps its branches as a reftable, genesync reads files")
+                f.write_str("the repository keeps its branches as a reftable, but genesync reads only files")
             }
-            Form::Extension(name) => write!(f, "the repository uses git's extension `{name}`"),
-            Form::Partial => f.write_str("the clone is partial: the object is at the remote alone"),
+            Form::Extension(name) => write!(f, "the repository uses the unsupported git extension `{name}`"),
+            Form::Partial => f.write_str("the clone is partial: the object is only at the remote"),
         }
     }
 }
 
 impl Form {
-    /// What to do about it.
+    /// Returns the hint for this format.
     pub fn hint(&self) -> &'static str {
         match self {
             Form::ObjectNames(_) => {
-                "commit the files to a repository with git's default: `git init --object-format=sha1`"
+                "commit the files to a repository with SHA-1 objects: `git init --object-format=sha1`"
             }
             Form::Reftable => {
                 "convert the repository: `git refs migrate --ref-format=files`, with git 2.46 or later"
             }
             Form::Extension(_) => {
-                "clone the repository into an empty directory, without the options that made git use the extension"
+                "clone the repository into an empty directory, without the options that enabled the extension"
             }
             Form::Partial => {
-                "clone without `--filter`, or fetch what is missing: `git fetch --refetch --no-filter`"
+                "clone without `--filter`, or fetch the missing objects: `git fetch --refetch --no-filter`"
             }
         }
     }
 }
 
-/// The library's error, with the form of the repository if that is the reason. The texts are those of libgit2 1.9,
-/// which has no code for either; a test opens such repositories.
+/// Converts an error of libgit2, and names the repository format if that is the cause. It matches the
+/// messages of libgit2 1.9, which has no error codes for these cases; a test opens such repositories.
 pub fn explained(what: String, source: git2::Error) -> SourceError {
     let message = source.message();
     let after = |prefix| message.strip_prefix(prefix);
@@ -73,7 +80,8 @@ pub fn explained(what: String, source: git2::Error) -> SourceError {
     }
 }
 
-/// The error for an object that could not be read: a partial clone left it out on purpose.
+/// Converts the error for an unreadable object, and names the partial clone if the object is missing for that
+/// reason.
 pub fn absent(repository: &Repository, what: String, source: git2::Error) -> SourceError {
     let missing = source.class() == ErrorClass::Odb && source.code() == ErrorCode::NotFound;
     if missing && is_partial(repository) {
@@ -83,7 +91,8 @@ pub fn absent(repository: &Repository, what: String, source: git2::Error) -> Sou
     }
 }
 
-/// git marks each remote that objects were left at as a promisor.
+/// Returns whether the repository is a partial clone: git marks a remote that keeps the missing objects as a
+/// promisor.
 fn is_partial(repository: &Repository) -> bool {
     let promisors = || {
         let config = repository.config().ok()?;

@@ -1,6 +1,8 @@
-//! Commits, trees and blobs, read from the object database.
+//! Reads commits, trees and blobs from a git object database.
+//!
+//! In: a git directory, a prefix and a revision. Out: an [`Outline`], a [`Snapshot`] and file contents.
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new mode of files is decided about here")]
+#![warn(clippy::wildcard_enum_match_arm, reason = "this module must handle each new file mode")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +16,7 @@ use super::{Choose, Source, SourceError, format};
 use crate::model::snapshot::{FileEntry, FileMode, ObjectId, Outline, Snapshot};
 use crate::model::{Revision, TenantName};
 
-/// Most first-parent steps of a `~` suffix.
+/// The maximum number of first-parent steps of a revision suffix.
 const STEPS_MAX: usize = 10_000;
 
 fn failed(what: impl Into<String>) -> impl FnOnce(git2::Error) -> SourceError {
@@ -22,13 +24,13 @@ fn failed(what: impl Into<String>) -> impl FnOnce(git2::Error) -> SourceError {
     move |source| format::explained(what, source)
 }
 
-/// As [`failed`], for an object that a partial clone may lack.
+/// Like [`failed`], for an object that can be missing in a partial clone.
 fn unread(repository: &Repository, what: impl Into<String>) -> impl FnOnce(git2::Error) -> SourceError {
     let what = what.into();
     move |source| format::absent(repository, what, source)
 }
 
-/// The repository that a path lies in; the path's place in its tree becomes the prefix.
+/// Opens the repository that contains a path. The path relative to the work tree becomes the prefix.
 pub fn open(path: &Path) -> Result<Source, SourceError> {
     let ceiling: [&Path; 0] = [];
     let repository = Repository::open_ext(path, RepositoryOpenFlags::empty(), ceiling).map_err(|error| {
@@ -45,26 +47,26 @@ pub fn open(path: &Path) -> Result<Source, SourceError> {
     Ok(Source::Repository { git_dir: repository.path().to_owned(), prefix: prefix.unwrap_or_default() })
 }
 
-/// A handle for one thread.
+/// Opens a repository handle for one thread.
 pub fn reader(git_dir: &Path) -> Result<Repository, SourceError> {
     let ceiling: [&Path; 0] = [];
     let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
     Repository::open_ext(git_dir, flags, ceiling).map_err(failed(format!("`{}`", git_dir.display())))
 }
 
-/// The commit that a revision names.
+/// Returns the commit that a revision names.
 pub fn head(git_dir: &Path, revision: &str) -> Result<Revision, SourceError> {
     Ok(Revision::new(resolve(&reader(git_dir)?, revision)?.to_string()))
 }
 
-/// When a commit was made, as its author's machine said.
+/// Returns the time of a commit, according to the clock of the committer's machine.
 pub fn committed_at(git_dir: &Path, revision: &Revision) -> Option<Timestamp> {
     let repository = reader(git_dir).ok()?;
     let commit = repository.find_commit(Oid::from_str(revision.as_str()).ok()?).ok()?;
     Timestamp::from_second(commit.time().seconds()).ok()
 }
 
-/// The tree of the configuration repository's root at a revision.
+/// Returns the commit of a revision and the tree at the prefix.
 fn root<'r>(
     repository: &'r Repository,
     prefix: &str,
@@ -86,8 +88,9 @@ fn root<'r>(
     Ok((commit, root))
 }
 
-/// Lists what stands at a revision, of the tenants those that are chosen once the object ids of all are known:
-/// the tree of `tenants/` is read once, and it is as large as the fleet.
+/// Lists the files at a revision. `choose` gets the object ids of all tenants and returns the tenants to
+/// list. It reads the tree of `tenants/` only once, because that tree has an entry for each tenant of the
+/// fleet.
 pub fn survey(
     git_dir: &Path,
     prefix: &str,
@@ -132,7 +135,7 @@ pub fn survey(
     Ok((outline, listing.finish(revision, &place, only.is_none())?))
 }
 
-/// The id of each entry, with its name, in the order of names. Refuses a tree that git could not have written.
+/// Returns the name and the object id of each entry, sorted by name. Refuses a tree that git cannot write.
 fn ids(tree: &Tree<'_>) -> Result<Vec<(Box<str>, ObjectId)>, SourceError> {
     let mut ids = Vec::with_capacity(tree.len());
     let mut order = Order::default();
@@ -144,7 +147,7 @@ fn ids(tree: &Tree<'_>) -> Result<Vec<(Box<str>, ObjectId)>, SourceError> {
         id.copy_from_slice(entry.id().as_bytes());
         ids.push((String::from_utf8_lossy(entry.name_bytes()).into(), id));
     }
-    // git sorts folders as if their names ended in a slash.
+    // git sorts folders as if their names ended with a slash.
     ids.sort_unstable();
     Ok(ids)
 }
@@ -156,7 +159,7 @@ fn tenants(
     listing: &mut Listing,
 ) -> Result<(), SourceError> {
     match only {
-        // Looked up one by one: there may be ten thousand others.
+        // Looks up each name instead of scanning the tree, which can have ten thousand entries.
         Some(only) => {
             let entries = only.iter().filter_map(|name| tree.get_name(name.as_str()));
             entries.into_iter().try_for_each(|entry| tenant(repository, &entry, listing))
@@ -201,11 +204,15 @@ fn walk(
 ) -> Result<(), SourceError> {
     if let Some(entry) = misplaced(tree) {
         let name = shown_name(&entry);
-        listing.irregular(path, format!("git would not have written this folder: `{name}` stands in it twice, out of order, or as a path"));
+        listing.irregular(
+            path,
+            format!("git cannot write such a folder: `{name}` is a duplicate, out of order, or a path"),
+        );
         return Ok(());
     }
     for entry in tree {
-        // A name that is not UTF-8 is shown with its bytes replaced, and refused for that.
+        // The lossy conversion puts U+FFFD into a name that is not UTF-8, and `Listing` refuses that
+        // character.
         let name = String::from_utf8_lossy(entry.name_bytes());
         let path = format!("{path}/{name}");
         if entry.kind() != Some(ObjectType::Tree) {
@@ -225,7 +232,7 @@ fn folder<'r>(repository: &'r Repository, root: &Tree<'_>, prefix: &str) -> Opti
     repository.find_tree(entry.id()).ok()
 }
 
-/// A tree that all tenants share must be one that git itself could have written.
+/// Refuses a shared tree that git cannot write.
 fn refuse_malformed(tree: &Tree<'_>, place: &str) -> Result<(), SourceError> {
     match misplaced(tree) {
         Some(entry) => Err(malformed(&entry, place)),
@@ -241,30 +248,31 @@ fn shown_name(entry: &TreeEntry<'_>) -> String {
     String::from_utf8_lossy(entry.name_bytes()).chars().take(80).collect()
 }
 
-/// The first entry of a tree whose name stands in it twice, out of git's order, or is a path: trees made by
-/// hand can hold such names, and readers differ in which of two they see.
+/// Returns the first entry of a tree whose name is a duplicate, out of git's order, or a path. Only a tree
+/// that git did not write has such names, and programs differ in which of two duplicates they read.
 fn misplaced<'t>(tree: &'t Tree<'_>) -> Option<TreeEntry<'t>> {
     let mut order = Order::default();
     tree.iter().find(|entry| !order.takes(entry))
 }
 
-/// The order in which git writes a tree's entries.
+/// Checks that entries are in the order in which git writes them.
 #[derive(Default)]
 struct Order {
     key: Vec<u8>,
     last: Vec<u8>,
-    /// A name can stand twice without two equal keys only where it is first a file's and then a folder's.
+    /// The names of files so far. A duplicate has a different key only if it is first a file and then a
+    /// folder.
     files: BTreeSet<Vec<u8>>,
 }
 
 impl Order {
-    /// Whether an entry may stand after those that were taken before.
+    /// Returns whether an entry can follow the entries before it.
     fn takes(&mut self, entry: &TreeEntry<'_>) -> bool {
         let name = entry.name_bytes();
         std::mem::swap(&mut self.key, &mut self.last);
         self.key.clear();
         self.key.extend_from_slice(name);
-        // git sorts a folder as if its name ended in a slash.
+        // git sorts a folder as if its name ended with a slash.
         let twice = if entry.kind() == Some(ObjectType::Tree) {
             self.key.push(b'/');
             !self.files.is_empty() && self.files.contains(name)
@@ -275,13 +283,14 @@ impl Order {
     }
 }
 
-/// A tree that stands in another one. A missing one is an error: in a partial clone it is not here, but it is
-/// not empty either.
+/// Returns a tree inside another tree. A missing tree is an error and not an empty folder: a partial clone
+/// can lack it.
 fn subtree<'r>(repository: &'r Repository, id: Oid, path: &str) -> Result<Tree<'r>, SourceError> {
     repository.find_tree(id).map_err(unread(repository, format!("the tree `{path}`")))
 }
 
-/// A tree below a tenant's folder or `bases/`. One that git can't make sense of is a matter of that folder alone.
+/// Returns a tree below a tenant's folder or `bases/`. If git cannot parse it, only that folder has a
+/// finding.
 fn own_subtree<'r>(
     repository: &'r Repository,
     id: Oid,
@@ -290,7 +299,7 @@ fn own_subtree<'r>(
 ) -> Result<Option<Tree<'r>>, SourceError> {
     match repository.find_tree(id) {
         Err(error) if error.code() != ErrorCode::NotFound => {
-            listing.irregular(path, format!("git can't read this folder: {}", error.message()));
+            listing.irregular(path, format!("git cannot read this folder: {}", error.message()));
             Ok(None)
         }
         found => found.map(Some).map_err(unread(repository, format!("the tree `{path}`"))),
@@ -311,12 +320,12 @@ fn mode(mode: i32) -> FileMode {
     }
 }
 
-/// A blob's bytes.
+/// Returns the bytes of a blob, or `bytes_max + 1` spaces if it is larger than `bytes_max`.
 pub fn read(repository: &Repository, entry: &FileEntry, bytes_max: usize) -> Result<Arc<[u8]>, SourceError> {
     let what = || format!("`{}`", entry.path);
     let id = Oid::from_str(&entry.blob).map_err(failed(what()))?;
     let odb = repository.odb().map_err(failed(what()))?;
-    // The header first: a blob of gigabytes is refused without being unpacked.
+    // Reads the header first, so that genesync refuses a blob of gigabytes without unpacking it.
     let (size, _) = odb.read_header(id).map_err(unread(repository, what()))?;
     if size > bytes_max {
         return Ok(vec![b' '; bytes_max + 1].into());
@@ -325,7 +334,7 @@ pub fn read(repository: &Repository, entry: &FileEntry, bytes_max: usize) -> Res
     Ok(Arc::from(object.data()))
 }
 
-/// The first parent of a commit; none for the first commit of all.
+/// Returns the first parent of a commit; none if the commit has no parents.
 pub fn parent(git_dir: &Path, revision: &str) -> Result<Option<Revision>, SourceError> {
     let repository = reader(git_dir)?;
     let id = resolve(&repository, revision)?;
@@ -335,13 +344,13 @@ pub fn parent(git_dir: &Path, revision: &str) -> Result<Option<Revision>, Source
     }
     let missing = |_| SourceError::Revision {
         revision: format!("{revision}~1"),
-        reason: "it is not in this clone; fetch at least two commits (`fetch-depth: 2`)".into(),
+        reason: "it is not in this clone: fetch at least two commits (`fetch-depth: 2`)".into(),
     };
     commit.parent_id(0).and_then(|id| repository.find_commit(id)).map_err(missing)?;
     Ok(Some(Revision::new(commit.parent_id(0).map_err(missing)?.to_string())))
 }
 
-/// Whether `newer` holds `older` in its history.
+/// Returns whether `older` is `newer` or in its history.
 pub fn holds(git_dir: &Path, newer: &Revision, older: &Revision) -> Result<bool, SourceError> {
     let repository = reader(git_dir)?;
     let (Ok(newer_id), Ok(older_id)) = (Oid::from_str(newer.as_str()), Oid::from_str(older.as_str())) else {
@@ -350,7 +359,7 @@ pub fn holds(git_dir: &Path, newer: &Revision, older: &Revision) -> Result<bool,
     if newer_id == older_id {
         return Ok(true);
     }
-    // What is not there holds nothing, and is held by nothing.
+    // A missing commit has no history and is in no history.
     if repository.find_commit(older_id).is_err() || repository.find_commit(newer_id).is_err() {
         return Ok(false);
     }
@@ -359,21 +368,23 @@ pub fn holds(git_dir: &Path, newer: &Revision, older: &Revision) -> Result<bool,
         .map_err(failed(format!("the history from {older} to {newer}")))
 }
 
-/// A commit by hash, branch, tag or `HEAD`, with `~N` and `^` behind it. git's own revision language is
-/// not used: it can search history by regular expression, which a stranger's branch name must not do.
+/// Finds a commit by hash, branch, tag or `HEAD`, with optional suffixes `~N` and `^`. It does not use git's
+/// own revision syntax, because that can search the history by a regular expression from an untrusted branch
+/// name.
 fn resolve(repository: &Repository, revision: &str) -> Result<Oid, SourceError> {
     let unknown = |reason: &str| SourceError::Revision {
         revision: revision.chars().take(80).collect(),
         reason: reason.into(),
     };
-    let (name, steps) = split_steps(revision).ok_or_else(|| unknown("the suffix is not understood"))?;
+    let (name, steps) = split_steps(revision)
+        .ok_or_else(|| unknown("the suffix is not `~N` or `^`, or has too many steps"))?;
     if !is_name(name) {
         return Err(unknown("use a commit hash, a branch, a tag or HEAD"));
     }
     let mut commit =
         find(repository, name).ok_or_else(|| unknown("no branch, tag or commit has this name"))?;
     for _ in 0..steps {
-        commit = commit.parent(0).map_err(|_| unknown("its history is not that long"))?;
+        commit = commit.parent(0).map_err(|_| unknown("its history has fewer commits"))?;
     }
     Ok(commit.id())
 }
@@ -395,7 +406,7 @@ fn find<'r>(repository: &'r Repository, name: &str) -> Option<git2::Commit<'r>> 
     names.iter().find_map(|name| repository.find_reference(name).ok()?.peel_to_commit().ok())
 }
 
-/// `main~2` is `main` and 2; `^` counts one.
+/// Splits a revision into its name and its number of steps: `main~2` is `main` and 2; `^` is one step.
 fn split_steps(revision: &str) -> Option<(&str, usize)> {
     let end = revision.find(['~', '^']).unwrap_or(revision.len());
     let (name, mut rest) = revision.split_at_checked(end)?;

@@ -1,4 +1,7 @@
-//! Which names of a tree mean what: the same for git and for folders.
+//! Classifies the names of a tree, for git and for plain folders alike.
+//!
+//! In: the entries of a tree. Out: a [`Snapshot`] with project, bases, tenants, ignored and irregular
+//! entries.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,17 +12,17 @@ use crate::model::{Revision, TenantName};
 
 use super::SourceError;
 
-/// Most files under one tenant's folder.
+/// The maximum number of files under one tenant's folder.
 const TENANT_FILES_MAX: usize = 2_000;
-/// Most tenants.
+/// The maximum number of tenants.
 const TENANTS_MAX: usize = 100_000;
-/// Most files under `bases/`.
+/// The maximum number of files under `bases/`.
 const BASES_MAX: usize = 1_000;
-/// Deepest folder below `tenants/<name>/` or `bases/`.
+/// The maximum depth of folders below `tenants/<name>/` or `bases/`.
 pub const DEPTH_MAX: usize = 8;
-/// Longest path.
+/// The maximum length of a path, in bytes.
 const PATH_BYTES_MAX: usize = 1_024;
-/// Most entries that are told of as passed over.
+/// The maximum number of ignored entries that a snapshot lists.
 const IGNORED_MAX: usize = 10_000;
 
 /// Collects a tree's entries into a [`Snapshot`].
@@ -33,27 +36,27 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Notes something that breaks a rule of the repository itself.
+    /// Records an entry that breaks a rule of the repository layout.
     pub fn irregular(&mut self, path: &str, message: impl Into<String>) {
-        // A path over the limit is not shown whole either.
+        // Cuts a path that is over the limit.
         let end = (0..=PATH_BYTES_MAX.min(path.len())).rev().find(|end| path.is_char_boundary(*end));
         let shown = path.get(..end.unwrap_or_default()).unwrap_or_default();
         self.irregular.push((Arc::from(shown), message.into()));
     }
 
-    /// Refuses what stands where a folder belongs.
+    /// Refuses an entry that must be a folder and is not.
     pub fn not_a_folder(&mut self, path: &str, mode: FileMode) {
         self.irregular(path, format!("`{path}` is {} instead of a folder", mode.name()));
     }
 
-    /// Notes what is neither read nor refused.
+    /// Records an entry that genesync neither reads nor refuses.
     fn ignore(&mut self, path: Arc<str>) {
         if self.ignored.len() < IGNORED_MAX {
             self.ignored.push(path);
         }
     }
 
-    /// Takes `genesync.yaml`.
+    /// Adds `genesync.yaml`.
     pub fn project(&mut self, entry: FileEntry) {
         if entry.mode == FileMode::Regular {
             self.project = Some(entry);
@@ -63,12 +66,19 @@ impl Listing {
         }
     }
 
-    /// Refuses a project under a name that is not read: its guards would silently not hold.
+    /// Refuses a project file with a wrong name, because genesync would silently ignore its guards.
     pub fn misnamed_project(&mut self, name: &str) {
-        self.irregular(name, "the project's settings are read from `genesync.yaml`; rename this file");
+        self.irregular(
+            name,
+            "genesync reads the project's settings only from `genesync.yaml`: rename this file",
+        );
     }
 
-    /// Opens a folder under `tenants/`; none (with a finding) where its name can't be a tenant's.
+    /// Adds a tenant for a folder under `tenants/`. If the folder's name cannot be a tenant's name, it
+    /// records a finding and returns none; for a hidden folder it returns none.
+    ///
+    /// # Errors
+    /// There are too many tenants.
     pub fn tenant(&mut self, name: &str) -> Result<Option<TenantName>, SourceError> {
         let path = format!("tenants/{name}");
         if name.starts_with('.') && !odd_name(name) {
@@ -83,7 +93,7 @@ impl Listing {
         if !fits {
             self.irregular(
                 &path,
-                "this folder's name can't be a tenant's: use lower-case letters, digits and dashes",
+                "this folder's name cannot be a tenant's name: use lower-case letters, digits and dashes",
             );
             return Ok(None);
         }
@@ -95,7 +105,7 @@ impl Listing {
         Ok(Some(tenant))
     }
 
-    /// Takes a file below `bases/`.
+    /// Adds a file below `bases/`.
     pub fn base(&mut self, entry: FileEntry) -> Result<(), SourceError> {
         if self.bases.len() >= BASES_MAX {
             return Err(SourceError::Limit { what: format!("over {BASES_MAX} files under bases/") });
@@ -104,15 +114,15 @@ impl Listing {
             if entry.mode == FileMode::Regular {
                 self.bases.push(entry);
             } else {
-                let message = format!("this is {}; only regular files are read", entry.mode.name());
+                let message = format!("this is {}, and genesync reads only regular files", entry.mode.name());
                 self.irregular(&entry.path, message);
             }
         }
         Ok(())
     }
 
-    /// Takes a file below a tenant's folder. Entries that are not regular files are kept: the tenant is
-    /// refused for them, and only that tenant.
+    /// Adds a file below a tenant's folder. It keeps entries that are not regular files, so that genesync
+    /// later refuses that tenant and no other.
     pub fn file(&mut self, tenant: &TenantName, entry: FileEntry) {
         let Some(entry) = self.sift(entry) else { return };
         let files = self.tenants.entry(tenant.clone()).or_default();
@@ -122,26 +132,27 @@ impl Listing {
         }
         let message = format!("this tenant has over {TENANT_FILES_MAX} files");
         let path = format!("tenants/{tenant}");
-        if !self.irregular.iter().any(|(known, told)| **known == *path && *told == message) {
+        if !self.irregular.iter().any(|(known, reported)| **known == *path && *reported == message) {
             self.irregular(&path, message);
         }
     }
 
-    /// Takes a file that lies where none belongs.
+    /// Adds a file that is directly under `tenants/`.
     pub fn stray(&mut self, path: &str) {
         if is_yaml(path) {
-            self.irregular(path, "this file stands outside of any tenant's folder");
+            self.irregular(path, "this file is outside of any tenant's folder");
         } else {
             self.ignore(Arc::from(path));
         }
     }
 
-    /// Takes a folder that lies deeper than folders may.
+    /// Refuses a folder that is deeper than [`DEPTH_MAX`].
     pub fn too_deep(&mut self, path: &str) {
-        self.irregular(path, format!("this folder lies deeper than {DEPTH_MAX} levels"));
+        self.irregular(path, format!("this folder is deeper than {DEPTH_MAX} levels"));
     }
 
-    /// None for what is not read: what is refused for its name, and notes, backups, dot files.
+    /// Returns the entry if genesync reads it. It refuses bad names and ignores hidden files and files that
+    /// are not YAML.
     fn sift(&mut self, entry: FileEntry) -> Option<FileEntry> {
         if entry.path.len() > PATH_BYTES_MAX {
             self.irregular(&entry.path, format!("this path has over {PATH_BYTES_MAX} bytes"));
@@ -150,7 +161,7 @@ impl Listing {
         if odd_name(&entry.path) {
             self.irregular(
                 &entry.path,
-                "this path means something else to some systems: use letters, digits, dashes and dots",
+                "this path has another meaning on some systems: use only letters, digits, dashes and dots",
             );
             return None;
         }
@@ -163,10 +174,10 @@ impl Listing {
         Some(entry)
     }
 
-    /// The snapshot, with everything in path order. `whole` says that no tenant was left out on purpose.
+    /// Returns the snapshot, sorted by path. `whole` is true if the caller listed all tenants.
     ///
     /// # Errors
-    /// There is no tenant in it.
+    /// The listing is whole and has no tenant.
     pub fn finish(mut self, revision: Revision, place: &str, whole: bool) -> Result<Snapshot, SourceError> {
         if whole && self.tenants.is_empty() && self.irregular.is_empty() {
             return Err(SourceError::NoTenants { place: place.to_owned() });
@@ -179,7 +190,7 @@ impl Listing {
         let twins: Vec<Arc<str>> =
             self.tenants.values().map(Vec::as_slice).chain([self.bases.as_slice()]).flat_map(twins).collect();
         for path in twins {
-            self.irregular(&path, "another path differs from this one only in the case of its letters, or in how its accents are encoded");
+            self.irregular(&path, "another path differs from this one only in the case of its letters or in the encoding of its accents");
         }
         self.ignored.sort();
         self.irregular.sort();
@@ -198,15 +209,15 @@ fn is_yaml(name: &str) -> bool {
     name.ends_with(".yaml") || name.ends_with(".yml")
 }
 
-/// Paths that a file system without case, or one that composes accents, takes for one that stands before them.
+/// Returns the paths that equal an earlier path on a file system that ignores case or normalizes accents.
 fn twins(files: &[FileEntry]) -> Vec<Arc<str>> {
     let mut seen = BTreeSet::new();
     files.iter().filter(|file| !seen.insert(folded(&file.path))).map(|file| Arc::clone(&file.path)).collect()
 }
 
-/// Names that mean something else to some file system or tool: git's own folder in its spellings, names of
-/// Windows devices, separators, and characters that hide or turn text. U+FFFD stands for bytes that are not
-/// UTF-8.
+/// Returns whether some file system or tool gives a path another meaning: spellings of `.git`, names of
+/// Windows devices, separators, and characters that hide text or change its direction. U+FFFD replaces bytes
+/// that are not UTF-8.
 fn odd_name(path: &str) -> bool {
     path.split('/').any(|part| {
         part.is_empty()
@@ -222,13 +233,13 @@ fn odd_name(path: &str) -> bool {
     })
 }
 
-/// Characters of no width, and those that turn the direction of text.
+/// Characters of zero width, and characters that change the direction of text.
 const HIDDEN: &[char] = &[
     '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}',
     '\u{202d}', '\u{202e}', '\u{2060}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}', '\u{feff}',
 ];
 
-/// `CON`, `nul.yaml`, `com1`.
+/// Returns whether a name is a Windows device, such as `CON`, `nul.yaml` or `com1`.
 fn is_device(part: &str) -> bool {
     let stem = part.split('.').next().unwrap_or_default().to_ascii_lowercase();
     let numbered = stem.strip_prefix("com").or_else(|| stem.strip_prefix("lpt"));

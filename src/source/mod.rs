@@ -1,7 +1,7 @@
-//! Stage 1 of 7, a port: a repository's commit or a plain folder, as a [`Snapshot`] and readable files.
+//! Stage 1 of 7, a port: reads a repository's commit or a plain folder as a [`Snapshot`] and files.
 //!
 //! In: a path or URL, a revision. Out: a [`Snapshot`] (names and blob ids), and file contents on request.
-//! Never: checks anything out, runs a hook or filter, follows a link or submodule, or takes a URL, path or
+//! Never: checks anything out, runs a hook or filter, follows a link or submodule, or uses a URL, path or
 //! option from the repository. Start reading at [`Source`], then `git.rs`.
 
 mod folder;
@@ -25,97 +25,97 @@ pub use format::Form;
 pub use remote::{Fetching, REMOTE_HEAD, RemoteUrl};
 pub use watch::{Watch, watch, watch_folder};
 
-/// Why a source can't be read.
+/// The reason why genesync cannot read a source.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The path holds no repository.
+    /// The path has no repository.
     #[error("`{path}` is not a git repository")]
     NotARepository {
         /// The path.
         path: PathBuf,
     },
-    /// The text is no URL that genesync fetches from.
+    /// The text is not a URL that genesync fetches from.
     #[error("`{url}` is not a URL that genesync fetches from: {reason}")]
     Url {
         /// The URL, without any password.
         url: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
-    /// The revision is not one that genesync looks up.
+    /// The revision is not a commit of the repository.
     #[error("`{revision}` is not a commit of this repository: {reason}")]
     Revision {
-        /// As given.
+        /// The revision as the user wrote it.
         revision: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// There is nothing under `tenants/`. Never taken for *delete everything*.
-    #[error("found no tenants in {place}; genesync plans and writes nothing")]
+    /// No folder is under `tenants/`. An empty repository never deletes anything.
+    #[error("found no tenants in {place}, so genesync plans and writes nothing")]
     NoTenants {
-        /// Where.
+        /// The folder or the commit.
         place: String,
     },
-    /// A tree that all tenants share is none that git would have written.
-    #[error("the tree of {place} is malformed: `{name}` stands in it twice, out of order, or as a path")]
+    /// A tree that all tenants share is not one that git can write.
+    #[error("the tree of {place} is malformed: the name `{name}` is a duplicate, out of order, or a path")]
     Malformed {
-        /// Which tree.
+        /// The tree.
         place: String,
-        /// The name that can't stand there.
+        /// The invalid name.
         name: String,
     },
-    /// The repository is larger than the limits.
-    #[error("the repository is beyond a limit: {what}")]
+    /// The repository exceeds a limit.
+    #[error("the repository exceeds a limit: {what}")]
     Limit {
-        /// Which.
+        /// The limit.
         what: String,
     },
-    /// git reads the repository, and this build can't.
-    #[error("{what} can't be read: {form}")]
+    /// git supports the repository's format and libgit2 does not.
+    #[error("{what} cannot be read: {form}")]
     Form {
-        /// What was read.
+        /// The object that genesync read.
         what: String,
-        /// The form that it has.
+        /// The repository's format.
         form: Form,
     },
-    /// git said no.
+    /// git returned an error.
     #[error("reading {what} from git failed")]
     Git {
-        /// What was read.
+        /// The object that genesync read.
         what: String,
-        /// What git said.
+        /// The error of libgit2.
         #[source]
         source: git2::Error,
     },
-    /// The file system said no.
+    /// The file system returned an error.
     #[error("reading `{path}` failed")]
     Io {
-        /// What was read.
+        /// The path that genesync read.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },
 }
 
-/// A place that manifests are read from.
+/// A folder or a repository with manifests.
 #[derive(Debug, Clone)]
 pub enum Source {
-    /// Files as they lie in a folder.
+    /// The current files of a folder.
     Folder(PathBuf),
     /// Commits of a git repository: its git directory and the folder inside its trees.
     Repository {
         /// The `.git` directory or the bare repository.
         git_dir: PathBuf,
-        /// Path of the configuration repository's root inside the tree; empty for the tree's root.
+        /// The path of the configuration's root inside the tree; empty for the tree's root.
         prefix: String,
     },
 }
 
-/// Chooses the tenants to list, by the object ids of all; none for every one of them.
+/// Returns the tenants to list, given the object ids of all tenants; none means all tenants.
 pub type Choose<'a> = dyn Fn(&Outline) -> Option<BTreeSet<TenantName>> + 'a;
 
-/// Reads file contents; one for each thread.
+/// Reads file contents; each thread needs its own.
 pub enum Reader {
     /// From a folder.
     Folder(PathBuf),
@@ -124,39 +124,40 @@ pub enum Reader {
 }
 
 impl Source {
-    /// A plain folder.
+    /// Returns a source for a plain folder.
     pub fn folder(path: &Path) -> Self {
         Source::Folder(path.to_owned())
     }
 
-    /// The git repository that a path lies in.
+    /// Returns a source for the git repository that contains a path.
     ///
     /// # Errors
-    /// The path lies in no repository, or git can't open it.
+    /// The path is not in a repository, or git cannot open the repository.
     pub fn repository(path: &Path) -> Result<Self, SourceError> {
         git::open(path)
     }
 
-    /// A remote repository, fetched into a bare cache of its own.
+    /// Fetches a remote repository into its own bare cache.
     ///
     /// # Errors
-    /// The fetch failed; what was fetched before stays usable, but is not returned in its place.
+    /// The fetch failed. The cache keeps the result of an earlier fetch, but this function does not return
+    /// it.
     pub fn remote(url: &RemoteUrl, fetching: &Fetching) -> Result<Self, SourceError> {
         remote::fetch(url, fetching)
     }
 
-    /// What stands at a revision; a folder has only itself.
+    /// Lists the files at a revision. A plain folder ignores the revision.
     ///
     /// # Errors
-    /// The revision is unknown, nothing stands under `tenants/`, or a limit is crossed.
+    /// The revision is unknown, no folder is under `tenants/`, or the repository exceeds a limit.
     pub fn snapshot(&self, revision: &str) -> Result<Snapshot, SourceError> {
         self.snapshot_of(revision, None)
     }
 
-    /// The same with some tenants only; a folder always lists all.
+    /// Lists the files at a revision for some tenants only. A plain folder always lists all tenants.
     ///
     /// # Errors
-    /// As [`Source::snapshot`].
+    /// Like [`Source::snapshot`].
     pub fn snapshot_of(
         &self,
         revision: &str,
@@ -170,10 +171,10 @@ impl Source {
         }
     }
 
-    /// The commit that a revision names.
+    /// Returns the commit that a revision names.
     ///
     /// # Errors
-    /// There is none, or the source is a plain folder.
+    /// No commit has this name, or the source is a plain folder.
     pub fn head(&self, revision: &str) -> Result<Revision, SourceError> {
         match self {
             Source::Folder(path) => Err(SourceError::NotARepository { path: path.clone() }),
@@ -181,7 +182,7 @@ impl Source {
         }
     }
 
-    /// When a commit was made, as far as it says so.
+    /// Returns the time of a commit; none if it is unknown or the source is a plain folder.
     pub fn committed_at(&self, revision: &Revision) -> Option<Timestamp> {
         match self {
             Source::Folder(_) => None,
@@ -189,7 +190,7 @@ impl Source {
         }
     }
 
-    /// How many files lie there otherwise than they were committed last; none if that can't be found out.
+    /// Returns the number of files that differ from the newest commit; none if genesync cannot determine it.
     pub fn uncommitted(&self) -> Option<usize> {
         match self {
             Source::Folder(_) => Some(0),
@@ -197,10 +198,10 @@ impl Source {
         }
     }
 
-    /// What stands at a revision by object id alone, and a listing of the tenants that are chosen by it.
+    /// Returns the object ids of all tenants at a revision, and lists the files of the chosen tenants.
     ///
     /// # Errors
-    /// As [`Source::snapshot`], or the source is a plain folder: it has no ids.
+    /// Like [`Source::snapshot`], or the source is a plain folder, which has no object ids.
     pub fn survey(&self, revision: &str, choose: &Choose<'_>) -> Result<(Outline, Snapshot), SourceError> {
         match self {
             Source::Folder(path) => Err(SourceError::NotARepository { path: path.clone() }),
@@ -208,10 +209,10 @@ impl Source {
         }
     }
 
-    /// Whether `newer` holds `older` in its history, or is it.
+    /// Returns whether `older` is `newer` or in its history. An unknown commit is in no history and has none.
     ///
     /// # Errors
-    /// git can't walk the history. An unknown commit is not an error: it is in no history, and has none.
+    /// git cannot read the history.
     pub fn holds(&self, newer: &Revision, older: &Revision) -> Result<bool, SourceError> {
         match self {
             Source::Folder(_) => Ok(true),
@@ -219,10 +220,10 @@ impl Source {
         }
     }
 
-    /// The first parent of a commit; none for the first commit of all.
+    /// Returns the first parent of a commit; none if the commit has no parents.
     ///
     /// # Errors
-    /// There is no such commit, its parent is not in this clone, or the source is a plain folder.
+    /// The commit is unknown, its parent is not in this clone, or the source is a plain folder.
     pub fn parent(&self, revision: &str) -> Result<Option<Revision>, SourceError> {
         match self {
             Source::Folder(path) => Err(SourceError::NotARepository { path: path.clone() }),
@@ -230,10 +231,10 @@ impl Source {
         }
     }
 
-    /// What to read contents with.
+    /// Returns a reader of file contents.
     ///
     /// # Errors
-    /// git can't open the repository.
+    /// git cannot open the repository.
     pub fn reader(&self) -> Result<Reader, SourceError> {
         match self {
             Source::Folder(path) => Ok(Reader::Folder(path.clone())),
@@ -245,10 +246,11 @@ impl Source {
 }
 
 impl Reader {
-    /// A file's bytes, cut after `bytes_max + 1` so that a reader can tell that it is too large.
+    /// Returns at most `bytes_max + 1` bytes of a file. A result of this length means that the file is too
+    /// large.
     ///
     /// # Errors
-    /// It can't be read.
+    /// genesync cannot read the file.
     pub fn read(&self, entry: &FileEntry, bytes_max: usize) -> Result<Arc<[u8]>, SourceError> {
         match self {
             Reader::Folder(root) => folder::read(root, entry, bytes_max),

@@ -1,6 +1,8 @@
-//! Fetching a remote repository into a bare cache.
+//! Fetches a remote repository into a bare cache.
+//!
+//! In: a [`RemoteUrl`] and the operator's [`Fetching`] settings. Out: a [`Source`] for the cache.
 
-#![expect(clippy::disallowed_methods, reason = "this module keeps the cache")]
+#![expect(clippy::disallowed_methods, reason = "this module manages the cache")]
 
 use std::cell::Cell;
 use std::fmt;
@@ -18,31 +20,32 @@ use crate::model::{Secret, json};
 use crate::private;
 use url::Url;
 
-/// Most bytes of one fetch.
+/// The maximum number of bytes of one fetch.
 const FETCH_BYTES_MAX: usize = 1 << 30;
-/// A lock of this age is nobody's: a fetch is left to itself long before.
+/// The age after which no process uses a lock: genesync abandons a fetch long before.
 const LOCK_AGE: Duration = Duration::from_secs(600);
-/// Most objects of one fetch.
+/// The maximum number of objects of one fetch.
 const FETCH_OBJECTS_MAX: usize = 5_000_000;
 
-/// A URL that genesync fetches from: `https://`, `ssh://`, `git@host:path` or `file://`, with no password in it.
+/// A URL that genesync fetches from: `https://`, `ssh://`, `git@host:path` or `file://`, without a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteUrl(String);
 
 impl RemoteUrl {
-    /// Whether a text is meant as a URL rather than as a path.
+    /// Returns whether a text looks like a URL and not like a path.
     pub fn looks_like(text: &str) -> bool {
         text.contains("://") || text.contains("::") || scp_form(text).is_some()
     }
 
-    /// Takes a URL apart and checks every part.
+    /// Splits a URL and checks each part.
     ///
     /// # Errors
-    /// The scheme is another one, the URL holds a password, or a part could be taken for an option.
+    /// genesync does not support the scheme, the URL contains a password, or git could read a part as an
+    /// option.
     pub fn parse(text: &str) -> Result<Self, SourceError> {
         let refuse = |reason| Err(SourceError::Url { url: without_password(text), reason });
         if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return refuse("it holds white space or control characters");
+            return refuse("it contains white space or control characters");
         }
         let text = match scp_form(text) {
             Some((user_and_host, path)) => format!("ssh://{user_and_host}/{}", path.trim_start_matches('/')),
@@ -55,7 +58,7 @@ impl RemoteUrl {
             return if rest.starts_with('/') {
                 Ok(Self(text.clone()))
             } else {
-                refuse("a file URL holds an absolute path")
+                refuse("a file URL must have an absolute path")
             };
         }
         if scheme != "https" && scheme != "ssh" {
@@ -67,10 +70,10 @@ impl RemoteUrl {
             None => (None, authority),
         };
         if user.is_some_and(|user| user.contains(':')) || (scheme == "https" && user.is_some()) {
-            return refuse("credentials don't belong into a URL; set GENESYNC_GIT_TOKEN instead");
+            return refuse("a URL must not contain credentials: set GENESYNC_GIT_TOKEN instead");
         }
         if user.is_some_and(|user| user.is_empty() || user.starts_with('-')) {
-            return refuse("the user name could be taken for an option");
+            return refuse("the user name is empty, or git could read it as an option");
         }
         let (host_name, port) = host.split_once(':').unwrap_or((host, "443"));
         if !(1..=5).contains(&port.len()) || !port.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -78,10 +81,13 @@ impl RemoteUrl {
         }
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
         if host_name.is_empty() || host_name.starts_with('-') || !host_name.bytes().all(plain) {
-            return refuse("the host name is not one");
+            return refuse("the host name is not valid");
         }
-        if path.is_empty() || path.starts_with('-') {
-            return refuse("there is no path to a repository");
+        if path.is_empty() {
+            return refuse("it has no path to a repository");
+        }
+        if path.starts_with('-') {
+            return refuse("git could read the path as an option");
         }
         Ok(Self(text.clone()))
     }
@@ -93,7 +99,7 @@ impl fmt::Display for RemoteUrl {
     }
 }
 
-/// `git@host:path` as its two parts. A Windows path (`C:\…`) and a URL are not of this form.
+/// Splits `git@host:path` into its two parts. A Windows path (`C:\…`) and a URL do not have this form.
 fn scp_form(text: &str) -> Option<(&str, &str)> {
     let (head, path) = text.split_once(':')?;
     let form = head.contains('@') && !head.contains('/') && !path.starts_with("//") && !path.starts_with(':');
@@ -106,21 +112,22 @@ fn without_password(text: &str) -> String {
     format!("{scheme}://{rest}").chars().take(120).collect()
 }
 
-/// The branch that the remote calls its `HEAD`, as the cache keeps it.
+/// The reference in the cache that keeps the remote's `HEAD`.
 pub const REMOTE_HEAD: &str = "refs/genesync/head";
 
-/// How the operator has repositories fetched.
+/// The operator's settings for fetching repositories.
 #[derive(Debug, Clone)]
 pub struct Fetching {
-    /// Where the caches of all remote repositories are.
+    /// The folder with the caches of all remote repositories.
     pub cache: PathBuf,
-    /// The token to fetch with over https.
+    /// The token for fetching over https.
     pub token: Option<Secret>,
-    /// The proxy that https leaves through.
+    /// The proxies for https.
     pub proxies: Proxies,
 }
 
-/// Fetches all branches into a bare repository of the URL's own.
+/// Fetches all branches into the URL's own bare repository. If git fails and genesync removes old locks, it
+/// tries again.
 pub fn fetch(url: &RemoteUrl, fetching: &Fetching) -> Result<Source, SourceError> {
     let fetched = fetch_once(url, fetching);
     match &fetched {
@@ -131,20 +138,20 @@ pub fn fetch(url: &RemoteUrl, fetching: &Fetching) -> Result<Source, SourceError
     }
 }
 
-/// The folder of a URL in the cache.
+/// Returns the name of a URL's folder in the cache.
 fn name_of(url: &RemoteUrl) -> String {
     json::digest_bytes(url.0.as_bytes()).trim_start_matches("sha256:").chars().take(24).collect()
 }
 
-/// Takes away the locks of a process that was killed in the middle of a fetch: git waits for whoever holds one,
-/// and here nobody will let go. True where there were any.
+/// Removes the locks of a process that was killed during a fetch. Without this, each later fetch fails,
+/// because no process releases them. Returns true if it removed a lock.
 fn sweep_locks(folder: &Path) -> bool {
     let mut swept = false;
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let Ok(metadata) = entry.metadata() else { continue };
         if metadata.is_dir() {
-            // Objects are written under names of their own.
+            // git writes objects under unique names, without locks.
             swept |= entry.file_name() != "objects" && sweep_locks(&path);
         } else if path.extension().is_some_and(|extension| extension == "lock") {
             let age = metadata.modified().ok().and_then(|at| at.elapsed().ok());
@@ -203,14 +210,15 @@ fn fetch_once(url: &RemoteUrl, fetching: &Fetching) -> Result<Source, SourceErro
     Ok(Source::Repository { git_dir, prefix: String::new() })
 }
 
-/// The user's ssh agent, or the operator's token. Host keys are checked against `known_hosts`.
+/// Returns the credentials: the user's ssh agent or the operator's token. libgit2 checks host keys against
+/// `known_hosts`.
 fn credentials(
     user: Option<&str>,
     allowed: CredentialType,
     token: Option<&Secret>,
     attempt: u8,
 ) -> Result<Cred, git2::Error> {
-    // libgit2 asks again after a refusal, for ever.
+    // After a refusal, libgit2 asks again without a limit.
     if attempt > 3 {
         return Err(git2::Error::from_str("the remote refused the credentials"));
     }
@@ -222,6 +230,6 @@ fn credentials(
     }
     match token {
         Some(token) => Cred::userpass_plaintext("x-access-token", token.expose()),
-        None => Err(git2::Error::from_str("the remote asks for credentials; set GENESYNC_GIT_TOKEN")),
+        None => Err(git2::Error::from_str("the remote requires credentials: set GENESYNC_GIT_TOKEN")),
     }
 }

@@ -1,5 +1,7 @@
-//! Wakes whoever waits for a local repository: its branches moved. Only a hint: what changed is read from
-//! the repository, and it is read again in any case after a while.
+//! Watches a local folder or repository for changes.
+//!
+//! In: a folder or git directory. Out: a call of `on_change`. The call is only a signal: the caller reads the
+//! change from the folder or repository, and also polls it.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -7,29 +9,29 @@ use std::time::Duration;
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
-/// A commit writes several files: they are one change.
+/// The quiet time after which the writes of one commit count as complete.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// How long a save is waited out.
+/// The quiet time after which the writes of one save in an editor count as complete.
 const SAVE_SETTLE: Duration = Duration::from_millis(15);
 
-/// Watches until it is dropped.
+/// A watch on a folder; dropping it ends the watch.
 pub struct Watch {
     _watcher: RecommendedWatcher,
 }
 
-/// Calls `on_change` after files of a folder changed. What changed is read from the folder: a new folder's own files
-/// may go unseen.
+/// Calls `on_change` after files of a folder changed. The caller must read the folder again, because the
+/// system can miss events for files in a new folder.
 ///
 /// # Errors
-/// The system can't watch the folder.
+/// The system cannot watch the folder.
 pub fn watch_folder(folder: &Path, on_change: impl Fn() + Send + 'static) -> Result<Watch, notify::Error> {
     let (sender, changes) = mpsc::channel::<()>();
     let mut watcher = notify::recommended_watcher(move |event: Result<Event, notify::Error>| {
         let inside_git = |path: &PathBuf| path.components().any(|part| part.as_os_str() == ".git");
         let Ok(event) = event else { return };
         if !matches!(event.kind, EventKind::Access(_)) && !event.paths.iter().all(inside_git) {
-            // Nobody listens once the watch is dropped.
+            // After the watch is dropped, no thread receives.
             let _ = sender.send(());
         }
     })?;
@@ -47,7 +49,7 @@ pub fn watch_folder(folder: &Path, on_change: impl Fn() + Send + 'static) -> Res
 /// Calls `on_change` after the branches of a repository moved.
 ///
 /// # Errors
-/// The system can't watch the folder; polling alone is enough.
+/// The system cannot watch the folder. Polling is sufficient then.
 pub fn watch(git_dir: &Path, on_change: impl Fn() + Send + 'static) -> Result<Watch, notify::Error> {
     let (sender, changes) = mpsc::channel::<()>();
     let root = git_dir.to_owned();
@@ -56,7 +58,7 @@ pub fn watch(git_dir: &Path, on_change: impl Fn() + Send + 'static) -> Result<Wa
         if !matches!(event.kind, EventKind::Access(_))
             && event.paths.iter().any(|path| is_branch(&root, path))
         {
-            // Nobody listens once the watch is dropped.
+            // After the watch is dropped, no thread receives.
             let _ = sender.send(());
         }
     })?;
@@ -71,7 +73,7 @@ pub fn watch(git_dir: &Path, on_change: impl Fn() + Send + 'static) -> Result<Wa
     Ok(Watch { _watcher: watcher })
 }
 
-/// `HEAD`, `packed-refs` and what lies under `refs/`, but no lock of any of them.
+/// Returns whether a path is `HEAD`, `packed-refs` or under `refs/`, and not a lock.
 fn is_branch(root: &Path, path: &Path) -> bool {
     let inside: PathBuf = path.strip_prefix(root).map(Path::to_owned).unwrap_or_default();
     let lock = inside.extension().is_some_and(|extension| extension == "lock");

@@ -1,4 +1,6 @@
-//! The files of a work tree beside what git knows of them: which are not committed, which are submodules.
+//! Compares the files of a work tree with git.
+//!
+//! In: a git directory or a folder. Out: the number of uncommitted files, and the paths of submodules.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,11 +9,12 @@ use git2::{IndexEntryExtendedFlag, IndexEntryFlag, Repository, RepositoryOpenFla
 
 use super::git;
 
-/// git's mode of an entry that names a commit of another repository.
+/// The git mode of a submodule entry.
 const GITLINK: u32 = 0o160000;
 
-/// How many files of the work tree differ from the newest commit: 0 if there is no work tree. None if its index can't be
-/// read, as one that is sparse itself: libgit2 knows no such extension.
+/// Returns the number of files in the work tree that differ from the newest commit; 0 if the repository has
+/// no work tree. Returns none if git cannot read the index: for example, libgit2 does not support a sparse
+/// index.
 pub fn uncommitted(git_dir: &Path, prefix: &str) -> Option<usize> {
     let repository = git::reader(git_dir).ok()?;
     if repository.is_bare() {
@@ -25,20 +28,20 @@ pub fn uncommitted(git_dir: &Path, prefix: &str) -> Option<usize> {
     }
     let statuses = repository.statuses(Some(&mut options)).ok()?;
     let index = repository.index().ok()?;
-    // `clone --no-checkout` writes no index: the files were never there, so their absence is no edit.
+    // `clone --no-checkout` writes no index. The files never existed, so a missing file is not an edit.
     let checked_out = index.path().is_some_and(Path::exists);
     let differs = |path: &str, status: Status| {
         if !checked_out {
             return status.contains(Status::WT_NEW);
         }
-        // Sparse checkouts mark what they leave out; git's own status passes over such entries.
+        // A sparse checkout marks the entries that it leaves out, and `git status` ignores marked entries.
         let marked = index.get_path(Path::new(path), 0).is_some_and(|entry| {
             let skipped = IndexEntryExtendedFlag::from_bits_truncate(entry.flags_extended).is_skip_worktree();
             skipped || IndexEntryFlag::from_bits_truncate(entry.flags).is_valid()
         });
         !marked || status.intersects(Status::INDEX_NEW | Status::INDEX_MODIFIED | Status::INDEX_TYPECHANGE)
     };
-    // A name that is not UTF-8 is none that genesync reads, and an edit all the same.
+    // genesync does not read a file whose name is not UTF-8, but counts it as an edit.
     Some(
         statuses
             .iter()
@@ -47,8 +50,8 @@ pub fn uncommitted(git_dir: &Path, prefix: &str) -> Option<usize> {
     )
 }
 
-/// The submodules below a folder, as paths relative to it. Empty if the folder lies in no repository: then a
-/// submodule shows only by the `.git` inside it.
+/// Returns the submodules below a folder, as paths relative to the folder. The set is empty if the folder is
+/// not in a repository; then only the `.git` inside a submodule identifies it.
 pub fn submodules(folder: &Path) -> BTreeSet<String> {
     let known = || {
         let ceiling: [&Path; 0] = [];

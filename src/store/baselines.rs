@@ -1,4 +1,5 @@
-//! What fields that git does not name are compared with, where the base of their object does not tell.
+//! Baselines: the values with which genesync compares fields that git does not name, if the base of their
+//! object does not hold them.
 
 use futures::FutureExt as _;
 use sqlx::{Any, Transaction};
@@ -13,8 +14,8 @@ use crate::model::unmanaged::Noticed;
 use crate::model::{Baseline, ObjectRef, Record, TenantName};
 
 impl Store {
-    /// Writes down what a person accepted of a tenant, what is left of what was noticed there, and that they did: all or
-    /// nothing.
+    /// Writes in one transaction what a person accepted for a tenant, the noticed changes that are left, and
+    /// a line of the history.
     ///
     /// # Errors
     /// As [`Store::append`].
@@ -23,9 +24,9 @@ impl Store {
         lease: &Lease,
         records: &[Record],
         left: &[Noticed],
-        told: &str,
+        reported: &str,
     ) -> Result<(), StoreError> {
-        again_if_taken_back(|| self.try_accept(lease, records, left, told).boxed()).await
+        again_if_taken_back(|| self.try_accept(lease, records, left, reported).boxed()).await
     }
 
     async fn try_accept(
@@ -33,9 +34,9 @@ impl Store {
         lease: &Lease,
         records: &[Record],
         left: &[Noticed],
-        told: &str,
+        reported: &str,
     ) -> Result<(), StoreError> {
-        let doing = "accepting what is live";
+        let doing = "accepting the live values";
         let mut transaction = self.writer.begin(doing).await?;
         self.append_within(&mut transaction, lease, records).await?;
         let left = if left.is_empty() { String::new() } else { json(&left)? };
@@ -46,13 +47,13 @@ impl Store {
             .engine
             .query("INSERT INTO history (tenant, at, kind, detail) VALUES ($1, {now}, 'accepted', $2)")
             .bind(lease.tenant.to_string())
-            .bind(told.to_owned())
+            .bind(reported.to_owned())
             .execute(&mut *transaction);
         line.await.map_err(failed(doing))?;
         transaction.commit().await.map_err(failed(doing))
     }
 
-    /// Keeps a baseline, or forgets it.
+    /// Writes a baseline, or deletes it for `None`.
     pub(super) async fn write_baseline(
         &self,
         transaction: &mut Transaction<'_, Any>,

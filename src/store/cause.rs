@@ -6,15 +6,15 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClaimCause {
-    /// Git says something new for it.
+    /// A commit changed its desired configuration.
     Commit,
-    /// It was not looked at for the length of the resync interval.
+    /// The resync interval has passed since its last run.
     Resync,
-    /// A run of it did not end well.
+    /// Its last run failed.
     Retry,
-    /// Somebody asked.
+    /// An operator asked for a run.
     Operator,
-    /// Whoever worked on it is gone.
+    /// The process that worked on it is gone.
     Takeover,
 }
 
@@ -28,7 +28,7 @@ impl ClaimCause {
         ClaimCause::Takeover,
     ];
 
-    /// The word in store, output and metrics.
+    /// Returns the name in store, output and metrics.
     pub fn name(self) -> &'static str {
         match self {
             ClaimCause::Commit => "commit",
@@ -39,7 +39,7 @@ impl ClaimCause {
         }
     }
 
-    /// The cause with this word; a run that was under way was taken over.
+    /// Returns the cause of this name. Any other name, such as `running`, is a takeover.
     pub fn from_name(name: &str) -> Self {
         ClaimCause::ALL.iter().copied().find(|cause| cause.name() == name).unwrap_or(ClaimCause::Takeover)
     }

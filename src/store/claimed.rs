@@ -1,4 +1,4 @@
-//! What a lease is, what is asked for with one, and what is known of a tenant that is leased.
+//! Leases, the parameters of a claim, and what the store knows of a claimed tenant.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,72 +17,73 @@ use crate::model::{CredentialsName, Revision, Status, TenantName};
 pub struct Lease {
     /// The tenant.
     pub tenant: TenantName,
-    /// Grows with every holder.
+    /// The fencing token: it grows with every holder.
     pub token: i64,
-    /// The digest of what git says, that the run is planned from; with one, the journal takes no intent
-    /// once git says otherwise.
+    /// The digest of the desired configuration that the run is planned from. If it is set, the journal
+    /// refuses intents once git has another one.
     pub wanted: Option<Arc<str>>,
-    /// Whether an operator opened the guard `pause`: then the journal takes intents of a paused tenant.
+    /// Whether an operator opened the guard `pause`: then the journal accepts intents of a paused tenant.
     pub over_pause: bool,
     /// Whether the operator opened the guard `run-off`.
     pub over_off: bool,
 }
 
-/// A leased tenant as a commit has it.
+/// A leased tenant at one commit.
 #[derive(Debug, Clone, Copy)]
 pub struct Begin<'a> {
     /// Its lease.
     pub lease: &'a Lease,
-    /// Digest of what the commit says.
+    /// Digest of its desired configuration in the commit.
     pub wanted: &'a str,
-    /// Its wave there.
+    /// Its wave in the commit.
     pub wave: u32,
-    /// Whether the commit becomes the repository's head: then it ends the holds that it answers.
+    /// Whether the commit becomes the repository's head: then it ends the holds that waited for a change of
+    /// git.
     pub is_head: bool,
 }
 
-/// A question for tenants that are due.
+/// The parameters of a claim of due tenants.
 #[derive(Debug, Clone)]
 pub struct Claim<'a> {
-    /// Most tenants.
+    /// Largest number of tenants.
     pub limit: usize,
-    /// How long each is leased.
+    /// Duration of each lease.
     pub lease: Duration,
-    /// Credentials that have enough runs already.
+    /// Credentials that have their largest number of runs already.
     pub saturated: &'a BTreeSet<CredentialsName>,
-    /// How long later waves wait for a tenant that cannot be reached.
+    /// How long later waves wait for an unreachable tenant.
     pub patience: Duration,
-    /// The repository and the head that this replica has read: at any other than the one agreed on it claims
-    /// nothing, because it does not know what git says.
+    /// The repository and the head that this replica has read. If the replicas agreed on another head, the
+    /// claim returns nothing.
     pub head: (&'a str, &'a Revision),
 }
 
-/// A tenant that is ours to work on.
+/// A tenant that this process has leased.
 #[derive(Debug, Clone)]
 pub struct Claimed {
     /// The lease.
     pub lease: Lease,
-    /// Digest of what git says.
+    /// Digest of its desired configuration.
     pub wanted: Arc<str>,
-    /// Whether the store knows another one, of the head: then no head has brought this change yet.
+    /// Whether the store has another digest: then no head has brought this change yet.
     pub is_new: bool,
     /// Whether the last run that was in sync was at that digest.
     pub applied: bool,
-    /// Whether there was such a run at all, or one that wrote something.
+    /// Whether any earlier run was in sync or wrote something.
     pub was_applied: bool,
-    /// Why it was due.
+    /// Why the tenant was due.
     pub cause: ClaimCause,
     /// Failures in a row.
     pub failures: u32,
     /// The status that the last run ended with.
     pub status: Status,
-    /// Why it was so.
+    /// The reason for that status.
     pub reason: String,
-    /// What was known of changes in fields that git does not name.
+    /// Known changes in fields that git does not name.
     pub unmanaged: Vec<Noticed>,
-    /// How it stands towards later waves.
+    /// What it means for later waves.
     pub standing: Standing,
-    /// Since when it can't be reached; none where it was reached last.
+    /// Since when it is unreachable; none if the last run reached it.
     pub unavailable_since: Option<Timestamp>,
     /// Its wave.
     pub wave: u32,
@@ -90,7 +91,7 @@ pub struct Claimed {
     pub waits_for: Option<u32>,
     /// Whether a person ended a guard's hold on this very change.
     pub released: bool,
-    /// Whether it is watched only, and why.
+    /// Why genesync only watches it; none if it is managed.
     pub pause: Option<Pause>,
 }
 

@@ -1,4 +1,4 @@
-//! How runs ended: what is written down of them, and when their tenants are due again.
+//! Results of runs: what the store records of them, and when their tenants are due again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,83 +18,85 @@ use crate::model::standing::Standing;
 use crate::model::unmanaged::Noticed;
 use crate::model::{Guard, Precedents, Revision, Status, TenantName};
 
-const DOING: &str = "writing down how runs ended";
+const DOING: &str = "recording the results of runs";
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finished {
     /// Its lease.
     pub lease: Lease,
-    /// The digest of what git says, that the run was planned from.
+    /// The digest of the desired configuration that the run was planned from.
     pub wanted: Arc<str>,
-    /// How its tenant is; none if the run says nothing of it, and the status before stands.
+    /// The status of its tenant; none if the status before the run stays.
     pub status: Option<Status>,
-    /// Why; empty where there is nothing to say.
+    /// The reason for the status; may be empty.
     pub reason: String,
-    /// How it stands towards later waves; none if that is as it was.
+    /// What it means for later waves; none if that did not change.
     pub standing: Option<Standing>,
     /// The wave that its change waits for.
     pub waits_for: Option<u32>,
-    /// Whether live equals git now.
+    /// Whether the live configuration equals git now.
     pub in_sync: bool,
-    /// Whether something of ours took force in this run, or was found to have done so.
+    /// Whether a write of genesync took effect in this run, or the run found one that had.
     pub touched: bool,
-    /// Whether somebody else's change is in force; none where that is not known.
+    /// Whether a change of another user is in force; none if unknown.
     pub drifted: Option<bool>,
-    /// Whether its organizations were looked at at all.
+    /// Whether the run read any of its organizations.
     pub looked: bool,
-    /// Changes in fields that git does not name; none where nothing new is known of them.
+    /// Changes in fields that git does not name; none if the run found out nothing about them.
     pub unmanaged: Option<Vec<Noticed>>,
     /// Failures in a row.
     pub failures: u32,
-    /// When to look again, and why then.
+    /// The wait until the next run, and its cause.
     pub again: (Duration, ClaimCause),
-    /// What the commit says of the guards of its organizations, where these are as it says and that is news.
+    /// The guard settings of the commit for its organizations, if the organizations equal the commit and the
+    /// store has other settings.
     pub said: Precedents,
-    /// Its commit, if something of it is in force or is kept as applied: a head that nothing came of may be replaced.
+    /// Its commit, if something of it is in force or recorded as applied. A head of which nothing was applied
+    /// may be replaced.
     pub came_of: Option<Revision>,
-    /// Guards that were open for it.
+    /// Guards that were open for the run.
     pub opened: BTreeSet<Guard>,
-    /// The run, where it did or found something.
+    /// The row of the run; none if it neither did nor found anything.
     pub run: Option<RunRow>,
-    /// Lines for the history: kind and text.
+    /// Lines for the history: kind and displayed text.
     pub history: Vec<(&'static str, String)>,
 }
 
-/// A run as it is kept.
+/// A row of the table `runs`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRow {
-    /// When it began.
+    /// When the run began.
     pub started_at: Timestamp,
-    /// At which commit.
+    /// The commit.
     pub revision: Revision,
-    /// Why it ran.
+    /// The cause of the run.
     pub cause: ClaimCause,
-    /// Writes accepted.
+    /// Writes that the API accepted.
     pub writes: usize,
-    /// Writes refused because somebody else wrote first.
+    /// Writes that the API refused because another user wrote first.
     pub conflicts: u32,
-    /// The word for how it ended.
+    /// The name of the status.
     pub status: &'static str,
     /// Who ran it by hand, and why; none for the controller and for scheduled jobs.
     pub asked: Option<Asked>,
 }
 
-/// Who ran something by hand, as the process says of itself, and why.
+/// Who ran a command by hand, as the process claims, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// A user and a machine, such as `mara@ops-1`.
     pub by: String,
-    /// The guards that were opened and the reason given; empty for none.
+    /// The opened guards and the given reason; may be empty.
     pub why: String,
 }
 
 impl Store {
-    /// Writes down how runs ended, when their tenants are due again, and gives their leases back. What
-    /// became due meanwhile stays due.
+    /// Records the results of runs and when their tenants are due again, and releases their leases. A tenant
+    /// that became due meanwhile stays due.
     ///
     /// # Errors
-    /// The database failed; the leases run out and the tenants are due then.
+    /// The database failed; the tenants are due again when their leases expire.
     pub async fn finish(&self, finished: &[Finished]) -> Result<(), StoreError> {
         again_if_taken_back(|| self.try_finish(finished).boxed()).await
     }
@@ -104,7 +106,7 @@ impl Store {
         let held = self.still_held(&mut transaction, finished).await?;
         let finished: Vec<&Finished> =
             finished.iter().filter(|done| held.contains(done.lease.tenant.as_str())).collect();
-        // Before the tenants' rows: taking a head locks in that order.
+        // Before the tenants' rows, because `advance` locks in that order.
         self.mark_written(&mut transaction, &finished).await?;
         let rows: Vec<_> = finished.iter().map(|done| row_of(done)).collect();
         let runs: Vec<_> = finished.iter().filter_map(|done| run_of(done)).collect();
@@ -121,7 +123,7 @@ impl Store {
         for (organization, of_it) in finished.iter().flat_map(|done| &done.said) {
             said.push((organization.clone(), json(of_it)?));
         }
-        // Whatever became of the rest: the next write asks a person again.
+        // A guard that was used closes, also if the run did not finish: the next write asks a person again.
         let used = finished.iter().filter(|done| done.touched || done.in_sync && !done.said.is_empty());
         let used: Vec<(&TenantName, Guard)> =
             used.flat_map(|done| done.opened.iter().map(|guard| (&done.lease.tenant, *guard))).collect();
@@ -141,8 +143,9 @@ impl Store {
         transaction: &mut Transaction<'_, Any>,
         finished: &[Finished],
     ) -> Result<BTreeSet<String>, StoreError> {
-        // Only whose lease is still ours, and stays so to the end of this: another holder's view is newer. One that was given
-        // back is of a run that is written down already, whose answer was lost.
+        // Keeps only tenants whose lease this process holds, and locks these leases until the commit: another
+        // holder's view is newer. A released lease is of a run that is recorded already but whose answer was
+        // lost.
         let held = self
             .engine
             .query(
@@ -164,10 +167,9 @@ impl Store {
         transaction: &mut Transaction<'_, Any>,
         rows: &[serde_json::Value],
     ) -> Result<(), StoreError> {
-        // What was written of a commit that is not in force everywhere is neither it nor the one before: a commit that
-        // goes back changes such a tenant as well.
-        // Where git said something else meanwhile, the tenant may even be invalid by now, and a run from before has
-        // nothing to say of how it is.
+        // `partly`: some writes of the commit are in force and others are not, so a revert changes this
+        // tenant too. If `wanted` changed during the run, the tenant may even be invalid now, and the run
+        // does not set its status.
         let updated = self
             .engine
             .query(
@@ -176,18 +178,18 @@ impl Store {
                      r.value->>'wanted' AS wanted, r.value->>'cause' AS cause, r.value->>'trouble' AS trouble,
                      CAST(r.value->>'token' AS BIGINT) AS token, CAST(r.value->>'failures' AS BIGINT) AS failures,
                      CAST(r.value->>'inSync' AS BIGINT) AS in_sync, CAST(r.value->>'drifted' AS BIGINT) AS drifted,
-                     CAST(r.value->>'told' AS BIGINT) AS told, CAST(r.value->>'looked' AS BIGINT) AS looked,
+                     CAST(r.value->>'hasStatus' AS BIGINT) AS has_status, CAST(r.value->>'looked' AS BIGINT) AS looked,
                      CAST(r.value->>'touched' AS BIGINT) AS touched, CAST(r.value->>'again' AS BIGINT) AS again,
                      r.value->>'unmanaged' AS unmanaged, CAST(r.value->>'noticed' AS BIGINT) AS noticed,
                      r.value->>'standing' AS standing, CAST(r.value->>'waitsFor' AS BIGINT) AS waits_for
                    FROM {each:1})
                  UPDATE tenants SET
-                   status = CASE WHEN tenants.wanted <> f.wanted OR f.told = 0 THEN tenants.status ELSE f.status END,
-                   reason = CASE WHEN tenants.wanted <> f.wanted OR f.told = 0 THEN tenants.reason ELSE f.reason END,
-                   trouble = CASE WHEN tenants.wanted <> f.wanted OR f.told = 0 THEN tenants.trouble ELSE f.trouble END,
+                   status = CASE WHEN tenants.wanted <> f.wanted OR f.has_status = 0 THEN tenants.status ELSE f.status END,
+                   reason = CASE WHEN tenants.wanted <> f.wanted OR f.has_status = 0 THEN tenants.reason ELSE f.reason END,
+                   trouble = CASE WHEN tenants.wanted <> f.wanted OR f.has_status = 0 THEN tenants.trouble ELSE f.trouble END,
                    failures = f.failures,
                    unmanaged = CASE WHEN f.noticed = 1 THEN f.unmanaged ELSE tenants.unmanaged END,
-                   since = CASE WHEN tenants.wanted <> f.wanted OR f.told = 0 OR tenants.status = f.status
+                   since = CASE WHEN tenants.wanted <> f.wanted OR f.has_status = 0 OR tenants.status = f.status
                                 THEN tenants.since ELSE {now} END,
                    standing = CASE WHEN tenants.wanted <> f.wanted OR f.standing = '' THEN tenants.standing
                                    ELSE f.standing END,
@@ -216,7 +218,7 @@ impl Store {
         updated.await.map(drop).map_err(failed(DOING))
     }
 
-    /// Marks a head of which something came.
+    /// Marks the heads of which something was applied.
     async fn mark_written(
         &self,
         transaction: &mut Transaction<'_, Any>,
@@ -245,8 +247,9 @@ impl Store {
         transaction: &mut Transaction<'_, Any>,
         rows: &[serde_json::Value],
     ) -> Result<(), StoreError> {
-        // A hold waits for somebody to decide about a difference. Where there is none any more (the commit was
-        // taken back, or applied by hand) it would only keep the next drift from being set back, unseen.
+        // A hold waits for a person to decide about a difference. If the difference is gone, because the
+        // commit was reverted or applied by hand, the hold would only keep genesync from reverting the next
+        // drift.
         let settled = self
             .engine
             .query(
@@ -335,7 +338,7 @@ fn row_of(done: &Finished) -> serde_json::Value {
         "unmanaged": noticed,
         "inSync": i64::from(done.in_sync),
         "drifted": done.drifted.map_or(-1, i64::from),
-        "told": i64::from(done.status.is_some()),
+        "hasStatus": i64::from(done.status.is_some()),
         "looked": i64::from(done.looked),
         "touched": i64::from(done.touched),
         "again": i64::try_from(again.as_millis()).unwrap_or(NEVER),

@@ -1,8 +1,8 @@
-//! How SQLite and PostgreSQL differ: connecting, the clock, rows that come in as JSON, locks on rows.
+//! The differences of SQLite and PostgreSQL: connections, the clock, rows passed as JSON, row locks.
 //!
-//! Every query is written once, with `$1` for what is bound and these words for what differs:
+//! Every query is written once, with `$1` for bound values and these placeholders for what differs:
 //! `{now}`, the database's own clock in milliseconds; `{each:N}`, the JSON array bound as `$N` as rows
-//! `r.value`; `{skip_locked}` and `{share}`, locks that PostgreSQL needs where SQLite has one writer anyway.
+//! `r.value`; `{random}`, a random id; `{skip_locked}` and `{share}`, locks that only PostgreSQL needs.
 
 use std::time::Duration;
 
@@ -33,19 +33,19 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (8, "sealed", include_str!("../../migrations/0008_sealed.sql")),
 ];
 
-/// How long is asked for the reason why none was made.
+/// Timeout for finding out why no connection could be made.
 const CAUSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection is waited for.
+/// Timeout for a connection of the pool.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
-/// How often a transaction that the database takes back is tried.
+/// Attempts for a transaction that the database rolls back.
 const TAKEN_BACK_MAX: u32 = 5;
-/// Replicas that start together race for the first migration: losers look again.
+/// Attempts to migrate: replicas that start together race for the first migration.
 const MIGRATE_ATTEMPTS: u32 = 20;
 
-/// A replica that stops between two statements, as one that is swapped out or whose machine is suspended does,
-/// holds its locks for as long: the others would wait for it past any lease. The server ends its transaction
-/// instead. Said with each, for a pooler keeps no setting of a connection's; but the driver's migrator begins its
-/// own, where there is no pooler.
+/// Begins a transaction that the server ends after 5 s of silence. A replica that stops between two
+/// statements, for example on a suspended machine, would keep its locks longer than any lease. Each
+/// transaction sets the timeout, because a pooler keeps no settings of a connection. Without a pooler, the
+/// driver's migrator begins its own transactions without it.
 const BEGIN_POSTGRES: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 5000";
 
 /// A pool and its dialect.
@@ -53,7 +53,7 @@ const BEGIN_POSTGRES: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeo
 pub struct Engine {
     pool: AnyPool,
     dialect: Sql,
-    /// Whether a pooler stands before the database that hands every transaction another of its connections.
+    /// Whether a pooler is in front of the database and may give every transaction another connection.
     pooled: bool,
 }
 
@@ -64,9 +64,9 @@ enum Sql {
 }
 
 impl Engine {
-    /// One to read with and one to write with. SQLite has one writer at a time, and whoever finds it busy asks
-    /// again and again without ever standing in a line: here writers wait for one connection, in their order.
-    /// PostgreSQL does that by itself.
+    /// Returns an engine for reads and one for writes. SQLite allows one writer at a time and its busy
+    /// handler polls without an order, so here writers queue for one connection. PostgreSQL queues writers
+    /// itself.
     pub async fn pair(place: &StorePlace) -> Result<(Self, Self), StoreError> {
         let writer = Self::connect(place, 1).await?;
         let reader = match writer.dialect {
@@ -80,8 +80,9 @@ impl Engine {
         sqlx::any::install_default_drivers();
         let options =
             AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).before_acquire(|connection, _| {
-                // SQLite ends a transaction by itself where it can't write, and then the driver's own end of it
-                // fails: to the driver it lasts for ever, and no other can begin. Such a connection is made anew.
+                // SQLite ends a transaction itself if it cannot write, and then the driver's rollback fails.
+                // The driver then believes that the transaction is still open and cannot begin another, so
+                // the pool replaces this connection.
                 let usable = !connection.is_in_transaction();
                 Box::pin(async move { Ok(usable) })
             });
@@ -89,7 +90,7 @@ impl Engine {
             StorePlace::Folder(folder) => {
                 let options = options.max_connections(sqlite_connections).after_connect(|connection, _| {
                     Box::pin(async move {
-                        // An intent has to be on the disk before its write leaves: FULL syncs every commit.
+                        // An intent must be on the disk before its write leaves: FULL syncs every commit.
                         connection
                             .execute(
                                 "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
@@ -104,7 +105,7 @@ impl Engine {
                 (options.max_connections(10), url.expose().to_owned(), Sql::Postgres)
             }
         };
-        // A pool waits long for a file that is past help.
+        // A pool would wait until its timeout for a damaged file.
         if dialect == Sql::Sqlite
             && let Err(error) = connect_alone(&url, dialect).await
             && matches!(StoreTrouble::of(&error), Some(StoreTrouble::Damaged | StoreTrouble::NotADatabase))
@@ -114,7 +115,7 @@ impl Engine {
         let pooled = dialect == Sql::Postgres && keeps_no_statements(&url);
         let pool = match options.connect(&url).await {
             Ok(pool) => pool,
-            // A pool says of every reason that it waited in vain.
+            // A pool reports every cause as a timeout.
             Err(sqlx::Error::PoolTimedOut) => {
                 let alone = tokio::time::timeout(CAUSE_TIMEOUT, connect_alone(&url, dialect)).await;
                 let cause = alone.map(Result::err).ok().flatten().unwrap_or(sqlx::Error::PoolTimedOut);
@@ -129,7 +130,8 @@ impl Engine {
         &self.pool
     }
 
-    /// Takes what rows held before out of a file's free space. A server's own vacuum does that in time.
+    /// Removes old row contents from the free space of a SQLite file. The vacuum of PostgreSQL does that
+    /// itself.
     pub async fn wipe(&self, doing: &'static str) -> Result<(), StoreError> {
         if self.dialect == Sql::Sqlite {
             for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
@@ -139,13 +141,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether commits that come together are better made as one: a server does that by itself.
+    /// Whether to group concurrent commits into one. PostgreSQL does that itself.
     pub fn groups_commits(&self) -> bool {
         self.dialect == Sql::Sqlite
     }
 
-    /// A transaction that may write. SQLite's begins as a writer: one that becomes one later fails at once
-    /// where another writes, however long it may wait.
+    /// Begins a transaction that may write. In SQLite it begins as a writer: a reader that becomes a writer
+    /// later fails at once if another writer is active, without waiting.
     pub async fn begin(&self, doing: &'static str) -> Result<Transaction<'static, Any>, StoreError> {
         let begun = match self.dialect {
             Sql::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await,
@@ -154,14 +156,14 @@ impl Engine {
         begun.map_err(failed(doing))
     }
 
-    /// One of our own texts, in this dialect.
+    /// Returns a query of genesync in this dialect.
     pub fn query(&self, text: &'static str) -> Query<'static, Any, AnyArguments> {
-        // Without a name, a statement lasts for a transaction: behind a pooler one with a name would be there
-        // for whoever gets the connection next, who has other statements of that name.
+        // An unnamed statement lasts for one transaction. Behind a pooler a named one would stay on the
+        // connection, and its next user has other statements of that name.
         sqlx::query(AssertSqlSafe(self.dialect.text(text))).persistent(!self.pooled)
     }
 
-    /// Refuses a file that is damaged: what is read from it could be anything. A server checks its own.
+    /// Refuses a damaged SQLite file. PostgreSQL checks its own files.
     pub async fn check_file(&self, place: &StorePlace) -> Result<(), StoreError> {
         let StorePlace::Folder(folder) = place else { return Ok(()) };
         let doing = "checking its file";
@@ -170,7 +172,7 @@ impl Engine {
         if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { path: database_file(folder), found }) }
     }
 
-    /// Brings the schema to this build's version.
+    /// Migrates the schema to the version of this build.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let migrations = MIGRATIONS.iter().map(|(version, name, text)| {
             Migration::new(
@@ -182,7 +184,7 @@ impl Engine {
             )
         });
         let mut migrator = Migrator::with_migrations(migrations.collect());
-        // The lock that it would take is a session's, which a pooler does not keep.
+        // The migrator's lock belongs to a session, which a pooler does not keep.
         migrator.set_locking(false);
         let mut attempt = 0;
         loop {
@@ -207,8 +209,8 @@ impl Engine {
         if !self.pooled {
             return migrator.run(&self.pool).await;
         }
-        // The migrator names its statements. One transaction keeps one connection, which begins and ends
-        // without any.
+        // The migrator names its statements. One transaction keeps one connection, so this drops all named
+        // statements before and after.
         let mut transaction = self.pool.begin_with(BEGIN_POSTGRES).await?;
         transaction.execute("DEALLOCATE ALL").await?;
         migrator.run(&mut *transaction).await?;
@@ -216,7 +218,7 @@ impl Engine {
         Ok(transaction.commit().await?)
     }
 
-    /// The version of the schema; 0 where there is none.
+    /// Returns the version of the schema; 0 if there is none.
     pub async fn schema(&self) -> Result<i64, StoreError> {
         let exists = match self.dialect {
             Sql::Sqlite => "SELECT COUNT(*) AS n FROM sqlite_master WHERE name = '_sqlx_migrations'",
@@ -235,7 +237,7 @@ impl Engine {
     }
 }
 
-/// Connects without a pool, and has SQLite read its file, which it opens unread.
+/// Connects without a pool and reads from SQLite, which opens a file without reading it.
 async fn connect_alone(url: &str, dialect: Sql) -> Result<(), sqlx::Error> {
     let mut connection = AnyConnection::connect(url).await?;
     if dialect == Sql::Sqlite {
@@ -244,8 +246,8 @@ async fn connect_alone(url: &str, dialect: Sql) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Does what it is given again where the database took it back whole because others worked on the same rows: of
-/// two that wait for each other one has to give way, and a distributed database makes either give way.
+/// Repeats a transaction that the database rolled back because of a deadlock or a serialization failure with
+/// other transactions on the same rows.
 pub async fn again_if_taken_back<'a, T>(
     mut transaction: impl FnMut() -> BoxFuture<'a, Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
@@ -260,8 +262,8 @@ pub async fn again_if_taken_back<'a, T>(
     transaction().await
 }
 
-/// A single query. Behind a pooler it is a transaction of its own: it is asked in two steps, and between two
-/// steps outside of one somebody else may get the connection.
+/// Runs single queries. Behind a pooler each is a transaction of its own: a query takes two steps, and
+/// outside of a transaction the pooler may give the connection to another client between them.
 impl<'c> Executor<'c> for &'c Engine {
     type Database = Any;
 
@@ -290,7 +292,8 @@ impl<'c> Executor<'c> for &'c Engine {
         'c: 'e,
         E: 'q + Execute<'q, Any>,
     {
-        // To its end: SQLite commits a single statement with its last step, and the driver gives the first row before it.
+        // Reads all rows: SQLite commits a single statement with its last step, and the driver returns the
+        // first row before that.
         async move { Ok(self.fetch_all(query).await?.into_iter().next()) }.boxed()
     }
 
@@ -306,12 +309,12 @@ impl<'c> Executor<'c> for &'c Engine {
     }
 }
 
-/// The newest schema that this build knows.
+/// Returns the newest schema version that this build knows.
 pub fn newest_schema() -> i64 {
     MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or(0)
 }
 
-/// Refuses a schema that a later genesync made.
+/// Refuses the schema of a later genesync.
 pub fn check_schema(found: i64) -> Result<(), StoreError> {
     let known = newest_schema();
     if found > known { Err(StoreError::Newer { found, known }) } else { Ok(()) }
@@ -349,7 +352,7 @@ impl Sql {
     }
 }
 
-/// Whether a URL says that the database's connections keep no prepared statements.
+/// Whether a URL turns off prepared statements, which marks a pooler.
 fn keeps_no_statements(url: &str) -> bool {
     let parsed = url::Url::parse(url);
     parsed.is_ok_and(|url| {
@@ -360,7 +363,7 @@ fn keeps_no_statements(url: &str) -> bool {
 fn sqlite_url(file: &std::path::Path) -> Result<String, StoreError> {
     let absolute =
         std::path::absolute(file).map_err(|source| StoreError::Folder { path: file.to_owned(), source })?;
-    // A path may hold `?`, `#` or `%`: as a URL they are escaped.
+    // A path may hold `?`, `#` or `%`: a URL escapes them.
     let path = url::Url::from_file_path(&absolute).map(|url| url.path().to_owned());
     let path = path.unwrap_or_else(|()| absolute.display().to_string());
     Ok(format!("sqlite://{path}?mode=rwc"))

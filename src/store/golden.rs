@@ -1,10 +1,10 @@
 //! Golden bytes: the texts that the store holds.
 //!
-//! A build reads what earlier builds wrote, replicas of two versions share one store during an upgrade, and some queries
-//! search these texts. If a field that has a default gets another name, its value is lost without an error: an intent
-//! that overwrote a draft then says that it overwrote nothing. If an intent can't be read, every run of its tenant
-//! fails. If one of these tests fails, change the code and not the test:
-//! docs/decisions/0014-what-a-golden-byte-protects.md.
+//! A build reads what earlier builds wrote, replicas of two versions share one store during an upgrade, and
+//! some queries search these texts. If a field that has a default gets another name, its value is lost
+//! without an error: an intent that overwrote a draft then says that it overwrote nothing. If an intent
+//! cannot be read, every run of its tenant fails. If one of these tests fails, change the code and not the
+//! test: docs/decisions/0014-what-a-golden-byte-protects.md.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +70,7 @@ fn reverts() -> Vec<Revert> {
     ]
 }
 
-/// Every form that an intent has, with its text.
+/// Every form of an intent, with its stored text.
 fn intents() -> [(Intent, &'static str); 4] {
     let put = IntentAction::Put {
         target: webchat(),
@@ -102,7 +102,7 @@ fn intents() -> [(Intent, &'static str); 4] {
     ]
 }
 
-/// Every way in which a write is known to have landed, with its text.
+/// Every form of a receipt, with its stored text.
 fn receipts() -> [(Receipt, &'static str); 3] {
     let receipt = |target, from_version, version, by, made_at| {
         let sent_at = at("2026-11-29T10:00:00Z");
@@ -176,7 +176,7 @@ const RECEIPT_READ_BACK: &str = concat!(
 /// Digits and the order of keys stay as the API sent them.
 const BODY: &str = r#"{"z":1.10,"a":{"y":null,"x":[12345678901234567890123]},"é":"\u0001"}"#;
 
-/// A store that holds these records.
+/// Opens a store that holds these records.
 async fn store_with(folder: &TempDir, records: &[Record]) -> Store {
     let store = Store::open(&StorePlace::Folder(folder.path().to_owned()), "a").await.unwrap();
     let leases = store.take([&TenantName::new("harbour")], Duration::from_secs(600)).await.unwrap();
@@ -184,14 +184,14 @@ async fn store_with(folder: &TempDir, records: &[Record]) -> Store {
     store
 }
 
-/// The texts of the one column that a query asks for, which it calls `golden`.
+/// Returns the texts of the column `golden` of a query.
 async fn column(store: &Store, query: &'static str) -> Vec<String> {
     let rows = store.engine.query(query).fetch_all(&store.engine).await.unwrap();
     rows.iter().map(|row| text(row, "golden").unwrap()).collect()
 }
 
 #[tokio::test]
-async fn the_texts_of_intents_and_receipts_stay_what_stores_already_hold() {
+async fn the_stored_texts_of_intents_and_receipts_stay_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let mut records: Vec<Record> = intents().into_iter().map(|(intent, _)| Record::Intent(intent)).collect();
     let landed = receipts().into_iter().map(|(receipt, _)| receipt).collect();
@@ -217,7 +217,7 @@ async fn the_texts_of_intents_and_receipts_stay_what_stores_already_hold() {
 }
 
 #[tokio::test]
-async fn the_rows_of_bases_stay_what_stores_already_hold() {
+async fn the_stored_rows_of_bases_stay_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let (webchat, cloud) = (webchat().object_ref(), configuration().object_ref());
     let base = |version, id: Option<&str>, onto, drafted_at| {
@@ -252,9 +252,9 @@ async fn the_rows_of_bases_stay_what_stores_already_hold() {
     assert_eq!(column(&store, rows).await, expected);
 }
 
-/// Before there were two dialects, no text named an object, an act, or what it overwrote.
+/// The first builds had one dialect: their texts name no object, no act, and no overwritten value.
 #[test]
-fn texts_of_the_first_builds_are_read_as_what_they_meant() {
+fn texts_of_the_first_builds_are_still_read() {
     let text = PUT.replace(r#","act":"store""#, "");
     assert_ne!(text, PUT);
     assert_eq!(serde_json::from_str::<Intent>(&text).unwrap(), intents()[0].0);

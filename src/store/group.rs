@@ -1,8 +1,8 @@
-//! Writes that come together are made durable together: a disk takes as long for one as for a hundred, and so does a
-//! statement of many rows.
+//! Group commit: writes that arrive together are committed together, because a disk syncs a hundred rows as
+//! fast as one.
 //!
-//! Whoever writes puts it into a line and waits for the writer; who gets it first takes along all that stand there by
-//! then. One that is refused does not concern the others. Where one breaks, each is tried again by itself.
+//! A caller adds its write to a queue and waits for the writer. The first caller that gets the writer takes
+//! all queued writes. A refused write does not affect the others. If one fails, each is tried alone.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,12 +16,12 @@ use super::ended::Finished;
 use super::{Store, StoreError, failed};
 use crate::model::{Record, causes};
 
-/// Most writes of one commit.
+/// Largest number of writes in one commit.
 const TOGETHER_MAX: usize = 256;
 const DOING: &str = "writing the journal";
-const ENDING: &str = "writing down how runs ended";
+const ENDING: &str = "recording the results of runs";
 
-/// Those that wait for the writer.
+/// The queues for the writer.
 #[derive(Debug, Default)]
 pub struct Group {
     appends: Line<Append>,
@@ -50,7 +50,7 @@ impl<T> Default for Line<T> {
 }
 
 impl<T> Line<T> {
-    /// Has one written, with whoever else waits by then.
+    /// Writes one item together with all others that are queued by then.
     async fn join<'a>(
         &self,
         one: T,
@@ -60,10 +60,10 @@ impl<T> Line<T> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((one, answer));
         loop {
             let turn = self.turn.lock().await;
-            // Somebody before us may have taken it along.
+            // Another caller may have written it already.
             match answered.try_recv() {
                 Ok(result) => return result,
-                Err(oneshot::error::TryRecvError::Closed) => return Err(lost(DOING, "its writer was ended")),
+                Err(oneshot::error::TryRecvError::Closed) => return Err(lost(DOING, "its writer stopped")),
                 Err(oneshot::error::TryRecvError::Empty) => {}
             }
             let together: Vec<(T, Answer)> = {
@@ -78,14 +78,14 @@ impl<T> Line<T> {
 }
 
 impl Store {
-    /// Appends with whoever else appends now.
+    /// Appends records in one commit with other callers.
     pub(super) async fn append_in_group(&self, lease: &Lease, records: &[Record]) -> Result<(), StoreError> {
         let append = Append { lease: lease.clone(), records: records.to_vec() };
         let group = Arc::clone(&self.group);
         group.appends.join(append, |together| self.append_together(together).boxed()).await
     }
 
-    /// Writes down how one run ended, with whatever other runs end now.
+    /// Records the result of one run in one commit with those of other runs.
     ///
     /// # Errors
     /// As [`Store::finish`], of this run alone.
@@ -100,14 +100,14 @@ impl Store {
         match self.append_all(&appends).await {
             Ok((transaction, refused_or_not)) => {
                 let committed = transaction.commit().await;
-                // Whether any is durable is not known then, so none is tried again.
-                let told = |result| match &committed {
+                // After a failed commit it is unknown whether any write is durable, so none is tried again.
+                let reported = |result| match &committed {
                     Ok(()) => result,
                     Err(error) => Err(lost(DOING, &causes(error))),
                 };
-                results.extend(refused_or_not.into_iter().map(told));
+                results.extend(refused_or_not.into_iter().map(reported));
             }
-            // Nothing of it was kept, and one of them may be the trouble: each is tried by itself.
+            // Nothing was committed and one write may be the cause, so each is tried alone.
             Err(error) if appends.len() > 1 && is_of_a_row(&error) => {
                 for Append { lease, records } in &appends {
                     results.push(self.append_alone(lease, records).await);
@@ -118,7 +118,8 @@ impl Store {
         tell(answers, results);
     }
 
-    /// Everything that is not refused, uncommitted. What is refused is so before any of its rows is written.
+    /// Writes all appends that are not refused, without the commit. A refusal comes before any row of the
+    /// append.
     async fn append_all(
         &self,
         appends: &[Append],
@@ -163,25 +164,25 @@ impl Store {
 
 fn tell(answers: Vec<Answer>, results: Vec<Result<(), StoreError>>) {
     for (answer, result) in answers.into_iter().zip(results) {
-        // Whoever asked may be gone: then nobody goes on from here.
+        // The caller may be gone; then there is no one to answer.
         let _ = answer.send(result);
     }
 }
 
-/// Several wait for one commit, and each is told why it failed.
+/// Returns a copy of a commit's error, as a text, for one of several callers.
 fn lost(doing: &'static str, why: &str) -> StoreError {
     StoreError::Database { doing, source: sqlx::Error::Protocol(why.to_owned()) }
 }
 
-/// The same error for each of several; one alone keeps its own.
+/// Returns an error for each of `count` callers: the first gets the original, the others copies.
 fn shared(error: StoreError, count: usize, doing: &'static str) -> Vec<Result<(), StoreError>> {
     let why = causes(&error);
     let others = (1..count).map(|_| Err(lost(doing, &why)));
     std::iter::once(Err(error)).chain(others).collect()
 }
 
-/// Whether what failed may be the fault of what one of several wrote. Where the database can't be reached, or is busy,
-/// each would wait for it as long as all did.
+/// Whether one row may have caused the error. If the database is unreachable or busy, each single write would
+/// only wait as long again.
 fn is_of_a_row(error: &StoreError) -> bool {
     let StoreError::Database { source, .. } = error else { return true };
     match source {
@@ -206,15 +207,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_row_is_not_to_blame_for_is_waited_for_once_and_told_to_all() {
+    fn a_failure_that_no_row_caused_is_waited_for_once_and_reported_to_all() {
         let of = |source| StoreError::Database { doing: DOING, source };
         let refused = || std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         for source in [sqlx::Error::PoolTimedOut, sqlx::Error::PoolClosed, sqlx::Error::Io(refused())] {
             assert!(!is_of_a_row(&of(source)));
         }
         assert!(is_of_a_row(&of(sqlx::Error::ColumnNotFound("body".into()))));
-        let told = shared(of(sqlx::Error::PoolTimedOut), 3, ENDING);
-        assert_eq!(told.len(), 3);
-        assert!(told.iter().all(|one| matches!(one, Err(StoreError::Database { .. }))), "{told:?}");
+        let reported = shared(of(sqlx::Error::PoolTimedOut), 3, ENDING);
+        assert_eq!(reported.len(), 3);
+        assert!(reported.iter().all(|one| matches!(one, Err(StoreError::Database { .. }))), "{reported:?}");
     }
 }

@@ -1,9 +1,10 @@
-//! Which store this is, and whether it still is the one that the process opened.
+//! The identity of the store: whether it is still the one that the process opened.
 //!
-//! A state that is deleted, put back from a backup, failed over to a copy that lags, or made anew under a running process
-//! has forgotten writes that may still take effect. So each intent is held against it: the id is drawn once, the epoch only
-//! grows, and the file of SQLite is the one that was opened. Another id, a lower epoch or another file ends writing for
-//! good; a process that is started anew takes the store as it is then.
+//! A state that is deleted, restored from a backup, failed over to a lagging copy, or created again while a
+//! process runs has lost writes that may still take effect. So the store checks its identity with each
+//! intent: the id never changes, the epoch only grows, and the SQLite file is the one that was opened.
+//! Another id, a lower epoch or another file ends all writes of the process; a restarted process accepts the
+//! store as it is then.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,22 +15,22 @@ use sqlx::{Any, Executor, Transaction};
 use super::{Store, StoreError, database_file, failed, number, text};
 use crate::model::StorePlace;
 
-const DOING: &str = "asking which store it is";
+const DOING: &str = "reading the identity of the store";
 
 /// The store that a process opened.
 #[derive(Debug, Default)]
 pub struct Identity {
-    /// Its id; empty before it was read.
+    /// Its id; empty until it is read.
     id: RwLock<String>,
-    /// The largest epoch that was seen.
+    /// The largest epoch that the process has read.
     epoch: AtomicI64,
-    /// The file, and which one it was.
+    /// The path of the SQLite file, and the id of the file when it was opened.
     file: Option<(PathBuf, FileId)>,
-    /// Why it is another one by now.
+    /// Why the store is another one now.
     exchanged: OnceLock<String>,
 }
 
-/// A file as the file system knows it, whatever its path.
+/// The id of a file in the file system, independent of its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileId {
     device: u64,
@@ -43,14 +44,14 @@ fn file_id(path: &std::path::Path) -> Option<FileId> {
     Some(FileId { device: metadata.dev(), inode: metadata.ino() })
 }
 
-/// Elsewhere the id and the epoch have to do.
+/// Other systems have no such id; the check uses the store's id and epoch alone.
 #[cfg(not(unix))]
 fn file_id(_: &std::path::Path) -> Option<FileId> {
     None
 }
 
 impl Identity {
-    /// The store at a place, which is open.
+    /// Returns the identity of the open store at a place.
     pub fn of(place: &StorePlace) -> Self {
         let file = match place {
             StorePlace::Folder(folder) => {
@@ -62,18 +63,18 @@ impl Identity {
         Self { file, ..Self::default() }
     }
 
-    /// Why it is not the store any more that was opened.
+    /// Returns why the store is no longer the one that was opened.
     pub fn exchanged(&self) -> Option<&str> {
         self.exchanged.get().map(String::as_str)
     }
 
-    /// The largest epoch that was seen before a question is asked. Answers of several connections may come in another order
-    /// than they were given: each is held against what was known when it was asked for.
+    /// Returns the largest epoch that was read before a query. Answers of several connections may arrive in
+    /// another order, so each is compared with the epoch that was known when its query began.
     fn floor(&self) -> i64 {
         self.epoch.load(Ordering::SeqCst)
     }
 
-    /// Holds what the store says of itself against what was seen of it.
+    /// Compares the id and epoch of the store with the known ones.
     fn check(&self, id: &str, epoch: i64, floor: i64) -> Result<(), StoreError> {
         let mut known = self.id.write().unwrap_or_else(PoisonError::into_inner);
         if known.is_empty() {
@@ -81,9 +82,9 @@ impl Identity {
         }
         self.epoch.fetch_max(epoch, Ordering::SeqCst);
         let why = if *known != id {
-            Some(format!("it is another store than the one that was opened (id {id}, and not {known})"))
+            Some(format!("it is another store than the one that this process opened (id {id}, not {known})"))
         } else if epoch < floor {
-            Some(format!("it is a copy from earlier (epoch {epoch}, and {floor} was seen)"))
+            Some(format!("it is an older copy (epoch {epoch}, but {floor} was read before)"))
         } else {
             self.file_exchanged()
         };
@@ -100,20 +101,22 @@ impl Identity {
         let (path, opened) = self.file.as_ref()?;
         match file_id(path) {
             Some(now) if now == *opened => None,
-            Some(_) => Some(format!("`{}` is another file than the one that was opened", path.display())),
+            Some(_) => {
+                Some(format!("`{}` is another file than the one that this process opened", path.display()))
+            }
             None => Some(format!("`{}` is gone", path.display())),
         }
     }
 }
 
 impl Store {
-    /// Why the state is not the one any more that this process opened: then it takes no intents until the process is
-    /// started anew.
+    /// Returns why the state is no longer the one that this process opened. Then it accepts no intents until
+    /// the process restarts.
     pub fn exchanged(&self) -> Option<String> {
         self.identity.exchanged().map(str::to_owned)
     }
 
-    /// Draws the id of a store that has none, and counts the epoch on.
+    /// Creates the id of a store that has none, and increments the epoch.
     ///
     /// # Errors
     /// The database failed, or it is another store than before.
@@ -130,7 +133,7 @@ impl Store {
         self.identity.check(&text(&row, "id")?, number(&row, "epoch")?, floor)
     }
 
-    /// Refuses an intent where the state is another one than was opened.
+    /// Refuses an intent if the state is another one than was opened.
     pub(super) async fn check_identity(
         &self,
         transaction: &mut Transaction<'_, Any>,
@@ -146,12 +149,12 @@ impl Store {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "these tests exchange files")]
+#[expect(clippy::disallowed_methods, reason = "these tests replace files")]
 mod tests {
     use super::*;
 
     #[test]
-    fn another_id_a_lower_epoch_and_another_file_end_writing_for_good() {
+    fn another_id_a_lower_epoch_and_another_file_end_all_writes() {
         let folder = tempfile::tempdir().unwrap();
         let path = database_file(folder.path());
         std::fs::write(&path, "").unwrap();
@@ -160,20 +163,20 @@ mod tests {
             let identity = Identity::of(&place);
             identity.check("a", 3, 0).unwrap();
             identity.check("a", 7, identity.floor()).unwrap();
-            // An answer that was asked for before is none from earlier.
+            // A late answer to an earlier query is no sign of an older copy.
             identity.check("a", 5, 3).unwrap();
             assert_eq!(identity.floor(), 7);
             identity
         };
-        for (id, epoch, told) in [
+        for (id, epoch, reported) in [
             ("b", 9, "another store"),
-            ("a", 6, "a copy from earlier (epoch 6, and 7"),
+            ("a", 6, "an older copy (epoch 6, but 7"),
             ("none", 0, "another store"),
         ] {
             let identity = opened();
             let error = identity.check(id, epoch, 7).unwrap_err().to_string();
-            assert!(error.contains(told), "{error}");
-            assert!(identity.check("a", 8, 7).is_err(), "what was written meanwhile is not known");
+            assert!(error.contains(reported), "{error}");
+            assert!(identity.check("a", 8, 7).is_err(), "a refused store stays refused");
         }
         let replaced = opened();
         std::fs::rename(&path, folder.path().join("aside")).unwrap();
@@ -188,9 +191,9 @@ mod tests {
         assert!(opened().exchanged().is_none());
     }
 
-    /// SQLite's driver gives the first row of a statement before it commits it.
+    /// SQLite's driver returns the first row of a statement before it commits the statement.
     #[tokio::test]
-    async fn what_was_counted_is_there_for_every_connection() {
+    async fn a_counted_epoch_is_visible_to_every_connection() {
         for _ in 0..20 {
             let folder = tempfile::tempdir().unwrap();
             let store = Store::open(&StorePlace::Folder(folder.path().to_owned()), "a").await.unwrap();

@@ -1,4 +1,5 @@
-//! What another tenant applied of an object belongs to whichever tenant names its organization now.
+//! Inheritance: the bases of an object belong to the tenant that names its organization now, also if another
+//! tenant wrote them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,18 +10,19 @@ use super::{Store, StoreError, failed, json, names, text};
 use crate::model::record::Journal;
 use crate::model::{ObjectRef, TenantName};
 
-/// The keys of an object and of its draft, as rows for a query to join with.
+/// Returns the keys of an object and of its draft, as rows for a query to join with.
 fn keys_of(object: &ObjectRef) -> impl Iterator<Item = serde_json::Value> + use<> {
     let keys = [Some(object.clone()), object.draft()].into_iter().flatten();
     keys.map(|object| serde_json::json!({"name": object.key()}))
 }
 
 impl Store {
-    /// Adds to a tenant's journal what others are known to have applied of these objects, as far as it has nothing of its own:
-    /// protection and adoption belong to an object, whatever folder names it. `is_applied` says whether it may be written.
+    /// Adds to a tenant's journal the bases that other tenants applied of these objects, if it has none of
+    /// its own: protection and adoption belong to an object, not to the folder that names it. `is_applied`
+    /// says whether genesync may write the tenant.
     ///
     /// # Errors
-    /// The database failed, or a row can't be read.
+    /// The database failed, or a row cannot be read.
     pub async fn inherit(
         &self,
         tenant: &TenantName,
@@ -28,7 +30,7 @@ impl Store {
         objects: &[ObjectRef],
         is_applied: bool,
     ) -> Result<(), StoreError> {
-        // Of what is only watched no base is kept, and a baseline is enough.
+        // A watched tenant keeps no bases: a baseline is enough.
         let is_known = |object: &&ObjectRef| {
             journal.bases.contains_key(*object) || !is_applied && journal.baselines.contains_key(*object)
         };
@@ -37,7 +39,7 @@ impl Store {
         if keys.is_empty() {
             return Ok(());
         }
-        // Where several had it, whoever saw the newest version.
+        // If several tenants have a base, the newest version comes last and wins.
         let rows = self
             .engine
             .query(
@@ -62,7 +64,7 @@ impl Store {
         let mut kept = Journals::new();
         self.read_baselines(&names(owners)?, &mut kept).await?;
         for (object, (base, whose)) in theirs {
-            // What the tenant has of its own is newer.
+            // The tenant's own base is newer.
             if journal.bases.contains_key(&object) {
                 continue;
             }
@@ -78,7 +80,7 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets what other tenants applied of an object.
+    /// Deletes what other tenants applied of an object.
     pub(super) async fn forget_elsewhere(
         &self,
         transaction: &mut Transaction<'_, Any>,

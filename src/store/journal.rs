@@ -1,4 +1,4 @@
-//! The journal: intents before their writes, what became of them, what is in force, what is proved.
+//! Writes the journal: intents before their writes, their endings, bases, receipts and confirmations.
 
 use std::sync::Arc;
 
@@ -17,13 +17,14 @@ use crate::model::{Base, ObjectRef, Receipt, Record, Target, TenantName};
 /// What a write overwrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overwritten {
-    /// When it left.
+    /// When the write was sent.
     pub at: Timestamp,
-    /// The whole object, where the platform keeps nothing of what was there.
+    /// The whole object, if the platform keeps no earlier version of it.
     pub whole: Option<OverwrittenObject>,
-    /// Fields that another user had set, with both values. Neither is there where an earlier version of genesync wrote.
+    /// Fields that another user had set, with both values. Writes of early versions of genesync have no
+    /// values.
     pub fields: Vec<Revert>,
-    /// What became of it; what was not executed overwrote nothing.
+    /// The ending of the write; a write that was not executed overwrote nothing.
     pub ending: Ending,
 }
 
@@ -32,20 +33,20 @@ pub struct Overwritten {
 pub struct OverwrittenObject {
     /// The object.
     pub target: Target,
-    /// What was there, or in its draft.
+    /// The body before the write, or its draft.
     pub before: Arc<Map<String, Value>>,
-    /// Who had changed that last, where it was not we ourselves.
+    /// Who had changed it last; none if genesync had.
     pub by: Option<String>,
-    /// What was sent.
+    /// The body of the write.
     pub after: Arc<Map<String, Value>>,
 }
 
 impl Store {
-    /// What writes to a tenant overwrote, newest first: what other users had set, and where the platform itself keeps
-    /// nothing of it, everything.
+    /// Returns what writes to a tenant overwrote, newest first: fields that other users had set, and whole
+    /// objects if the platform keeps no earlier version.
     ///
     /// # Errors
-    /// The database failed, or a row can't be read.
+    /// The database failed, or a row cannot be read.
     pub async fn overwritten(&self, tenant: &TenantName, limit: u32) -> Result<Vec<Overwritten>, StoreError> {
         let rows = self
             .engine
@@ -62,7 +63,7 @@ impl Store {
             let intent: Intent = serde_json::from_str(&text(&row, "intent")?)
                 .map_err(corrupt(format!("the intents of `{tenant}`")))?;
             let named = text(&row, "ending")?;
-            // One that has no end yet may have been executed.
+            // A write without an ending may have been executed.
             let ending =
                 Ending::ALL.into_iter().find(|known| known.name() == named).unwrap_or(Ending::Unknown);
             let whole = match intent.action {
@@ -76,13 +77,13 @@ impl Store {
         Ok(all)
     }
 
-    /// Makes records durable, all or none. Returns once they are on the disk.
+    /// Writes records, all or none. Returns once they are durable.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`]: the lease is gone, and nothing was written down. [`StoreError::Superseded`]:
-    /// an intent was to be written for what git no longer says, or for a tenant that was paused. [`StoreError::Off`]: it switches
-    /// something off so soon after another tenant. Else they
-    /// may or may not be durable, and whoever asked must not go on.
+    /// [`StoreError::Fenced`]: the lease is lost, and nothing was written. [`StoreError::Superseded`]: the
+    /// desired configuration of an intent changed in git, or the tenant was paused. [`StoreError::Off`]: an
+    /// intent switches something off within an hour of another tenant. After any other error the records may
+    /// or may not be durable, and the caller must stop.
     pub async fn append(&self, lease: &Lease, records: &[Record]) -> Result<(), StoreError> {
         if self.writer.groups_commits() {
             return self.append_in_group(lease, records).await;
@@ -90,7 +91,7 @@ impl Store {
         again_if_taken_back(|| self.append_alone(lease, records).boxed()).await
     }
 
-    /// The same, in a transaction of its own.
+    /// Writes records in a transaction of their own.
     pub(super) async fn append_alone(&self, lease: &Lease, records: &[Record]) -> Result<(), StoreError> {
         let doing = "writing the journal";
         let mut transaction = self.writer.begin(doing).await?;
@@ -98,7 +99,7 @@ impl Store {
         transaction.commit().await.map_err(failed(doing))
     }
 
-    /// The same, within a transaction that its caller ends. A refusal comes before any row is written.
+    /// Writes records in a transaction of the caller. A refusal comes before any row.
     pub(super) async fn append_within(
         &self,
         transaction: &mut Transaction<'_, Any>,
@@ -106,7 +107,7 @@ impl Store {
         records: &[Record],
     ) -> Result<(), StoreError> {
         let doing = "writing the journal";
-        // Holds the row until the end: a claim by somebody else waits, and then this one was before it.
+        // Locks the lease's row until the commit, so that a claim of another process comes after this write.
         let held = self
             .engine
             .query(
@@ -312,7 +313,7 @@ impl Store {
     }
 }
 
-/// A number as databases know them. Versions and intents never come near the limit.
+/// Returns a number as a database stores it. Versions and ids of intents never reach the limit.
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

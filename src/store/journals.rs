@@ -1,4 +1,4 @@
-//! Reading the journal: what a run has to know of those before it.
+//! Reads the journal: what a run has to know of earlier runs.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use crate::model::record::{Intent, Journal};
 use crate::model::seal::may_hold_digests;
 use crate::model::{Base, ObjectRef, Revision, TenantName};
 
-/// The platform's real-time audit view goes back this far: what is older can't be proved any more.
+/// The platform's real-time audit view goes back this far: older writes can no longer be confirmed.
 const AUDIT_MEMORY_MS: i64 = 14 * 24 * 3_600_000;
-/// How far back it is known which fields were set back.
+/// How far back reverted fields are read.
 const REVERTS_MEMORY_MS: i64 = 24 * 3_600_000;
 
 pub(super) const READING: &str = "reading the journal";
@@ -21,15 +21,15 @@ pub(super) const READING: &str = "reading the journal";
 pub(super) type Journals = BTreeMap<TenantName, Journal>;
 
 impl Store {
-    /// One tenant's journal.
+    /// Returns one tenant's journal.
     ///
     /// # Errors
-    /// The database failed, or a row can't be read.
+    /// The database failed, or a row cannot be read.
     pub async fn journal(&self, tenant: &TenantName) -> Result<Journal, StoreError> {
         Ok(self.journals([tenant]).await?.remove(tenant).unwrap_or_default())
     }
 
-    /// The journals of some tenants; a tenant without one is left out.
+    /// Returns the journals of some tenants; a tenant without one is left out.
     ///
     /// # Errors
     /// As [`Store::journal`].
@@ -52,8 +52,8 @@ impl Store {
         Ok(journals)
     }
 
-    /// The journals of some tenants, each by itself where one can't be read: a row that is damaged is its own tenant's
-    /// trouble. A tenant without one is left out, as far as all can be read.
+    /// Returns the journals of some tenants. If one cannot be read, it reads each alone, so that a damaged
+    /// row fails its own tenant only. If all can be read, a tenant without a journal is left out.
     pub async fn journals_each<'a>(
         &self,
         tenants: impl IntoIterator<Item = &'a TenantName> + Clone,
@@ -182,7 +182,7 @@ impl Store {
     }
 }
 
-/// A base as its row says.
+/// Returns the base of a row.
 pub(super) fn base_of(row: &AnyRow, tenant: &str) -> Result<Base, StoreError> {
     let unreadable = || format!("the bases of `{tenant}`");
     Ok(Base {
@@ -199,13 +199,15 @@ pub(super) fn base_of(row: &AnyRow, tenant: &str) -> Result<Base, StoreError> {
     })
 }
 
-/// Whether some entries about a tenant's objects name no version: then it has to be known which of them prove something.
+/// Whether audit entries of some objects name no version: then the journal also needs the known
+/// confirmations.
 fn needs_proofs(journal: &Journal) -> bool {
     journal.bases.keys().any(|object| !object.object.kind.capabilities().audit_names_versions)
 }
 
-/// When an intent can no longer take effect, by the clock of whoever reads it. Its own deadline was made by
-/// another clock: how long it had is taken from there, how much of that is over from the database's.
+/// Returns the time after which an intent cannot take effect, by the clock of this process. The intent's
+/// deadline comes from the clock of another process, so only its length counts; the database's clock says how
+/// much of it has passed.
 fn deadline_here(intent: &Intent, age_ms: i64, read_at: Timestamp) -> Timestamp {
     let window_ms = intent.deadline.duration_since(intent.sent_at).as_millis();
     let left_ms = window_ms.saturating_sub(age_ms.max(0).into()).max(0);
@@ -222,7 +224,7 @@ mod tests {
     use crate::model::{Act, CredentialsName, Object, OrganizationId, Region, Target};
 
     #[test]
-    fn a_deadline_is_carried_over_from_one_clock_to_another() {
+    fn a_deadline_is_converted_from_one_clock_to_another() {
         let at = |second: i64| Timestamp::from_second(1_790_000_000 + second).unwrap();
         let target = Target {
             organization: OrganizationId::new("o"),
@@ -230,7 +232,7 @@ mod tests {
             credentials: CredentialsName::new("c"),
             object: Object::implied(),
         };
-        // Written by a clock that is an hour ahead of the reader's.
+        // The writer's clock is an hour ahead of the reader's.
         let intent = Intent {
             id: 1,
             revision: Revision::new("r"),

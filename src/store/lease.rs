@@ -1,8 +1,8 @@
-//! Leases: one holder a tenant at a time, decided by the database's clock, with a token that grows.
+//! Leases: one holder for each tenant at a time, by the database's clock, with a fencing token that grows.
 //!
-//! A lease saves work; it does not make writes safe. A holder that is paused past its end may still send what
-//! it had ready: the version that the write names, and the wait of the next holder before it reads, are what
-//! keeps that from doing harm. The token keeps it out of the journal.
+//! A lease saves work; it does not make writes safe. A process that stops until its lease has expired may
+//! still send a prepared write. The version that the write names, and the wait of the next holder before it
+//! reads, keep that from doing harm. The token keeps the process out of the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::crash;
 use crate::model::standing::Standing;
 use crate::model::{Status, TenantName};
 
-/// The lowest wave that later ones wait for, as [`crate::model::gate`] works it out: `$P` is the patience in
+/// The lowest wave that later waves wait for, as [`crate::model::gate`] computes it: `$P` is the patience in
 /// milliseconds.
 macro_rules! gate {
     ($patience:literal) => {
@@ -40,10 +40,10 @@ macro_rules! gate {
 }
 
 impl Store {
-    /// Leases tenants that are due and free, the longest waiting first. A tenant whose change waits for a lower wave
-    /// comes after those that may go, and only to be looked at: [`Claimed::waits_for`]. It is due once more as soon as
-    /// that wave has its change. While a tenant is leased it is due again when the lease ends: a holder that dies is
-    /// followed by another.
+    /// Leases tenants that are due and free, the longest waiting first. Tenants whose change waits for a
+    /// lower wave come last, and genesync only reads them: [`Claimed::waits_for`]. Such a tenant is due again
+    /// when that wave is applied. A leased tenant is due again when its lease expires, so another process
+    /// takes over from a dead holder.
     ///
     /// # Errors
     /// The database failed.
@@ -105,8 +105,8 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Marks leased tenants as running, and returns what is known of each with a commit in view that may be another than
-    /// the store knows; those that the store does not know at all are left out.
+    /// Marks leased tenants as running and returns what the store knows of each. The commit of `tenants` may
+    /// differ from the head. Tenants that the store does not know are left out.
     ///
     /// # Errors
     /// The database failed.
@@ -138,7 +138,7 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Says what [`Store::begin`] would, of tenants that somebody else works on.
+    /// Returns what [`Store::begin`] would, but marks nothing: for tenants that another process works on.
     ///
     /// # Errors
     /// The database failed.
@@ -147,7 +147,7 @@ impl Store {
         let rows = json(&rows)?;
         let tokens: BTreeMap<TenantName, i64> =
             tenants.iter().map(|one| (one.lease.tenant.clone(), one.lease.token)).collect();
-        let mut transaction = self.writer.begin("looking at tenants").await?;
+        let mut transaction = self.writer.begin("reading tenants").await?;
         self.known_of(&mut transaction, &tokens, &rows, 0).await
     }
 
@@ -214,7 +214,7 @@ impl Store {
         Ok(claimed)
     }
 
-    /// Leases named tenants, due or not; those that somebody else holds are left out.
+    /// Leases named tenants, due or not; those that another process holds are left out.
     ///
     /// # Errors
     /// The database failed.
@@ -260,7 +260,7 @@ impl Store {
             .collect()
     }
 
-    /// Who holds a tenant's lease now.
+    /// Returns the current holder of a tenant's lease.
     ///
     /// # Errors
     /// The database failed.
@@ -270,13 +270,14 @@ impl Store {
             .query("SELECT holder FROM leases WHERE name = $1 AND expires_at > {now}")
             .bind(tenant.to_string())
             .fetch_optional(&self.engine);
-        row.await.map_err(failed("looking at a lease"))?.map(|row| text(&row, "holder")).transpose()
+        row.await.map_err(failed("reading a lease"))?.map(|row| text(&row, "holder")).transpose()
     }
 
-    /// Renews leases. Returns the tenants whose lease is still ours; the others' runs have to end.
+    /// Renews leases. Returns the tenants whose lease this process still holds; the runs of the others must
+    /// end.
     ///
     /// # Errors
-    /// The database failed: nothing is known, and time goes on.
+    /// The database failed: it is unknown whether the leases were renewed, and they go on expiring.
     pub async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<BTreeSet<TenantName>, StoreError> {
         again_if_taken_back(|| self.try_renew(leases, lease).boxed()).await
     }
@@ -301,10 +302,10 @@ impl Store {
         rows.iter().map(|row| Ok(TenantName::new(text(row, "name")?))).collect()
     }
 
-    /// Gives leases back. One that has gone to somebody else is left alone.
+    /// Releases leases. A lease that another process holds now does not change.
     ///
     /// # Errors
-    /// The database failed; the leases then run out by themselves.
+    /// The database failed; the leases then expire.
     pub async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
         again_if_taken_back(|| self.try_release(leases).boxed()).await
     }
@@ -326,7 +327,8 @@ fn claimed_of(row: &AnyRow, tenant: TenantName, token: i64) -> Result<Claimed, S
     let gate = optional(row, "gate")?.and_then(|gate| u32::try_from(gate).ok());
     let since = number(row, "unavailable_since")?;
     let applied = text(row, "applied")?;
-    // As taking a head would write it: what was said of another change is not said of this one.
+    // Returns what `advance` would write: status, reason and failures of another change do not apply to this
+    // one.
     let is_known = text(row, "known")? == *wanted;
     let failures = u32::try_from(number(row, "failures")?).unwrap_or_default();
     Ok(Claimed {
@@ -353,13 +355,13 @@ fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Ends leases of ours: the row stays, for its token. The names stand there twice so that the rows are
-/// looked up by them: a condition on both columns alone would be tried on every lease there is.
+/// Ends leases of this process; the row stays, for its token. The query names the tenants twice so that it
+/// uses the index: a condition on both columns alone would scan all leases.
 pub const RELEASE: &str = "UPDATE leases SET expires_at = 0
     WHERE holder = $1 AND name IN (SELECT r.value->>'name' FROM {each:2})
       AND (name, token) IN (SELECT r.value->>'name', CAST(r.value->>'token' AS BIGINT) FROM {each:2})";
 
-/// Leases as rows for a query to join with.
+/// Returns leases as rows for a query to join with.
 pub fn tokens<'a>(leases: impl IntoIterator<Item = &'a Lease>) -> Result<String, StoreError> {
     let rows: Vec<_> = leases
         .into_iter()

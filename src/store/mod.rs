@@ -1,11 +1,11 @@
-//! A port: what has to outlive a process. Journal, bases, receipts, leases, what is due, history, pauses.
+//! A port: the state that outlives a process. Journal, bases, receipts, leases, due times, history, pauses.
 //!
-//! In: [`crate::model::Record`]s and what runs ended with. Out: [`crate::model::record::Journal`]s and
-//! leases. Never: loses a record that it said was durable, takes one from a holder whose lease is gone, keeps
-//! a session's state or lock in the database (a pooler may stand before it), or decides anything.
-//! Two engines behind one set of queries: SQLite, a file, and PostgreSQL where replicas share the work.
+//! In: [`crate::model::Record`]s and results of runs. Out: [`crate::model::record::Journal`]s and leases.
+//! Never: loses a record that it reported as durable, accepts one from a holder whose lease is lost, keeps
+//! state or locks of a session in the database (a pooler may be in front of it), or decides anything.
+//! Two engines behind one set of queries: SQLite, a file, and PostgreSQL if replicas share the work.
 //! The live API and git are the truth; `docs/scaling.md` says what is lost with the store. Start reading at
-//! [`Store`]; `engine.rs` says how the two differ.
+//! [`Store`]; `engine.rs` says how the two engines differ.
 
 mod baselines;
 mod cause;
@@ -50,28 +50,28 @@ pub use overview::{FleetFigures, StatusCount, TenantRow, Which};
 pub use tenants::{Advance, Judge, NewHead, NextDue};
 pub use trouble::StoreTrouble;
 
-/// Why the store can't be used.
+/// Why the store failed or refused.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The folder of the store's file can't be made.
+    /// The folder of the store's file cannot be created.
     #[error("cannot use the state in `{path}`")]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },
-    /// The database said no.
+    /// A query or a connection failed.
     #[error("the store failed while {doing}{}", StoreTrouble::of(.source).map(|trouble| format!(": {trouble}")).unwrap_or_default())]
     Database {
-        /// What was being done.
+        /// What the store was doing, as a participle: `reading the journal`.
         doing: &'static str,
-        /// What the database said.
+        /// The error of the database.
         #[source]
         source: sqlx::Error,
     },
-    /// Something else stands where the database's file belongs.
+    /// The path of the database's file holds something else.
     #[error("`{path}` is {what}, not a database of genesync")]
     NotADatabase {
         /// Its path.
@@ -79,12 +79,12 @@ pub enum StoreError {
         /// What it is.
         what: &'static str,
     },
-    /// The file is no longer what was written to it.
+    /// The file is damaged.
     #[error("the database `{path}` is damaged: {found}")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// The first thing that is wrong with it.
+        /// The first problem that SQLite found.
         found: String,
     },
     /// The database was made by a later genesync.
@@ -92,13 +92,13 @@ pub enum StoreError {
     Newer {
         /// The schema's version.
         found: i64,
-        /// The newest that this build knows.
+        /// The newest version that this build knows.
         known: i64,
     },
-    /// A row holds what genesync never wrote.
+    /// A row holds a value that genesync cannot have written.
     #[error("cannot read a row of the store, in {what}")]
     Corrupt {
-        /// Which table, and whose row.
+        /// The kind of row, and its tenant.
         what: String,
         /// Why.
         #[source]
@@ -107,51 +107,50 @@ pub enum StoreError {
     /// A row holds a status that this build does not know.
     #[error("the store holds the status `{word}`, which this genesync does not know")]
     Status {
-        /// The word.
+        /// The status in the store.
         word: String,
     },
-    /// The store is of another repository.
-    #[error("the store is of repository `{known}`, and not of `{given}`")]
+    /// The store belongs to another repository.
+    #[error("the store belongs to repository `{known}`, not to `{given}`")]
     OtherRepository {
-        /// The one that it is of.
+        /// The repository of the store.
         known: String,
-        /// The one that was given.
+        /// The given repository.
         given: String,
     },
-    /// The lease has gone to somebody else, or ran out.
+    /// Another process holds the lease now, or it expired.
     #[error("lost the lease on tenant `{tenant}`: another process may work on it")]
     Fenced {
         /// The tenant.
         tenant: TenantName,
     },
-    /// What the run was planned from is no longer what git says, or the tenant was paused.
-    #[error("tenant `{tenant}` was paused, or git moved on")]
+    /// The desired configuration changed in git since the plan, or the tenant was paused.
+    #[error("tenant `{tenant}` was paused, or its desired configuration changed in git")]
     Superseded {
         /// The tenant.
         tenant: TenantName,
     },
-    /// It is not the state any more that this process opened.
-    #[error(
-        "the state was exchanged under this process, which writes nothing any more: {why}; start it anew, and it takes the state as it is then"
-    )]
+    /// The state is no longer the one that this process opened. A restarted process accepts it.
+    #[error("the state was replaced while this process ran, so it writes nothing: {why}")]
     Exchanged {
-        /// How that shows.
+        /// The difference that the store found.
         why: String,
     },
-    /// Something would be switched off, and something was switched off at another tenant within the last hour.
+    /// The intent switches something off, and something was switched off at another tenant within the last
+    /// hour.
     #[error(
-        "something was switched off at tenant `{other}` within the last hour, and would be at `{tenant}`"
+        "cannot switch something off at tenant `{tenant}`, because tenant `{other}` had something switched off within the last hour"
     )]
     Off {
         /// The tenant.
         tenant: TenantName,
-        /// The other one.
+        /// The other tenant.
         other: TenantName,
     },
 }
 
 impl StoreError {
-    /// What is wrong with the database as a whole, where that is the reason.
+    /// Returns the problem of the database as a whole, if that caused the error.
     pub fn trouble(&self) -> Option<StoreTrouble> {
         match self {
             StoreError::Database { source, .. } => StoreTrouble::of(source),
@@ -159,8 +158,8 @@ impl StoreError {
         }
     }
 
-    /// Whether the database took a transaction back whole because of others who worked on the same rows
-    /// (`serialization_failure`, `deadlock_detected`): nothing is wrong with what was to be written.
+    /// Whether the database rolled a transaction back because of other transactions on the same rows
+    /// (`serialization_failure`, `deadlock_detected`). The caller may repeat it.
     pub fn was_taken_back(&self) -> bool {
         let StoreError::Database { source, .. } = self else { return false };
         let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
@@ -175,22 +174,22 @@ pub struct Store {
     writer: Engine,
     group: std::sync::Arc<group::Group>,
     identity: std::sync::Arc<identity::Identity>,
-    /// What confidential values are digested with.
+    /// Digests confidential values.
     seal: Seal,
-    /// Who holds the leases that this handle takes: different for every process.
+    /// The name under which this handle holds leases: different for every process.
     holder: std::sync::Arc<str>,
-    /// The folder of a state that is kept nowhere: it goes with the last handle.
+    /// The folder of a temporary state: deleted with the last handle.
     _folder: Option<std::sync::Arc<tempfile::TempDir>>,
 }
 
 impl Store {
-    /// Opens the store, and makes or migrates its tables where they are missing or older.
+    /// Opens the store, and creates or migrates its tables if they are missing or older.
     ///
     /// # Errors
-    /// It can't be reached, or its schema is newer than this build.
+    /// The store is unreachable, or its schema is newer than this build.
     pub async fn open(place: &StorePlace, holder: &str) -> Result<Self, StoreError> {
         if let StorePlace::Folder(path) = place {
-            // What SQLite keeps beside it has the rights of this file.
+            // SQLite gives its other files the permissions of this one.
             private::folder(path)
                 .and_then(|()| private::file(&database_file(path)))
                 .map_err(|source| StoreError::Folder { path: path.clone(), source })?;
@@ -213,10 +212,10 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens a store that is kept nowhere: it goes with its last handle.
+    /// Opens a temporary store, which is deleted with its last handle.
     ///
     /// # Errors
-    /// No folder can be made for it.
+    /// Its folder cannot be created.
     pub async fn open_for_now(holder: &str) -> Result<Self, StoreError> {
         let made = tempfile::Builder::new().prefix("genesync-").tempdir();
         let folder = made.map_err(|source| StoreError::Folder { path: std::env::temp_dir(), source })?;
@@ -224,10 +223,11 @@ impl Store {
         Ok(Self { _folder: Some(std::sync::Arc::new(folder)), ..store })
     }
 
-    /// Looks at a store without making or migrating it: none where there is none yet. Enough for a plan.
+    /// Opens a store for reading, without creating or migrating it; none if there is none yet. Enough for a
+    /// plan.
     ///
     /// # Errors
-    /// It can't be reached, or its schema is not this build's.
+    /// The store is unreachable, or its schema is newer than this build.
     pub async fn look(place: &StorePlace) -> Result<Option<Self>, StoreError> {
         if let StorePlace::Folder(path) = place
             && !database_file(path).exists()
@@ -242,9 +242,9 @@ impl Store {
         }
         engine::check_schema(found)?;
         if found < engine::newest_schema() {
-            // Looking migrates nothing: whoever writes next does.
+            // A reader migrates nothing; the next writer does.
             tracing::warn!(
-                "the state is of an earlier genesync, and is not read before an `apply` or a `run` of this one has migrated it"
+                "the state is of an earlier genesync, and is ignored until an `apply` or a `run` of this version migrates it"
             );
             return Ok(None);
         }
@@ -260,7 +260,7 @@ impl Store {
         }))
     }
 
-    /// Who holds the leases that this handle takes.
+    /// Returns the name under which this handle holds leases.
     pub fn holder(&self) -> &str {
         &self.holder
     }
@@ -268,25 +268,29 @@ impl Store {
     /// Whether the database answers.
     ///
     /// # Errors
-    /// It does not.
+    /// The database does not answer.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.engine.query("SELECT 1").fetch_one(&self.engine).await.map_err(failed("asking it"))?;
+        self.engine
+            .query("SELECT 1")
+            .fetch_one(&self.engine)
+            .await
+            .map_err(failed("checking its connection"))?;
         Ok(())
     }
 
-    /// Closes every connection, after what is under way.
+    /// Closes every connection, after the running queries.
     pub async fn close(&self) {
         self.writer.pool().close().await;
         self.engine.pool().close().await;
     }
 
-    /// Forgets what is past its use: ended intents, runs and history older than `days`.
+    /// Deletes ended intents, runs, history, receipts and confirmations older than `days`.
     ///
     /// # Errors
     /// The database failed.
     pub async fn prune(&self, days: i64) -> Result<(), StoreError> {
         let age_ms = days.saturating_mul(24 * 3_600_000);
-        // The newest intent of a tenant stays: its number is where the next one's comes from.
+        // The newest intent of a tenant stays, because the id of the next one counts on from it.
         let texts = [
             "DELETE FROM intents WHERE resolved_at < {now} - $1
                AND id < (SELECT MAX(last.id) FROM intents last WHERE last.tenant = intents.tenant)",
@@ -297,14 +301,15 @@ impl Store {
         ];
         for text in texts {
             let deleted = self.engine.query(text).bind(age_ms).execute(&self.writer).await;
-            deleted.map_err(failed("forgetting what is old"))?;
+            deleted.map_err(failed("deleting old rows"))?;
         }
         Ok(())
     }
 }
 
-/// Refuses a file that is no database before the driver tries it for long. An empty one becomes a database.
-#[expect(clippy::disallowed_methods, reason = "the file is the store's own, unless it is somebody else's")]
+/// Refuses a file that is no database, because the driver would try it for long. An empty file becomes a
+/// database.
+#[expect(clippy::disallowed_methods, reason = "the file belongs to the store, or is refused")]
 fn not_something_else(place: &StorePlace) -> Result<(), StoreError> {
     let StorePlace::Folder(folder) = place else { return Ok(()) };
     let path = database_file(folder);
@@ -315,7 +320,7 @@ fn not_something_else(place: &StorePlace) -> Result<(), StoreError> {
     let read = std::fs::File::open(&path)
         .and_then(|file| file.take(SQLITE_MAGIC.len() as u64).read_to_end(&mut begin));
     match read {
-        // Whoever opens it says what is wrong.
+        // The driver reports the error when it opens the file.
         Err(_) => Ok(()),
         Ok(0) => Ok(()),
         Ok(_) if begin == SQLITE_MAGIC => Ok(()),
@@ -323,10 +328,10 @@ fn not_something_else(place: &StorePlace) -> Result<(), StoreError> {
     }
 }
 
-/// What every database file begins with (<https://www.sqlite.org/fileformat2.html>, 1.3).
+/// The first bytes of every database file (<https://www.sqlite.org/fileformat2.html>, 1.3).
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// The file that a folder's state is in.
+/// Returns the path of the database in a folder.
 pub fn database_file(folder: &Path) -> PathBuf {
     folder.join("genesync.db")
 }
@@ -340,7 +345,7 @@ fn corrupt(what: impl Into<String>) -> impl FnOnce(serde_json::Error) -> StoreEr
     move |source| StoreError::Corrupt { what, source }
 }
 
-/// A column of a row that our own query named.
+/// Returns a column of a row.
 fn text(row: &AnyRow, column: &str) -> Result<String, StoreError> {
     row.try_get(column).map_err(failed("reading a row"))
 }
@@ -357,12 +362,12 @@ fn text_or_none(row: &AnyRow, column: &str) -> Result<Option<String>, StoreError
     row.try_get(column).map_err(failed("reading a row"))
 }
 
-/// A value as the text that a query takes apart again.
+/// Returns a value as JSON text, which a query splits again.
 fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(corrupt("what was to be written"))
+    serde_json::to_string(value).map_err(corrupt("a value to write"))
 }
 
-/// Names as rows for a query to join with.
+/// Returns names as rows for a query to join with.
 fn names<'a>(tenants: impl IntoIterator<Item = &'a TenantName>) -> Result<String, StoreError> {
     let rows: Vec<serde_json::Value> =
         tenants.into_iter().map(|tenant| serde_json::json!({"name": tenant.as_str()})).collect();

@@ -1,4 +1,4 @@
-//! Pauses, history, and small things that the replicas share.
+//! Pauses, history, runs, and notes that the replicas share.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,52 +7,52 @@ use sqlx::any::AnyRow;
 use super::{Store, StoreError, failed, json, names, number, optional, text};
 use crate::model::{Guard, Status, TenantName};
 
-/// Why a tenant is watched and not written.
+/// Why genesync watches a tenant and does not write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PauseKind {
-    /// A person asked for it; only a person ends it, or its date.
+    /// A person paused it. Only a person or the end date ends the pause.
     Pause,
-    /// genesync waits for a person: until it is resumed, or git says something new for the tenant.
+    /// genesync waits for a person, until the tenant is resumed or its desired configuration changes in git.
     Hold,
 }
 
-/// A tenant that is watched and not written.
+/// A pause or a hold of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pause {
-    /// Why.
+    /// Pause or hold.
     pub kind: PauseKind,
-    /// Who asked for it.
+    /// Who set it.
     pub by: String,
-    /// In their words.
+    /// The reason, in the words of who set it.
     pub reason: String,
-    /// From when.
+    /// When it began.
     pub since: Timestamp,
-    /// Until when; none: until it is resumed.
+    /// When it ends; none if only `resume` ends it.
     pub until: Option<Timestamp>,
 }
 
-/// What stands before a guard's name where it is one that holds.
+/// The prefix of a guard's name in [`Pause::by`].
 const GUARD: &str = "guard ";
 
 impl Pause {
-    /// A guard as somebody who holds.
+    /// Returns the value of [`Pause::by`] for a guard's hold.
     pub fn guard(guard: Guard) -> String {
         format!("{GUARD}{}", guard.name())
     }
 
-    /// The guard that holds it, if one does.
+    /// Returns the guard of the hold, if a guard set it.
     pub fn guard_of(&self) -> Option<Guard> {
         Guard::from_name(self.by.strip_prefix(GUARD)?)
     }
 
-    /// Whether a person paused it, as against what waits for a person.
+    /// Whether a person paused the tenant. A hold waits for a person instead.
     pub fn is_a_persons(&self) -> bool {
         self.kind == PauseKind::Pause
     }
 
-    /// Why a tenant is watched and not written, in words.
+    /// Returns the displayed reason of the pause or hold.
     pub fn words(&self) -> String {
         let until = self.until.map(|until| format!(" until {until}")).unwrap_or_default();
         match self.kind {
@@ -62,18 +62,18 @@ impl Pause {
     }
 }
 
-/// Why the newest head of a repository is not taken.
+/// Why genesync does not take the newest head of a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeadTrouble {
     /// The repository.
     #[serde(default)]
     pub repository: String,
-    /// In words.
+    /// The displayed reason.
     pub message: String,
-    /// Since when.
+    /// When it began.
     pub since: Timestamp,
-    /// Which process says so.
+    /// The process that reported it.
     pub replica: String,
 }
 
@@ -85,13 +85,13 @@ pub struct HistoryLine {
     pub tenant: TenantName,
     /// When.
     pub at: Timestamp,
-    /// What kind of thing: `status`, `write`, `drift`, `refused`, `paused`, `resumed`.
+    /// The kind of line, such as `status`, `write`, `drift` or `paused`.
     pub kind: String,
-    /// In words.
+    /// The displayed text.
     pub detail: String,
 }
 
-/// One run that did or found something.
+/// A run that did or found something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunLine {
@@ -101,32 +101,32 @@ pub struct RunLine {
     pub started_at: Timestamp,
     /// When it ended.
     pub ended_at: Timestamp,
-    /// At which commit.
+    /// The commit.
     pub revision: String,
-    /// Why it ran.
+    /// The cause of the run.
     pub cause: String,
-    /// How it ended.
+    /// The status of the tenant after it.
     pub status: String,
-    /// Why it ended so.
+    /// The reason for the status.
     pub reason: String,
-    /// Writes accepted.
+    /// Writes that the API accepted.
     pub writes: u64,
-    /// Writes refused because somebody else wrote first.
+    /// Writes that the API refused because another user wrote first.
     pub conflicts: u64,
-    /// Which process ran it.
+    /// The process that ran it.
     pub replica: String,
-    /// Who ran it by hand, as that process said; empty for the controller.
+    /// Who ran it by hand, as that process claimed; empty for the controller.
     pub asked_by: String,
-    /// The guards that were opened for it, and the reason given.
+    /// The guards that were opened for it, and the given reason.
     pub asked_why: String,
 }
 
-/// A moment as the store keeps it.
+/// Returns the timestamp of a stored value, in milliseconds since 1970.
 pub fn moment(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// The pause that a query joined with, where there is one.
+/// Returns the pause that a query joined, if there is one.
 pub fn pause(row: &AnyRow) -> Result<Option<Pause>, StoreError> {
     use sqlx::Row as _;
     let kind: Option<String> = row.try_get("kind").map_err(failed("reading a row"))?;
@@ -141,7 +141,7 @@ pub fn pause(row: &AnyRow) -> Result<Option<Pause>, StoreError> {
 }
 
 impl PauseKind {
-    /// The word in the store.
+    /// Returns the name in the store.
     fn name(self) -> &'static str {
         match self {
             PauseKind::Pause => "pause",
@@ -151,7 +151,7 @@ impl PauseKind {
 }
 
 impl Store {
-    /// Pauses a tenant, or holds it. A person's pause is never replaced by a hold.
+    /// Pauses or holds a tenant. A hold never replaces a person's pause.
     ///
     /// # Errors
     /// The database failed.
@@ -175,7 +175,7 @@ impl Store {
         paused.await.map(drop).map_err(failed("pausing a tenant"))
     }
 
-    /// Ends the holds of some guards: an operator opened them.
+    /// Ends the holds of guards that an operator opened.
     ///
     /// # Errors
     /// The database failed.
@@ -198,8 +198,9 @@ impl Store {
         opened.await.map(drop).map_err(failed("ending holds"))
     }
 
-    /// Ends a pause or hold; the guard that held it does not count this very change again. Until its next run, which is
-    /// for the caller to ask for, what was held counts as out of sync. False where there was none.
+    /// Ends a pause or hold. A guard that held the tenant does not count this change again. The tenant is out
+    /// of sync until its next run, which the caller must request. Returns false if there was no pause or
+    /// hold.
     ///
     /// # Errors
     /// The database failed.
@@ -224,7 +225,7 @@ impl Store {
             .bind(tenant.to_string())
             .execute(&self.writer);
         let resumed = resumed.await.map_err(failed("resuming a tenant"))?.rows_affected() > 0;
-        // What was fought over before is settled now: it does not count towards the next fight.
+        // Earlier reverts no longer count towards flapping.
         let forgiven = self
             .engine
             .query("UPDATE intents SET reverting = 0 WHERE tenant = $1 AND reverting > 0")
@@ -234,22 +235,22 @@ impl Store {
         Ok(resumed)
     }
 
-    /// Adds a line to a tenant's history.
+    /// Adds a line of a kind and a displayed text to a tenant's history.
     ///
     /// # Errors
     /// The database failed.
     pub async fn tell(&self, tenant: &TenantName, kind: &str, detail: &str) -> Result<(), StoreError> {
-        let told = self
+        let reported = self
             .engine
             .query("INSERT INTO history (tenant, at, kind, detail) VALUES ($1, {now}, $2, $3)")
             .bind(tenant.to_string())
             .bind(kind.to_owned())
             .bind(detail.to_owned())
             .execute(&self.writer);
-        told.await.map(drop).map_err(failed("writing the history"))
+        reported.await.map(drop).map_err(failed("writing the history"))
     }
 
-    /// A tenant's history, newest first.
+    /// Returns a tenant's history, newest first.
     ///
     /// # Errors
     /// The database failed.
@@ -274,7 +275,7 @@ impl Store {
             .collect()
     }
 
-    /// A tenant's runs that did or found something, newest first.
+    /// Returns a tenant's runs that did or found something, newest first.
     ///
     /// # Errors
     /// The database failed.
@@ -310,7 +311,7 @@ impl Store {
             .collect()
     }
 
-    /// Keeps why the newest head of a repository is not taken, or that it is.
+    /// Stores why the newest head of a repository is not taken; `None` if it is taken.
     ///
     /// # Errors
     /// The database failed.
@@ -331,7 +332,7 @@ impl Store {
         self.keep_note(&format!("trouble/{repository}"), &text).await
     }
 
-    /// Why the newest heads of repositories are not taken.
+    /// Returns why the newest heads of repositories are not taken.
     ///
     /// # Errors
     /// The database failed.
@@ -341,14 +342,14 @@ impl Store {
             .query("SELECT value FROM notes WHERE name LIKE 'trouble/%' AND value <> '' ORDER BY name")
             .fetch_all(self.engine.pool());
         let rows = rows.await.map_err(failed("reading notes"))?;
-        // What another build wrote differently is told again by it.
+        // Skips a note of a build with another format; that build writes it again.
         rows.iter()
             .map(|row| Ok(serde_json::from_str(&text(row, "value")?).ok()))
             .filter_map(Result::transpose)
             .collect()
     }
 
-    /// A small thing by its name.
+    /// Returns a note by its name.
     ///
     /// # Errors
     /// The database failed.
@@ -361,7 +362,7 @@ impl Store {
         row.await.map_err(failed("reading a note"))?.map(|row| text(&row, "value")).transpose()
     }
 
-    /// Keeps a small thing.
+    /// Writes a note.
     ///
     /// # Errors
     /// The database failed.
@@ -375,6 +376,6 @@ impl Store {
             .bind(name.to_owned())
             .bind(value.to_owned())
             .execute(&self.writer);
-        kept.await.map(drop).map_err(failed("keeping a note"))
+        kept.await.map(drop).map_err(failed("writing a note"))
     }
 }

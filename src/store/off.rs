@@ -1,4 +1,4 @@
-//! No two tenants are switched off within an hour, over all processes that share the store.
+//! The store's part of the guard `run-off`: processes that share the store switch off one tenant an hour.
 
 use sqlx::{Any, Transaction};
 
@@ -6,11 +6,11 @@ use super::claimed::Lease;
 use super::{Store, StoreError, failed, text};
 use crate::model::TenantName;
 
-const DOING: &str = "asking what was switched off";
+const DOING: &str = "reading what was switched off";
 
 impl Store {
-    /// Refuses an intent that switches something off if another tenant has one from the last hour that was executed, or
-    /// may have been.
+    /// Refuses an intent that switches something off if another tenant has such an intent of the last hour
+    /// that was executed, or may have been.
     pub(super) async fn check_off(
         &self,
         transaction: &mut Transaction<'_, Any>,
@@ -19,7 +19,7 @@ impl Store {
         if lease.over_off {
             return Ok(());
         }
-        // Two that ask at the same moment would both find nothing.
+        // The latch serializes two checks, which would both find nothing otherwise.
         let latched = self
             .engine
             .query("UPDATE latches SET taken = taken + 1 WHERE name = 'run-off'")

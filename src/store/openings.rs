@@ -9,22 +9,23 @@ use super::claimed::Claimed;
 use super::{Store, StoreError, failed, json, names, text};
 use crate::model::{Guard, TenantName};
 
-/// A guard that is open for one tenant's next run.
+/// A guard that a person opened for one tenant's next run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardOpening {
     /// The guard.
     pub guard: Guard,
-    /// Who opened it, as that process said of itself.
+    /// Who opened it, as that process claimed.
     pub by: String,
-    /// Why.
+    /// The given reason.
     pub reason: String,
 }
 
-/// What is open, by tenant.
+/// The open guards of each tenant.
 pub type Openings = BTreeMap<TenantName, Vec<GuardOpening>>;
 
 impl Claimed {
-    /// Lets guards be open that a person opened for this tenant: what the store checks with each intent, and a pause.
+    /// Applies the guards that a person opened for this tenant: to the checks of each intent, and to its
+    /// pause or hold.
     pub fn open(&mut self, guards: &BTreeSet<Guard>) {
         self.lease.over_pause |= guards.contains(&Guard::Pause);
         self.lease.over_off |= guards.contains(&Guard::RunOff);
@@ -62,7 +63,7 @@ impl Store {
         opened.await.map(drop).map_err(failed("opening a guard"))
     }
 
-    /// What is open for the next run of some tenants.
+    /// Returns the guards that are open for the next run of some tenants.
     ///
     /// # Errors
     /// The database failed.
@@ -80,8 +81,8 @@ impl Store {
             .bind(names(tenants)?)
             .fetch_all(&self.engine);
         let mut all = Openings::new();
-        for row in rows.await.map_err(failed("asking which guards are open"))? {
-            // One of a later version opens nothing here.
+        for row in rows.await.map_err(failed("reading the open guards"))? {
+            // This build does not know guards of later versions, so it does not open them.
             let Some(guard) = Guard::from_name(&text(&row, "guard")?) else { continue };
             let opening = GuardOpening { guard, by: text(&row, "opened_by")?, reason: text(&row, "reason")? };
             all.entry(TenantName::new(text(&row, "tenant")?)).or_default().push(opening);
@@ -89,7 +90,7 @@ impl Store {
         Ok(all)
     }
 
-    /// Ends what was open for runs that used it: their tenants are as git says, and something came of it.
+    /// Closes guards that a run used: it wrote something, or its tenant is in sync.
     pub(super) async fn end_openings(
         &self,
         transaction: &mut Transaction<'_, Any>,
@@ -104,6 +105,6 @@ impl Store {
             )
             .bind(json(&used.iter().map(row).collect::<Vec<_>>())?)
             .execute(&mut **transaction);
-        ended.await.map(drop).map_err(failed("ending what was open"))
+        ended.await.map(drop).map_err(failed("closing used guards"))
     }
 }

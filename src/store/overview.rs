@@ -1,4 +1,4 @@
-//! How the fleet is: what `status`, the metrics and the notifications read.
+//! The status of the fleet, for `status`, the metrics and the notifications.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,76 +17,76 @@ use crate::model::{Status, TenantName};
 pub struct TenantRow {
     /// Its name.
     pub tenant: TenantName,
-    /// How it is.
+    /// Its status.
     pub status: Status,
-    /// Why.
+    /// The reason for the status.
     pub reason: String,
-    /// What somebody changed in fields that git does not name.
+    /// Changes of other users in fields that git does not name.
     pub unmanaged: Vec<Noticed>,
-    /// What a notification would be about; empty where all is well.
+    /// The problem that a notification reports; empty if there is none.
     pub trouble: &'static str,
-    /// Since when.
+    /// When it got this status.
     pub since: Timestamp,
     /// The commit that last changed it.
     pub revision: String,
-    /// Whether what git says has been applied.
+    /// Whether its desired configuration has been applied.
     pub applied: bool,
-    /// Whether genesync may write; also where that was never read.
+    /// Whether genesync may write; true if its settings were never readable.
     pub enforced: bool,
     /// Its wave.
     pub wave: u32,
-    /// When it was last looked at.
+    /// When genesync last read it.
     pub checked_at: Option<Timestamp>,
     /// When it was last seen in sync.
     pub synced_at: Option<Timestamp>,
     /// When its drift was first seen.
     pub drifted_at: Option<Timestamp>,
-    /// When it is due; none where it waits for git.
+    /// When it is due; none if it waits for a commit.
     pub due_at: Option<Timestamp>,
     /// Failures in a row.
     pub failures: u32,
-    /// Who works on it now.
+    /// The process that works on it now.
     pub holder: Option<String>,
-    /// Whether it is watched only, and why.
+    /// Why genesync only watches it; none if it is managed.
     pub pause: Option<Pause>,
 }
 
-/// Which tenants are asked for.
+/// A selection of tenants.
 #[derive(Debug, Clone, Copy)]
 pub enum Which<'a> {
-    /// All that git holds.
+    /// All tenants in git.
     All,
-    /// Those of them that are named.
+    /// The named tenants in git.
     Named(&'a [TenantName]),
-    /// Those of them that a notification would be about.
+    /// The tenants in git that have something to notify about.
     Troubled,
 }
 
-/// The fleet in a few figures, however large it is.
+/// Figures of the whole fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetFigures {
-    /// How many tenants are how.
+    /// The number of tenants by status.
     pub by_status: Vec<StatusCount>,
-    /// The tenants that were not seen in sync for the longest time, those first, and when they last were; for one
-    /// that never was, since when it stands as it does.
+    /// The tenants that were not in sync for the longest time, oldest first, and when they last were. For a
+    /// tenant that never was in sync: when it got its status.
     pub oldest: Vec<(TenantName, Timestamp)>,
-    /// Tenants that drift.
+    /// The number of tenants that drift.
     pub drifted: usize,
-    /// Since when the first of them does.
+    /// When the first of them began to drift.
     pub drifted_at: Option<Timestamp>,
 }
 
-/// How many tenants have one status.
+/// The number of tenants with one status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusCount {
-    /// How they are.
+    /// The status.
     pub status: Status,
-    /// How many they are.
+    /// The number of tenants.
     pub tenants: usize,
 }
 
 impl Store {
-    /// The fleet in figures, counted by the database; of the `oldest` so many.
+    /// Returns the figures of the fleet, with at most `oldest` tenants in [`FleetFigures::oldest`].
     ///
     /// # Errors
     /// The database failed.
@@ -136,7 +136,7 @@ impl Store {
         })
     }
 
-    /// Tenants as they are, by name.
+    /// Returns the selected tenants, sorted by name.
     ///
     /// # Errors
     /// The database failed.
@@ -199,13 +199,14 @@ impl Store {
     }
 }
 
-/// The status of a row, from its two words.
+/// Returns the status of a row, from the columns `status` and `trouble`.
 pub fn status(row: &AnyRow) -> Result<Status, StoreError> {
     let word = text(row, "status")?;
     Status::from_words(&word, &text(row, "trouble")?).ok_or(StoreError::Status { word })
 }
 
-/// What a row says of changes in fields that git does not name. What another build wrote differently is looked for again.
+/// Returns a row's changes in fields that git does not name. A text of a build with another format counts as
+/// empty, and the next run finds the changes again.
 pub fn noticed(row: &AnyRow) -> Result<Vec<Noticed>, StoreError> {
     Ok(serde_json::from_str(&text(row, "unmanaged")?).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! What the commit that was applied last said of guards.
+//! Precedents: the guard settings of the commit that was applied last.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +9,16 @@ use crate::model::precedent::RunLimits;
 use crate::model::{OrganizationId, Precedents};
 
 impl Store {
-    /// What the commit that was applied last said of some organizations. One of which nothing is known is left out.
+    /// Returns the guard settings of the last applied commit for some organizations. Unknown organizations
+    /// are left out.
     ///
     /// # Errors
-    /// The database failed, or holds what this build can't read.
+    /// The database failed, or a row cannot be read.
     pub async fn precedents(
         &self,
         organizations: &BTreeSet<OrganizationId>,
     ) -> Result<Precedents, StoreError> {
-        let doing = "reading what was said of guards";
+        let doing = "reading the guard settings of applied commits";
         let names: Vec<_> = organizations.iter().map(|id| serde_json::json!({"name": id.as_str()})).collect();
         let rows = self
             .engine
@@ -37,10 +38,10 @@ impl Store {
         rows.iter().map(of_row).collect()
     }
 
-    /// The limits of a run that the last head said, as far as they were not what held it.
+    /// Returns the run limits of the last head that they did not hold.
     ///
     /// # Errors
-    /// The database failed, or holds what this build can't read.
+    /// The database failed, or a row cannot be read.
     pub async fn run_limits(&self, repository: &str) -> Result<Option<RunLimits>, StoreError> {
         let row = self
             .engine
@@ -52,10 +53,10 @@ impl Store {
         limits.map(|limits| serde_json::from_str(&limits).map_err(corrupt("heads, in limits"))).transpose()
     }
 
-    /// Keeps the limits of a run that the head says, which did not hold it.
+    /// Stores the run limits of a head that they did not hold.
     ///
     /// # Errors
-    /// The database failed: then the limits before stand.
+    /// The database failed; the earlier limits stay.
     pub async fn keep_run_limits(&self, repository: &str, limits: RunLimits) -> Result<(), StoreError> {
         let kept = self
             .engine
@@ -63,10 +64,10 @@ impl Store {
             .bind(repository.to_owned())
             .bind(json(&limits)?)
             .execute(&self.writer);
-        kept.await.map(drop).map_err(failed("keeping the limits of the head"))
+        kept.await.map(drop).map_err(failed("storing the limits of the head"))
     }
 
-    /// Keeps what a commit said of organizations that are as it says.
+    /// Stores the guard settings of a commit for organizations that equal it.
     pub(super) async fn write_precedents(
         &self,
         transaction: &mut Transaction<'_, Any>,
@@ -83,6 +84,6 @@ impl Store {
             )
             .bind(json(&rows)?)
             .execute(&mut **transaction);
-        written.await.map(drop).map_err(failed("keeping what was said of guards"))
+        written.await.map(drop).map_err(failed("storing the guard settings of a commit"))
     }
 }

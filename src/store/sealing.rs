@@ -1,4 +1,5 @@
-//! Confidential values are kept as digests: the key, and the rows of an earlier genesync, which kept the values.
+//! Stores confidential values as digests: sets the key, and rewrites rows of earlier versions, which hold the
+//! values.
 
 use futures::FutureExt as _;
 use sqlx::{Any, Transaction};
@@ -9,11 +10,11 @@ use crate::model::Secret;
 use crate::model::record::Intent;
 use crate::model::seal::Seal;
 
-const DOING: &str = "replacing confidential values by digests";
+const DOING: &str = "replacing confidential values with digests";
 
 impl Store {
-    /// Digests confidential values with a key of the operator's from now on. Without one the state's own id is the key: then
-    /// whoever has the state can find out whether a guess is right.
+    /// Sets the key of the digests of confidential values. Without a key of the operator, the state's own id
+    /// is the key: then a person who has the state can check guesses of a value.
     ///
     /// # Errors
     /// The database failed.
@@ -23,17 +24,17 @@ impl Store {
             return Ok(self);
         }
         let asked = self.engine.query("SELECT id FROM identity WHERE one = 1").fetch_optional(&self.engine);
-        // One that is only looked at may have no id yet: then nothing is kept in it.
+        // A store that is open for reading may have no id yet; then nothing is written to it.
         if let Some(row) = asked.await.map_err(failed(DOING))? {
             self.seal = Seal::of(&Secret::new(text(&row, "id")?));
         }
         Ok(self)
     }
 
-    /// Rewrites rows that an earlier genesync made with the values themselves. Does so once.
+    /// Rewrites, once, the rows of an earlier genesync that hold the values themselves.
     ///
     /// # Errors
-    /// The database failed, or a row can't be read.
+    /// The database failed, or a row cannot be read.
     pub async fn seal_old_rows(&self) -> Result<(), StoreError> {
         let asked = self.engine.query("SELECT sealed FROM identity WHERE one = 1 AND sealed = 0");
         if asked.fetch_optional(&self.engine).await.map_err(failed(DOING))?.is_none() {
@@ -47,7 +48,7 @@ impl Store {
 
     async fn try_seal_old_rows(&self) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin(DOING).await?;
-        // Of processes that start at once, one rewrites and the others wait here.
+        // Locks the row: of processes that start at once, one rewrites and the others wait here.
         let alone = self.engine.query("UPDATE identity SET sealed = sealed WHERE one = 1");
         alone.execute(&mut *transaction).await.map_err(failed(DOING))?;
         self.seal_bodies(&mut transaction, BASES).await?;
@@ -66,7 +67,7 @@ impl Store {
             let (tenant, object) = (text(&row, "tenant")?, text(&row, "object")?);
             let before = text(&row, "body")?;
             let body: serde_json::Map<String, serde_json::Value> =
-                serde_json::from_str(&before).map_err(corrupt(format!("what is kept of `{tenant}`")))?;
+                serde_json::from_str(&before).map_err(corrupt(format!("the bases of `{tenant}`")))?;
             if let std::borrow::Cow::Owned(sealed) = self.seal.sealed(&body) {
                 let query =
                     self.engine.query(write).bind(tenant).bind(object).bind(json(&sealed)?).bind(before);
@@ -96,7 +97,8 @@ impl Store {
     }
 }
 
-/// How the bodies of a table are read, and how one of them is written: what another process has replaced meanwhile stays.
+/// The queries that read the bodies of a table and replace one. A body that another process has replaced
+/// meanwhile stays.
 const BASES: (&str, &str) = (
     "SELECT tenant, object, body FROM bases",
     "UPDATE bases SET body = $3 WHERE tenant = $1 AND object = $2 AND body = $4",

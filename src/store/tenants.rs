@@ -1,4 +1,4 @@
-//! What each tenant should be at, when it is due, and how it is.
+//! The tenants: their desired configuration, when they are due, and their status.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::crash;
 use crate::model::standing::Standing;
 use crate::model::{Revision, Status, TenantName, Wanted};
 
-/// Due never, until something happens.
+/// A due time that never comes.
 pub const NEVER: i64 = i64::MAX / 4;
 
-/// Rows of tenants as git says they should be: what is not valid is due never.
+/// Inserts rows of tenants from git. An invalid tenant is never due.
 macro_rules! insert_wanted {
     () => {
         "INSERT INTO tenants (name, wanted, applied, revision, enforced, credentials, wave, removed,
@@ -33,16 +33,16 @@ macro_rules! insert_wanted {
     };
 }
 
-/// When there is something to do.
+/// When the next tenant is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextDue {
-    /// How long until then; none where no tenant is ever due.
+    /// The time until then; none if no tenant is due without an event.
     pub left: Option<Duration>,
     /// The head that the replicas agree on.
     pub head: Option<Revision>,
 }
 
-/// Says why a head may not change so many tenants; none where it may.
+/// Returns why a head may not change so many tenants; none if it may.
 pub type Judge<'a> = dyn Fn(usize) -> Option<Pause> + Send + Sync + 'a;
 
 /// A head that a replica has read.
@@ -50,30 +50,30 @@ pub type Judge<'a> = dyn Fn(usize) -> Option<Pause> + Send + Sync + 'a;
 pub struct NewHead<'a> {
     /// The repository.
     pub repository: &'a str,
-    /// The head that the new one was checked against.
+    /// The head that the new one was compared with.
     pub known: Option<&'a Revision>,
-    /// The new one.
+    /// The new head.
     pub revision: &'a Revision,
-    /// What git says of tenants.
+    /// The tenants that changed, or all.
     pub rows: &'a [Wanted],
-    /// Tenants that are gone; none where `rows` is all that there are.
+    /// Tenants that were removed; none if `rows` holds all tenants.
     pub gone: Option<&'a [TenantName]>,
-    /// Says whether so many tenants that were there before may change; those that change are held otherwise. With
-    /// none, what guards hold stays as it is.
+    /// Decides whether a number of existing tenants may change; if not, the changed tenants are held. Without
+    /// it, holds of guards stay.
     pub judge: Option<&'a Judge<'a>>,
 }
 
-/// How taking a new head ended.
+/// The result of taking a new head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advance {
-    /// The tenants that are due because of it.
+    /// The number of tenants that are due because of it.
     Taken(usize),
-    /// Another replica has taken this one since: look again.
+    /// Another replica has taken this head meanwhile: the caller must compare again.
     Moved(Revision),
 }
 
 impl Store {
-    /// The head of a repository that the replicas agree on.
+    /// Returns the head of a repository that the replicas agree on.
     ///
     /// # Errors
     /// The database failed.
@@ -87,7 +87,7 @@ impl Store {
         row.map(|row| text(&row, "revision").map(Revision::new)).transpose()
     }
 
-    /// The last head of a repository of which something came; none where nothing ever did.
+    /// Returns the last head of a repository of which something was applied; none if there is none.
     ///
     /// # Errors
     /// The database failed.
@@ -101,8 +101,8 @@ impl Store {
         row.map(|row| text(&row, "written").map(Revision::new)).transpose()
     }
 
-    /// Makes a revision the head whatever it was before, also of a repository that went by another name: an operator
-    /// says so.
+    /// Makes a revision the head, whatever the head was, also if the repository had another name: for an
+    /// operator.
     ///
     /// # Errors
     /// The database failed.
@@ -111,7 +111,7 @@ impl Store {
     }
 
     async fn try_keep_head(&self, repository: &str, revision: &Revision) -> Result<(), StoreError> {
-        let doing = "keeping the head";
+        let doing = "storing the head";
         let mut transaction = self.writer.begin(doing).await?;
         let forgotten = self
             .engine
@@ -144,10 +144,10 @@ impl Store {
         kept.await.map(drop).map_err(failed(doing))
     }
 
-    /// Takes a new head: the tenants for which it says something else are due.
+    /// Takes a new head: the tenants that it changes are due.
     ///
     /// # Errors
-    /// The database failed, or it belongs to another repository; nothing was taken.
+    /// The database failed, or it belongs to another repository; the head did not change.
     pub async fn advance(&self, head: &NewHead<'_>) -> Result<Advance, StoreError> {
         again_if_taken_back(|| self.try_advance(head).boxed()).await
     }
@@ -156,7 +156,7 @@ impl Store {
         let NewHead { repository, known, revision, rows, gone, judge } = *head;
         let doing = "taking a new head";
         let mut transaction = self.writer.begin(doing).await?;
-        // Written first, so that the row is locked: two replicas that take heads do so one after the other.
+        // This locks the row, so that two replicas take heads one after the other.
         let held = self
             .engine
             .query(
@@ -213,8 +213,8 @@ impl Store {
         let doing = "taking a new head";
         let rows: Vec<_> = rows.iter().map(row_of).collect();
         let rows = json(&rows)?;
-        // What a hold waited for may have come: git says something else. A guard waits for a person, or for git
-        // to go back to what is in force: another commit on top is no answer to it.
+        // A change in git ends a hold. The hold of a guard ends only by a person, or if git returns to the
+        // applied configuration: another commit on top does not end it.
         let released = self
             .engine
             .query(
@@ -260,9 +260,9 @@ impl Store {
         Ok(usize::try_from(written).unwrap_or(usize::MAX))
     }
 
-    /// Writes down what a commit says of tenants that the store does not know yet, without taking it as the head. Rows
-    /// that are there stay as they are. Where there is a head, a tenant that it does not hold counts as removed until a
-    /// head does.
+    /// Inserts the tenants of a commit that the store does not know yet, without taking the commit as the
+    /// head. Existing rows do not change. If there is a head, an inserted tenant counts as removed until a
+    /// head holds it.
     ///
     /// # Errors
     /// The database failed.
@@ -276,12 +276,12 @@ impl Store {
             .bind(NEVER)
             .bind(1_i64)
             .execute(&self.writer);
-        known.await.map(drop).map_err(failed("writing down what git says"))
+        known.await.map(drop).map_err(failed("recording the tenants of a commit"))
     }
 
-    /// Holds the tenants that a head changes, where the guard says that they are too many. Those that it holds
-    /// already count, too: many small commits are as much as a large one. Tenants that it creates do not count, and
-    /// are held with the others: the head is refused as a whole.
+    /// Holds the tenants that a head changes if the guard says that they are too many. Tenants that the guard
+    /// holds already count too, so that many small commits equal one large commit. New tenants do not count
+    /// but are held too, because the guard refuses the whole head.
     async fn hold_what_changes(
         &self,
         transaction: &mut Transaction<'static, Any>,
@@ -304,7 +304,7 @@ impl Store {
             .fetch_one(&mut **transaction);
         let changing = number(&counted.await.map_err(failed(doing))?, "n")?;
         let Some(hold) = judge(usize::try_from(changing).unwrap_or_default()) else {
-            // What was held only because a whole head was refused has nothing of its own to decide.
+            // A new tenant was held only because the whole head was refused, so there is nothing to decide.
             let released = self
                 .engine
                 .query(
@@ -335,12 +335,11 @@ impl Store {
         held.await.map(drop).map_err(failed(doing))
     }
 
-    /// Says whether a repository may use the store, which is of one repository: under another name the head before is
-    /// not known, and nothing keeps an old commit from being taken for a new one; and another repository has other
-    /// tenants.
+    /// Checks that the store belongs to this repository. Under another name the last head is unknown, so an
+    /// old commit could become the head; another repository has other tenants.
     ///
     /// # Errors
-    /// It is of another one, or the database failed.
+    /// The store belongs to another repository, or the database failed.
     pub async fn check_repository(&self, repository: &str) -> Result<(), StoreError> {
         if self.head(repository).await?.is_some() {
             return Ok(());
@@ -355,7 +354,7 @@ impl Store {
             .bind(repository.to_owned())
     }
 
-    /// Makes tenants due now: the named ones, or all. Returns how many there are.
+    /// Makes the named tenants, or all, due now. Returns their number.
     ///
     /// # Errors
     /// The database failed.
@@ -382,12 +381,12 @@ impl Store {
         Ok(poked.map_err(failed("making tenants due"))?.rows_affected())
     }
 
-    /// When the next tenant is due. Leased ones count: their holder may die.
+    /// Returns when the next tenant is due. Leased tenants count, because their holder may die.
     ///
     /// # Errors
     /// The database failed.
     pub async fn next_due(&self, repository: &str) -> Result<NextDue, StoreError> {
-        let doing = "asking what is due";
+        let doing = "reading what is due";
         let row = self
             .engine
             .query(
@@ -416,8 +415,8 @@ fn is_none_but(repository: &str, other: Option<&sqlx::any::AnyRow>) -> Result<()
     }
 }
 
-/// A tenant's row. Settings that can't be read are marked, so that those that were known last stay; of a tenant that
-/// was never read, nothing is known but that its change has failed.
+/// Returns a tenant's row. It marks unreadable settings with -1, so that the query keeps the last known ones.
+/// A tenant that was never readable counts as failed.
 fn row_of(row: &Wanted) -> serde_json::Value {
     let status = if row.digest.is_some() { Status::OutOfSync } else { Status::Invalid }.row();
     let (enforced, wave, credentials) = match &row.settings {

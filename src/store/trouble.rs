@@ -1,33 +1,34 @@
-//! What is wrong with the database, and what to do: in words for whoever runs genesync, from the codes of both engines.
+//! Problems of the database as a whole: their texts and hints for the operator, from the error codes of both
+//! engines.
 
 use std::fmt;
 
-/// What is wrong with the database as a whole, rather than with one query.
+/// A problem of the database as a whole, not of one query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreTrouble {
-    /// Its file, or the whole server, may not be written.
+    /// Its file or the whole server is read-only.
     ReadOnly,
-    /// There is no room on its disk.
+    /// Its disk is full.
     Full,
-    /// Another process holds it for longer than a query waits.
+    /// Another process locks it for longer than a query waits.
     Locked,
-    /// Its file can't be opened or made.
+    /// Its file cannot be opened or created.
     Unopenable,
-    /// There is a file of its name that is something else.
+    /// Its file is not a database.
     NotADatabase,
-    /// What its file holds contradicts itself.
+    /// Its file is damaged.
     Damaged,
-    /// Nobody answers at its address, or not in time.
+    /// Its address does not answer, or not in time.
     Unreachable,
-    /// It does not let this user in, or knows no such database.
+    /// It rejects this user, or has no such database.
     Login,
-    /// It lets this user in, and not do what genesync has to.
+    /// It accepts this user, but denies what genesync needs.
     Rights,
 }
 
 impl StoreTrouble {
-    /// Finds the trouble behind an error of the driver; none where the query itself is at fault. Numbers are result codes of
-    /// SQLite (<https://www.sqlite.org/rescode.html>), five characters are PostgreSQL's SQLSTATE.
+    /// Returns the problem behind an error of the driver; none if the query itself failed. Numbers are result
+    /// codes of SQLite (<https://www.sqlite.org/rescode.html>), five characters are PostgreSQL's SQLSTATE.
     pub fn of(error: &sqlx::Error) -> Option<Self> {
         if let sqlx::Error::Migrate(error) = error
             && let sqlx::migrate::MigrateError::Execute(error)
@@ -63,26 +64,26 @@ impl StoreTrouble {
         }
     }
 
-    /// What to do about it.
+    /// Returns what the operator can do.
     pub fn hint(self) -> &'static str {
         match self {
             Self::ReadOnly => {
-                "give the user that runs genesync the right to write there, or name another place with --state-dir or --store"
+                "allow the user that runs genesync to write there, or set another place with --state-dir or --store"
             }
-            Self::Full => "make room on that disk and run this again; what the journal holds is not lost",
+            Self::Full => "free space on that disk and run this again: the journal is not lost",
             Self::Locked => {
-                "end whatever keeps the database open, such as a backup or a database browser; processes of genesync wait for each other"
+                "close the program that keeps the database open, such as a backup or a database browser: genesync processes wait for each other"
             }
             Self::Unopenable => {
-                "check that the folder exists and that the user that runs genesync may enter and write it, or name another one with --state-dir"
+                "check that the folder exists and that the user that runs genesync may enter and write it, or set another one with --state-dir"
             }
-            Self::NotADatabase => "move the file away, or name another folder with --state-dir",
-            Self::Damaged => "put the copy of the state back that was made last, with genesync stopped",
+            Self::NotADatabase => "move the file away, or set another folder with --state-dir",
+            Self::Damaged => "stop genesync and restore the last backup of the state",
             Self::Rights => {
                 "grant the user of --store or GENESYNC_STORE the right to connect and to create in the schema: GRANT CREATE ON SCHEMA public TO …"
             }
             Self::Unreachable => {
-                "check host and port of --store or GENESYNC_STORE, and that the database takes connections"
+                "check host and port of --store or GENESYNC_STORE, and that the database accepts connections"
             }
             Self::Login => "check user, password and database name of --store or GENESYNC_STORE",
         }
@@ -94,8 +95,8 @@ impl fmt::Display for StoreTrouble {
         f.write_str(match self {
             Self::ReadOnly => "it is read-only",
             Self::Full => "its disk is full",
-            Self::Locked => "another process keeps it locked",
-            Self::Unopenable => "it can't be opened",
+            Self::Locked => "another process locks it",
+            Self::Unopenable => "it cannot be opened",
             Self::NotADatabase => "the file is not a database",
             Self::Damaged => "its file is damaged",
             Self::Rights => "this user may not create or change what genesync needs",
@@ -110,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_engines_codes_mean_the_same_troubles() {
+    fn error_codes_of_both_engines_map_to_the_same_problems() {
         let table = [
             ("8", Some(StoreTrouble::ReadOnly)),
             ("264", Some(StoreTrouble::ReadOnly)),
@@ -128,7 +129,7 @@ mod tests {
             ("42501", Some(StoreTrouble::Rights)),
             ("28P01", Some(StoreTrouble::Login)),
             ("57P03", Some(StoreTrouble::Unreachable)),
-            // A row that is there twice is a query's own matter.
+            // A duplicate row is a problem of one query.
             ("2067", None),
             ("23505", None),
             ("x", None),

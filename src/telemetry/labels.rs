@@ -1,7 +1,7 @@
-//! The label values of the metrics: closed sets, so that no text of a tenant, a server or an attacker can make
-//! a new series. The one exception is told at [`super::metrics::Metrics::set_fleet`].
+//! The label values of the metrics. They are closed sets, so that no text of a tenant, a server or an
+//! attacker can make a new series. For the one exception see [`super::metrics::Metrics::set_fleet`].
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new status is decided about here")]
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new status needs a decision here")]
 
 use std::collections::BTreeSet;
 
@@ -40,13 +40,13 @@ macro_rules! label {
 }
 
 label! {
-    /// How a run ended.
+    /// The result of a run.
     RunResult "result" {
-        /// Live equals git, confirmed.
+        /// Live equals git, and every write is confirmed.
         Synced "synced",
-        /// Git is ahead, and the tenant is only watched.
+        /// Git has changes that are not applied, and the mode is `watch`.
         OutOfSync "out_of_sync",
-        /// Live moved, and the tenant is only watched.
+        /// The live configuration moved, and the mode is `watch`.
         Drifted "drifted",
         /// Some writes have no audit entry.
         Unconfirmed "unconfirmed",
@@ -56,7 +56,7 @@ label! {
         Refused "refused",
         /// A person has to decide.
         Held "held",
-        /// Something outside failed.
+        /// An external service failed.
         Degraded "degraded",
         /// It was stopped.
         Cancelled "cancelled",
@@ -70,17 +70,17 @@ label! {
 }
 
 label! {
-    /// What a request to the API came to.
+    /// The result of a request to the API.
     RequestClass "class" {
         /// Any answer below 300.
         Done "2xx",
-        /// An answer that sends elsewhere; it is not followed.
+        /// A redirect, which is not followed.
         Redirected "3xx",
-        /// An answer that says no.
+        /// A refusal.
         Refused "4xx",
         /// The server failed.
         Failed "5xx",
-        /// No whole answer came back.
+        /// No complete answer arrived.
         Lost "lost",
     }
 }
@@ -90,7 +90,7 @@ label! {
     LeaseEvent "event" {
         /// Taken.
         Acquired "acquired",
-        /// Found to be another replica's while it was thought to be ours.
+        /// Another replica has it, although this replica expected to hold it.
         Lost "lost",
         /// Given back.
         Released "released",
@@ -100,15 +100,15 @@ label! {
 }
 
 label! {
-    /// What became of a request to the git webhook.
+    /// The result of a request to the git webhook.
     HookResult "result" {
-        /// A hint: the source is looked at.
+        /// A hint: genesync reads the source.
         Hint "hint",
-        /// The forge tried the connection.
+        /// A test of the connection by the forge.
         Ping "ping",
-        /// Signed, and about something else.
+        /// Signed, but about another event.
         Ignored "ignored",
-        /// No signature fits.
+        /// No signature matches.
         Unsigned "unsigned",
         /// The body is too large.
         TooLarge "too_large",
@@ -120,11 +120,11 @@ label! {
 }
 
 label! {
-    /// What became of an attempt to deliver a notification.
+    /// The result of an attempt to deliver a notification.
     NotificationResult "result" {
-        /// The receiver took it.
+        /// The receiver accepted it.
         Delivered "delivered",
-        /// It will be tried again.
+        /// It failed, and genesync will try it again.
         Failed "failed",
     }
 }
@@ -149,8 +149,8 @@ impl Label for Guard {
 
 type OneLabel = [(&'static str, &'static str); 1];
 
-/// A counter for each value of a label. All of them are there from the start: a rate over a series that
-/// appears with its first event misses that event.
+/// A counter for each value of a label. All of them exist from the start, because a rate over a series
+/// misses the first event if the series appears with it.
 #[derive(Debug)]
 pub struct Counted<L>(Vec<Counter>, std::marker::PhantomData<L>);
 
@@ -164,7 +164,7 @@ impl<L: Label> Counted<L> {
         Self(counters, std::marker::PhantomData)
     }
 
-    /// Counts one.
+    /// Adds one.
     pub fn inc(&self, value: L) {
         if let Some(counter) = index(value).and_then(|at| self.0.get(at)) {
             counter.inc();
@@ -186,7 +186,7 @@ impl<L: Label> Gauged<L> {
         Self(gauges, std::marker::PhantomData)
     }
 
-    /// Sets every gauge to what is counted under its name, and to 0 where nothing is.
+    /// Sets every gauge to the sum for its name, and to 0 if there is none.
     pub(super) fn count(&self, counted: &[(L, usize)]) {
         for (name, gauge) in &self.0 {
             let of_name = counted.iter().filter(|(value, _)| value.name() == *name);
@@ -197,6 +197,6 @@ impl<L: Label> Gauged<L> {
 }
 
 fn index<L: Label>(value: L) -> Option<usize> {
-    // By the text: several values may share one series.
+    // Compare the text, because several values may share one series.
     L::ALL.iter().position(|known| known.name() == value.name())
 }

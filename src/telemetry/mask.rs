@@ -1,7 +1,8 @@
-//! Texts that must not leave the process by a log line or a trace.
+//! Masks secrets in log lines and traces.
 //!
-//! The types keep secrets out of both already: a [`Secret`] can't be printed. This is the second line, for
-//! text that others made: an error of a library that quotes a URL, a server that echoes a header.
+//! The types already keep secrets out of both, because a [`Secret`] cannot be printed. This is a second
+//! protection, for text from other sources: a library's error that quotes a URL, a server that echoes a
+//! header.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -14,29 +15,29 @@ use url::form_urlencoded;
 
 use crate::model::Secret;
 
-/// What stands in a secret's place.
+/// The text in place of a secret.
 pub const MASK: &str = "****";
-/// Bytes by which texts are found. A shorter secret is not looked for: it would turn every word into asterisks.
+/// Bytes of a text's index key. A shorter secret is not masked, because it would match ordinary words.
 const START_BYTES: usize = 4;
-/// A shorter base64 text is as likely an ordinary word.
+/// Shortest base64 text that is masked; a shorter one may be an ordinary word.
 const BASE64_BYTES_MIN: usize = 8;
-/// Tokens that are remembered; the oldest goes first.
+/// Most tokens in memory; the oldest is removed first.
 const TOKENS_MAX: usize = 4096;
 
 static KNOWN: LazyLock<RwLock<Known>> = LazyLock::new(RwLock::default);
 
-/// From now on `secret` is replaced in everything that is logged or traced, also percent- and base64-encoded.
+/// Masks `secret` in all later logs and traces, also percent-encoded and base64-encoded.
 pub fn mask(secret: &Secret) {
     KNOWN.write().unwrap_or_else(PoisonError::into_inner).add(secret.expose(), false);
 }
 
-/// [`mask`], for secrets that are made anew all the time, such as access tokens: the last few thousand are
-/// remembered, so that a process that runs for months does not grow.
+/// Like [`mask`], for secrets that change often, such as access tokens. It keeps the last few thousand, so
+/// that a process that runs for months does not grow.
 pub fn mask_token(secret: &Secret) {
     KNOWN.write().unwrap_or_else(PoisonError::into_inner).add(secret.expose(), true);
 }
 
-/// A text without the secrets that are known.
+/// Returns a text with all known secrets masked.
 pub fn masked(text: &str) -> Cow<'_, str> {
     KNOWN.read().unwrap_or_else(PoisonError::into_inner).masked(text)
 }
@@ -55,7 +56,7 @@ impl Known {
             let bucket = self.by_start.entry(start).or_default();
             if !bucket.contains(&form) {
                 bucket.push(form.clone());
-                // The longest first: a secret may begin with another one.
+                // The longest first, because one secret may begin with another.
                 bucket.sort_by_key(|known| std::cmp::Reverse(known.len()));
                 added.push(form);
             }
@@ -89,7 +90,7 @@ impl Known {
                 .and_then(|bucket| bucket.iter().find(|form| rest.starts_with(form.as_bytes())));
             match found {
                 Some(form) => {
-                    // A whole text found in another lies between characters.
+                    // Each form is a whole text, so its start and end are character boundaries.
                     out.push_str(text.get(copied..at).unwrap_or_default());
                     out.push_str(MASK);
                     at += form.len();
@@ -110,8 +111,8 @@ fn start_of(bytes: &[u8]) -> Option<[u8; START_BYTES]> {
     bytes.first_chunk::<START_BYTES>().copied()
 }
 
-/// The ways in which a secret may stand in a line: as it is, as formatters quote it, as URLs, forms and
-/// `Authorization: Basic` carry it.
+/// Returns the forms of a secret in a line: unchanged, quoted by formatters, and encoded for URLs, forms
+/// and `Authorization: Basic`.
 fn forms(secret: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::new();
     if secret.len() < START_BYTES {
@@ -132,8 +133,8 @@ fn forms(secret: &str) -> BTreeSet<String> {
         forms.extend(url.password().map(str::to_owned));
     }
     for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-        // Behind other bytes, as in `id:secret`, it is shifted by one or two of them. The characters at the
-        // edges hold bits of their neighbours.
+        // After other bytes, as in `id:secret`, the text is shifted by one or two bytes. Its first and last
+        // characters then also encode bits of the neighbours.
         for (shift, skipped) in [(0, 0), (1, 2), (2, 3)] {
             let text = engine.encode([&[0].repeat(shift), secret.as_bytes()].concat());
             let whole = (shift + secret.len()) * 8 / 6;
@@ -147,7 +148,7 @@ fn forms(secret: &str) -> BTreeSet<String> {
     forms
 }
 
-/// `%2F` as `%2f`: both are written.
+/// Converts `%2F` to `%2f`, because programs write both.
 fn lower_escapes(text: &str) -> String {
     let mut left = 0;
     text.chars()

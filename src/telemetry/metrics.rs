@@ -1,11 +1,10 @@
-//! What Prometheus scrapes. `docs/watching.md` is the list for its readers.
+//! The metrics for Prometheus. `docs/watching.md` describes them.
 //!
-//! Counting is an atomic addition, but for the histograms, which lock for a few instructions: they are
-//! observed once a run and once a query. Ages are worked out when they are asked for, so that they go on
-//! growing where nothing else moves.
+//! A counter is an atomic addition; a histogram takes a lock for a few instructions, once per run and once
+//! per query. Ages are computed during a scrape, so that they grow also if nothing else changes.
 //!
-//! In: what happened, and the figures of the fleet. Out: the text that Prometheus reads. Never: a label whose
-//! values are not a closed set, but for the tenants shown by name. Start reading at [`Metrics`].
+//! In: events, and figures of the fleet. Out: the text that Prometheus reads. Never: uses a label whose
+//! values are not a closed set, except for the names of the shown tenants. Start reading at [`Metrics`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,17 +33,17 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 
 type Seconds = Gauge<f64, AtomicU64>;
 
-/// What is known of all tenants.
+/// The figures of all tenants.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FleetSeen {
-    /// How many stand how.
+    /// The number of tenants by status.
     pub standing: Vec<(Status, usize)>,
-    /// When a tenant was last seen in sync, the longest ago first; for one that never was, since when it stands
-    /// as it does.
+    /// When each tenant was last seen in sync, oldest first; for a tenant that was never in sync, the start
+    /// of its current status.
     pub in_sync_at: Vec<(TenantName, Timestamp)>,
-    /// Tenants that drift.
+    /// The number of tenants with drift.
     pub drifted: usize,
-    /// Since when the first of them does.
+    /// The start of the oldest drift.
     pub drifted_since: Option<Timestamp>,
 }
 
@@ -56,7 +55,7 @@ struct State {
     budget_left: Option<f64>,
 }
 
-/// Everything that is counted and measured. The fields are for whoever sees the thing happen.
+/// All metrics. The code that observes an event updates the public fields.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -68,7 +67,7 @@ pub struct Metrics {
     pub run_duration: Histogram,
     /// Runs that a guard refused; a run refused by two counts for both.
     pub guard_refusals: Counted<Guard>,
-    /// From the acknowledgement of a write to its audit entry being found, in seconds.
+    /// From the acknowledgement of a write until its audit entry is found, in seconds.
     pub time_to_confirm: Histogram,
     /// What happened to leases.
     pub lease_churn: Counted<LeaseEvent>,
@@ -80,9 +79,9 @@ pub struct Metrics {
     pub hooks: Counted<HookResult>,
     /// Attempts to deliver a notification.
     pub notifications: Counted<NotificationResult>,
-    /// Calls of the store that failed.
+    /// Store calls that failed.
     pub store_errors: Counter,
-    /// How long a call of the store took, in seconds.
+    /// How long a store call took, in seconds.
     pub store_latency: Histogram,
     requests: Counted<RequestClass>,
     conflicts: Counter,
@@ -104,14 +103,14 @@ const CONFIRM_SECONDS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0
 const STORE_SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 impl Metrics {
-    /// Registers everything. Of the ages by tenant the `tenants_shown` worst are shown.
+    /// Registers all metrics. It shows the age for the `tenants_shown` worst tenants.
     pub fn new(tenants_shown: usize) -> Self {
         let mut registry = Registry::with_prefix("genesync");
         let of = &mut registry;
         register_process(of);
-        // Metrics are scraped in the order in which they are registered: that of these fields.
+        // The scrape lists metrics in the order of registration, which is the order of these fields.
         Self {
-            sync_age: seconds_of(of, "sync_age", "Age of the oldest sight of a tenant in sync"),
+            sync_age: seconds_of(of, "sync_age", "Time since the least recently synced tenant was in sync"),
             tenant_sync_age: seconds_of(
                 of,
                 "tenant_sync_age",
@@ -121,23 +120,23 @@ impl Metrics {
             drifted_tenants: metric(
                 of,
                 "drifted_tenants",
-                "Tenants whose live configuration was moved by somebody else",
+                "Tenants whose live configuration was changed by another user",
             ),
-            tenants: Gauged::register(of, "tenants", "Tenants by how they stand"),
-            runs: Counted::register(of, "runs", "Runs that ended, by how"),
+            tenants: Gauged::register(of, "tenants", "Tenants by status"),
+            runs: Counted::register(of, "runs", "Runs that ended, by result"),
             run_duration: histogram(of, "run_duration", "How long a run took", RUN_SECONDS),
             guard_refusals: Counted::register(of, "guard_refusals", "Plans that a guard refused"),
             requests: Counted::register(of, "requests", "Requests to the API, by the class of their answer"),
             conflicts: metric(
                 of,
                 "conflicts",
-                "Writes that the API refused because somebody else wrote (409, 412)",
+                "Writes that the API refused because another user wrote in between (409, 412)",
             ),
             throttled: metric(of, "throttled", "Requests that the API refused as too many (429)"),
             budget_left: metric(
                 of,
                 "api_budget_left_ratio",
-                "Smallest share of the rate limit that is left to an organization",
+                "Smallest share of the rate limit that an organization has left",
             ),
             time_to_confirm: histogram(
                 of,
@@ -154,11 +153,11 @@ impl Metrics {
                 "source_fetch_failures",
                 "Times that the source could not be read",
             ),
-            hooks: Counted::register(of, "hooks", "Requests to the git webhook, by what became of them"),
+            hooks: Counted::register(of, "hooks", "Requests to the git webhook, by result"),
             notifications: Counted::register(of, "notifications", "Attempts to deliver a notification"),
-            lines_dropped: metric(of, "log_lines_dropped", "Log lines that never left"),
-            store_errors: metric(of, "store_errors", "Calls of the store that failed"),
-            store_latency: histogram(of, "store_latency", "How long a call of the store took", STORE_SECONDS),
+            lines_dropped: metric(of, "log_lines_dropped", "Log lines that were not written"),
+            store_errors: metric(of, "store_errors", "Store calls that failed"),
+            store_latency: histogram(of, "store_latency", "How long a store call took", STORE_SECONDS),
             resident: with_unit(of, "process_resident_memory", "Memory that this process holds", Unit::Bytes),
             state: Mutex::default(),
             tenants_shown,
@@ -166,7 +165,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a request to the API: by its answer's status, or as lost where it has none.
+    /// Counts a request to the API by the status of its answer, or as lost without an answer.
     pub fn request(&self, status: Option<u16>) {
         self.requests.inc(match status {
             None => RequestClass::Lost,
@@ -175,7 +174,7 @@ impl Metrics {
             Some(300..) => RequestClass::Redirected,
             Some(_) => RequestClass::Done,
         });
-        // What counting returns is of no use.
+        // The returned values are not needed.
         let _ = match status {
             Some(409 | 412) => self.conflicts.inc(),
             Some(429) => self.throttled.inc(),
@@ -183,34 +182,34 @@ impl Metrics {
         };
     }
 
-    /// Says how the tenants stand now; those that are not named are not among the worst.
+    /// Sets the status figures of the tenants; a tenant that is not named has no age.
     ///
-    /// Tenants' names are the one label that is no closed set. They are names of folders, checked by the
-    /// manifests' reader, and no more of them are shown at a time than was asked for.
+    /// Tenant names are the only label without a closed set. They are folder names, checked by the parser
+    /// of the manifests, and at most `tenants_shown` of them are shown at a time.
     pub fn set_fleet(&self, fleet: FleetSeen) {
         self.state().fleet = fleet;
     }
 
-    /// Says that the source was read, and from when the commit is that is applied.
+    /// Records a read of the source, and the commit time of the applied commit.
     pub fn source_read(&self, at: Timestamp, committed_at: Timestamp) {
         let mut state = self.state();
         state.fetched_at = Some(at);
         state.head_at = Some(committed_at);
     }
 
-    /// Says which share of its rate limit the organization has that has the least, from 0 to 1.
+    /// Sets the smallest remaining share of a rate limit over all organizations, from 0 to 1.
     pub fn set_api_budget_left(&self, share: f64) {
         self.state().budget_left = Some(share.clamp(0.0, 1.0));
     }
 
-    /// The text for Prometheus, of type [`CONTENT_TYPE`]. `lines_dropped` is what
-    /// [`Telemetry::dropped`](super::Telemetry::dropped) says.
+    /// Returns the text for Prometheus, of type [`CONTENT_TYPE`]. `lines_dropped` comes from
+    /// [`Telemetry::dropped`](super::Telemetry::dropped).
     pub fn encode(&self, lines_dropped: u64) -> String {
         self.encode_at(clock::now(), lines_dropped)
     }
 
     fn encode_at(&self, now: Timestamp, lines_dropped: u64) -> String {
-        // Held to the end: two scrapes at once would mix their figures.
+        // The lock is held to the end, because two concurrent scrapes would mix their figures.
         let state = self.state();
         let age = |since: Timestamp| now.duration_since(since).as_secs_f64().max(0.0);
         let fleet = &state.fleet;
@@ -227,11 +226,12 @@ impl Metrics {
         self.fetch_age.set(state.fetched_at.map(age));
         self.head_age.set(state.head_at.map(age));
         self.resident.set(resident_bytes().map(|bytes| bytes as f64));
-        // The log counts for itself; a counter never goes back.
+        // The log has its own counter; this counter never decreases.
         self.lines_dropped.inner().fetch_max(lines_dropped, Ordering::Relaxed);
 
         let mut text = String::new();
-        // Writing to a string does not fail, and an incomplete text has no end mark: a scraper refuses it.
+        // Writing to a string cannot fail. A scraper refuses an incomplete text, because the end mark is
+        // missing.
         let _ = encode(&mut text, &self.registry);
         text
     }
@@ -245,7 +245,7 @@ fn seconds(at: Timestamp) -> f64 {
     at.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64()
 }
 
-/// A gauge that is absent while nothing is known: a zero would be a lie.
+/// A gauge that is absent while its value is unknown, because 0 would be wrong.
 #[derive(Debug, Clone, Default)]
 struct Known(Arc<Mutex<Option<f64>>>);
 
@@ -304,13 +304,13 @@ fn histogram<const N: usize>(
     histogram
 }
 
-/// What never changes while a process runs.
+/// Registers values that do not change while the process runs.
 fn register_process(registry: &mut Registry) {
     let started = Seconds::default();
     started.set(seconds(clock::now()));
     let help = "When this process started, since 1970";
     registry.register_with_unit("process_start_time", help, Unit::Seconds, started);
-    registry.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+    registry.register("build", "The running version", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! A port: logs on stderr, traces to a collector, and the metrics, where the operator asks for them.
+//! A port: logs on stderr, traces to a collector, and metrics, if the operator asks for them.
 //!
-//! In: spans and events of `tracing`, and secrets that must not be seen. Out: lines, OTLP requests, Prometheus
-//! text. Never: makes whoever logs wait, or lets a known secret or a control character pass. Start reading at
+//! In: spans and events of `tracing`, and secrets to mask. Out: lines, OTLP requests, Prometheus text.
+//! Never: makes the logging thread wait, or prints a known secret or a control character. Start reading at
 //! [`start`], then `writer.rs`.
 
 mod labels;
@@ -28,58 +28,58 @@ pub use traces::TraceOptions;
 use traces::Traces;
 use writer::{Lines, ToLines};
 
-/// How long the end of the program waits for lines and for spans, each.
+/// How long the end of the program waits for log lines and for spans, each.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// One JSON object a line, for a collector.
+    /// One JSON object per line, for a collector.
     Json,
 }
 
-/// What the operator asks for.
+/// The settings of the operator.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// What is logged, such as `info` or `genesync::api=debug`; nothing where it is none.
+    /// The log filter, such as `info` or `genesync::api=debug`; none logs nothing.
     pub filter: Option<String>,
-    /// How.
+    /// The format of log lines.
     pub format: LogFormat,
-    /// Where traces go; there are none where it is none.
+    /// The destination of traces; none sends no traces.
     pub traces: Option<TraceOptions>,
 }
 
-/// Why telemetry can't be started or changed.
+/// Why telemetry cannot be started or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter can't be read.
-    #[error("`{given}` is no log filter: {reason}")]
+    /// The filter cannot be parsed.
+    #[error("`{given}` is not a log filter: {reason}")]
     Filter {
-        /// As given.
+        /// The given filter.
         given: String,
-        /// What is wrong with it.
+        /// The parser's message.
         reason: String,
     },
-    /// Nothing is logged, so there is no filter to change.
+    /// Logging was not started, so there is no filter to change.
     #[error("logging was not started")]
     NotLogging,
-    /// The thread that writes lines can't be started.
-    #[error("the log can't be written")]
+    /// The thread that writes lines cannot be started.
+    #[error("cannot write the log")]
     Lines(#[source] io::Error),
-    /// The exporter can't be set up.
-    #[error("traces can't be exported: {reason}")]
+    /// The exporter cannot be set up.
+    #[error("cannot export traces: {reason}")]
     Traces {
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }
 
 type FilterHandle = reload::Handle<EnvFilter, Registry>;
 
-/// What was started. The default is nothing, and does nothing.
+/// The running telemetry. The default value does nothing.
 #[derive(Default)]
 pub struct Telemetry {
     filter: Option<FilterHandle>,
@@ -87,11 +87,11 @@ pub struct Telemetry {
     traces: Option<Traces>,
 }
 
-/// Starts what is asked for, for the whole process. A second start keeps the first subscriber: that happens
-/// in tests alone.
+/// Starts telemetry for the whole process. A second start keeps the first subscriber, which happens only in
+/// tests.
 ///
 /// # Errors
-/// The filter can't be read, or a thread can't be started.
+/// The filter cannot be parsed, or a thread cannot be started.
 pub fn start(options: &Options) -> Result<Telemetry, TelemetryError> {
     if options.filter.is_none() && options.traces.is_none() {
         return Ok(Telemetry::default());
@@ -101,8 +101,8 @@ pub fn start(options: &Options) -> Result<Telemetry, TelemetryError> {
     Ok(telemetry)
 }
 
-/// Sends what panics say through the log instead of writing it to stderr, where a full pipe would block the
-/// panicking thread. For a process that outlives a panic of one of its tasks.
+/// Writes panic messages to the log instead of stderr, where a full pipe would block the panicking thread.
+/// For a process that survives a panic of one of its tasks.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -131,7 +131,7 @@ fn build(
         telemetry.filter = Some(handle);
     }
     let spans = telemetry.traces.as_ref().map(|traces| {
-        // Ours alone: the exporter's own HTTP client speaks of itself with every batch.
+        // Only genesync's spans: the exporter's own HTTP client emits spans with every batch.
         let ours = filter_fn(|metadata| {
             *metadata.level() <= Level::INFO && metadata.target().split("::").next() == Some("genesync")
         });
@@ -150,7 +150,8 @@ fn filter(text: &str) -> Result<EnvFilter, TelemetryError> {
     EnvFilter::try_new(text).map_err(|error| refuse(error.to_string()))
 }
 
-/// A handle of its own: the standard one is locked while it writes, and a full pipe would lock everybody out.
+/// Returns a separate handle: the standard one is locked during a write, so a full pipe would block all its
+/// users.
 fn stderr() -> Box<dyn Write + Send> {
     #[cfg(unix)]
     {
@@ -163,22 +164,22 @@ fn stderr() -> Box<dyn Write + Send> {
 }
 
 impl Telemetry {
-    /// Logs what this filter asks for from now on.
+    /// Replaces the log filter.
     ///
     /// # Errors
-    /// It can't be read, in which case the one before stays, or nothing was logged from the start.
+    /// The filter cannot be parsed, and the old one stays; or logging was not started.
     pub fn set_filter(&self, text: &str) -> Result<(), TelemetryError> {
         let handle = self.filter.as_ref().ok_or(TelemetryError::NotLogging)?;
         handle.reload(filter(text)?).map_err(|_| TelemetryError::NotLogging)
     }
 
-    /// Log lines that never left.
+    /// Returns the number of log lines that were not written.
     pub fn dropped(&self) -> u64 {
         self.lines.as_ref().map_or(0, |lines| lines.dropped())
     }
 
-    /// Sends the spans and writes the lines that wait, for at most a few seconds: the last thing that a
-    /// program does. Spans that come later are lost; lines are written still.
+    /// Sends waiting spans and writes waiting lines, for at most a few seconds; the last step of a program.
+    /// Later spans are lost; later lines are still written.
     pub fn flush(&self) {
         if let Some(traces) = &self.traces {
             traces.finish(FLUSH_LIMIT);

@@ -1,8 +1,8 @@
-//! What the system says of this process.
+//! The memory use of this process.
 
-#![expect(clippy::disallowed_methods, reason = "this module reads what the kernel says of the process")]
+#![expect(clippy::disallowed_methods, reason = "this module reads the kernel's data about the process")]
 
-/// Bytes that it holds in memory; none where the system has no `/proc`.
+/// Returns the resident memory in bytes; none if the system has no `/proc`.
 pub(super) fn resident_bytes() -> Option<u64> {
     resident_bytes_in(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_figure_is_read() {
+    fn the_memory_of_the_kernel_is_parsed() {
         assert_eq!(resident_bytes_in("Name:\tx\nVmRSS:\t   18432 kB\nVmData: 1 kB\n"), Some(18_874_368));
         for text in ["", "VmRSS:", "VmRSS: x kB", "VmRSS: 99999999999999999999 kB"] {
             assert_eq!(resident_bytes_in(text), None, "{text}");

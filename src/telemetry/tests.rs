@@ -1,4 +1,4 @@
-//! What leaves the process, seen from outside.
+//! Tests of the output that leaves the process.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -79,7 +79,7 @@ fn the_filter_changes_while_it_runs() {
     assert!(matches!(Telemetry::default().set_filter("info"), Err(TelemetryError::NotLogging)));
 }
 
-/// A collector that takes one request a connection and hands it over.
+/// A collector that accepts one request per connection and passes it on.
 fn collector(answer: &'static str) -> (Url, Receiver<(String, Vec<u8>)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = Url::parse(&format!("http://{}/otel/", listener.local_addr().unwrap())).unwrap();
@@ -88,7 +88,7 @@ fn collector(answer: &'static str) -> (Url, Receiver<(String, Vec<u8>)>) {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let request = read_request(&mut stream);
-            // Where nobody waits any more, neither does the collector.
+            // The test may have stopped reading.
             let _ = stream.write_all(answer.as_bytes());
             if sent.send(request).is_err() {
                 return;
@@ -124,7 +124,7 @@ fn traced(endpoint: Url) -> (Dispatch, Telemetry) {
 }
 
 #[test]
-fn our_spans_reach_a_collector_and_no_others() {
+fn only_genesync_spans_reach_a_collector() {
     let (url, received) = collector("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     let (dispatch, telemetry) = traced(url);
     mask(&Secret::new("canary-trace-5".into()));
@@ -151,8 +151,8 @@ fn our_spans_reach_a_collector_and_no_others() {
 }
 
 #[test]
-fn a_dead_collector_holds_nobody_up() {
-    // It accepts, by the kernel's hand, and never answers.
+fn a_dead_collector_blocks_no_thread() {
+    // The kernel accepts the connection, and no answer comes.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for address in [silent.local_addr().unwrap(), closed] {
@@ -178,5 +178,5 @@ fn nothing_is_started_unless_asked_for() {
     assert_eq!(telemetry.dropped(), 0);
     let wrong = Options { filter: Some("a=b=c".into()), ..Options::default() };
     let error = start(&wrong).err().unwrap();
-    assert!(error.to_string().starts_with("`a=b=c` is no log filter: "), "{error}");
+    assert!(error.to_string().starts_with("`a=b=c` is not a log filter: "), "{error}");
 }

@@ -1,7 +1,7 @@
-//! Spans on their way to a collector, as OTLP over HTTP.
+//! Sends spans to a collector, as OTLP over HTTP.
 //!
-//! They wait in the SDK's bounded queue, and threads of their own send them: a collector that is slow or
-//! dead costs spans, and nobody's time.
+//! Spans wait in the SDK's bounded queue, and separate threads send them. A slow or dead collector loses
+//! spans, but does not slow genesync down.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,29 +24,29 @@ use super::mask::masked;
 use crate::model::Secret;
 use crate::model::proxies::Proxies;
 
-/// How long the collector may take for one batch.
+/// Time limit for one batch.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where spans go.
+/// The destination of spans.
 #[derive(Debug, Clone)]
 pub struct TraceOptions {
-    /// The collector's base URL, such as `http://127.0.0.1:4318`; spans go to `v1/traces` under it.
+    /// The collector's base URL, such as `http://127.0.0.1:4318`; spans are sent to `v1/traces` under it.
     pub endpoint: Url,
-    /// Headers that the collector asks for, such as `authorization`.
+    /// Headers for the collector, such as `authorization`.
     pub headers: Vec<(String, Secret)>,
-    /// The proxy that spans leave through.
+    /// The proxy for spans.
     pub proxies: Proxies,
 }
 
 /// The running exporter.
 pub struct Traces {
     provider: SdkTracerProvider,
-    // Its thread runs the exporter's HTTP client, and ends when this goes.
+    // Its thread runs the exporter's HTTP client, and ends when this is dropped.
     _running: oneshot::Sender<()>,
 }
 
 impl Traces {
-    /// Starts exporting. The collector need not be there.
+    /// Starts the exporter. The collector does not have to be reachable.
     pub fn start(options: &TraceOptions) -> Result<Self, TelemetryError> {
         let refuse = |reason: String| TelemetryError::Traces { reason };
         let proxies = options.proxies.clone();
@@ -68,8 +68,8 @@ impl Traces {
             .build()
             .map_err(|error| refuse(error.to_string()))?;
 
-        // The SDK sends from a thread of its own, where the HTTP client finds no runtime. The program's own
-        // runtimes come and go with its commands.
+        // The SDK sends from its own thread, which has no async runtime for the HTTP client. The program's
+        // own runtimes exist only during a command.
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| refuse(error.to_string()))?;
         let handle = runtime.handle().clone();
@@ -77,7 +77,7 @@ impl Traces {
         std::thread::Builder::new()
             .name("genesync-traces".into())
             .spawn(move || {
-                // The error is the other half being dropped: the end.
+                // An error means that the sender was dropped, which ends the thread.
                 let _ = runtime.block_on(ended);
             })
             .map_err(|error| refuse(error.to_string()))?;
@@ -92,15 +92,15 @@ impl Traces {
         Ok(Self { provider, _running: running })
     }
 
-    /// What a subscriber's layer makes spans with.
+    /// Returns the tracer for a subscriber's layer.
     pub fn tracer(&self) -> SdkTracer {
         self.provider.tracer("genesync")
     }
 
-    /// Sends what waits and stops, at most for `limit`.
+    /// Sends waiting spans and stops, after at most `limit`.
     pub fn finish(&self, limit: Duration) {
-        // Spans that can't be sent within the limit are lost: the process is about to end. A second call
-        // finds it stopped.
+        // Spans that cannot be sent within the limit are lost, because the process is about to end. A
+        // second call has no effect.
         let _ = self.provider.shutdown_with_timeout(limit);
     }
 }
@@ -109,7 +109,7 @@ fn traces_url(endpoint: &Url) -> String {
     format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/'))
 }
 
-/// The OTLP exporter, run where its HTTP client can, and without known secrets in what it sends.
+/// The OTLP exporter, run in a runtime for its HTTP client, with known secrets masked.
 #[derive(Debug)]
 struct Exporter {
     inner: Arc<opentelemetry_otlp::SpanExporter>,
@@ -124,10 +124,10 @@ impl SpanExporter for Exporter {
             let batch = batch.into_iter().map(without_secrets).collect();
             let sent = tokio::time::timeout(EXPORT_TIMEOUT, inner.export(batch)).await;
             let sent = sent.unwrap_or(Err(OTelSdkError::Timeout(EXPORT_TIMEOUT)));
-            // Told when it changes, not with every batch of a collector that is down for a day.
+            // Logged only when it changes, not with every batch of a collector that is down for a day.
             match &sent {
                 Err(error) if !failing.swap(true, Ordering::Relaxed) => {
-                    tracing::warn!(%error, "traces can't be exported; spans are lost until they can");
+                    tracing::warn!(%error, "cannot export traces, so spans are lost");
                 }
                 Ok(()) if failing.swap(false, Ordering::Relaxed) => {
                     tracing::info!("traces are exported again")

@@ -1,7 +1,7 @@
-//! Log lines on their way out: whoever logs leaves a line in a queue, and one thread writes them.
+//! Writes log lines: a logging thread puts a line in a queue, and one thread writes the queue.
 //!
-//! A sink that takes nothing, such as the full pipe of a stopped reader, stops that thread alone. The queue
-//! then fills, and what does not fit is dropped and counted.
+//! A sink that blocks, such as the full pipe of a stopped reader, blocks only that thread. When the queue
+//! is full, further lines are dropped and counted.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -17,9 +17,9 @@ use super::mask::masked;
 use crate::clock;
 use crate::model::text::{escape, escape_json};
 
-/// What waits at most, in bytes of lines.
+/// Largest size of the queue, in bytes of lines.
 const QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// What is written with one call, about.
+/// Approximate size of one write call, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Lines that wait to be written.
@@ -64,7 +64,7 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Leaves a line. Returns at once, whatever the sink does.
+    /// Adds a line. Never waits for the sink.
     pub fn push(&self, line: &[u8]) {
         let mut waiting = self.lock();
         if waiting.bytes + line.len() > self.bytes_max {
@@ -77,12 +77,12 @@ impl Lines {
         self.filled.notify_one();
     }
 
-    /// Lines that never left: the queue was full, or the sink failed.
+    /// Returns the number of lines that were not written: the queue was full, or the sink failed.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits until every line is written, at most for `limit`. Whether they are.
+    /// Waits until every line is written, at most for `limit`. Returns whether all are written.
     pub fn flush(&self, limit: Duration) -> bool {
         let busy = |waiting: &mut Waiting| waiting.writing || !waiting.lines.is_empty();
         let waited = self.drained.wait_timeout_while(self.lock(), limit, busy);
@@ -90,12 +90,12 @@ impl Lines {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // A queue of whole lines is consistent whenever its lock is free.
+        // Each lock holder adds or removes whole lines, so a poisoned lock protects a valid queue.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_all(&self, mut sink: impl Write, format: LogFormat) {
-        let mut told = 0;
+        let mut reported = 0;
         loop {
             let mut chunk = Vec::new();
             let mut lines = 0;
@@ -115,12 +115,12 @@ impl Lines {
 
             let mut text = prepared(&chunk, format);
             let dropped = self.dropped();
-            if dropped > told {
-                text.push_str(&notice(dropped - told, format));
+            if dropped > reported {
+                text.push_str(&notice(dropped - reported, format));
             }
             match sink.write_all(text.as_bytes()).and_then(|()| sink.flush()) {
-                Ok(()) => told = dropped,
-                // Nobody reads them: that is no reason to end, a reader may come back.
+                Ok(()) => reported = dropped,
+                // The sink has no reader at the moment. The thread continues, because a reader may return.
                 Err(_) => {
                     self.dropped.fetch_add(lines, Ordering::Relaxed);
                 }
@@ -135,12 +135,12 @@ impl Lines {
     }
 }
 
-/// Lines as they leave: without known secrets, and without a character that a terminal would act on.
+/// Masks known secrets and escapes characters that a terminal would act on.
 fn prepared(chunk: &[u8], format: LogFormat) -> String {
     let text = String::from_utf8_lossy(chunk);
     let text = masked(&text);
     match format {
-        // The serialiser has escaped the line breaks inside of values.
+        // The serializer has already escaped the line breaks in values.
         LogFormat::Json => escape_json(&text, '\n'),
         LogFormat::Text => text.split_inclusive('\n').map(escape_but_end).collect(),
     }
@@ -153,7 +153,7 @@ fn escape_but_end(line: &str) -> String {
     }
 }
 
-/// Says that lines are missing, where a reader looks for them.
+/// Formats a log line about dropped lines.
 fn notice(dropped: u64, format: LogFormat) -> String {
     let (at, message) = (clock::now(), "log lines were dropped");
     match format {
@@ -167,7 +167,7 @@ fn notice(dropped: u64, format: LogFormat) -> String {
     }
 }
 
-/// Makes a writer for each event.
+/// Creates a writer for each event.
 #[derive(Debug, Clone)]
 pub struct ToLines(pub Arc<Lines>);
 
@@ -179,13 +179,13 @@ impl<'a> MakeWriter<'a> for ToLines {
     }
 }
 
-/// Takes one event's line, which the formatter writes with one call.
+/// Receives the line of one event, which the formatter writes with one call.
 #[derive(Debug)]
 pub struct ToLine<'a>(&'a Lines);
 
 impl Write for ToLine<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // A line break inside of a text event would pass for two events.
+        // A line break inside a text event would look like two events.
         match line.strip_suffix(b"\n").filter(|inner| inner.contains(&b'\n')) {
             Some(inner) => {
                 let inner = inner.iter().flat_map(|byte| match byte {
@@ -213,7 +213,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(20);
 
-    /// A sink that takes a write when the test lets it.
+    /// A sink that accepts a write when the test permits it.
     struct Gate {
         opened: Receiver<bool>,
         written: Arc<Mutex<Vec<u8>>>,
@@ -243,29 +243,30 @@ mod tests {
     }
 
     #[test]
-    fn a_blocked_sink_blocks_nobody_and_the_loss_is_told() {
+    fn a_blocked_sink_blocks_no_thread_and_the_loss_is_reported() {
         let (sink, open, written) = gate();
         let lines = Lines::bounded(sink, LogFormat::Text, 1000).unwrap();
         for number in 0..1000 {
             lines.push(format!("line {number:03}\n").as_bytes());
         }
-        assert!(!lines.flush(Duration::from_millis(1)), "nothing can have left");
+        assert!(!lines.flush(Duration::from_millis(1)), "no line can be written");
         let dropped = lines.dropped();
-        // One chunk is in the thread's hands, one queue is full.
+        // The thread has one chunk, and the queue is full.
         assert!((777..=889).contains(&dropped), "{dropped}");
         drop(open);
         assert!(lines.flush(LONG));
         let text = text(&written);
         assert!(text.starts_with("line 000\n") && text.contains("WARN"), "{text}");
-        // Each loss once: the first chunk may have been made ready while lines were still being left.
-        let told = text.split("log lines were dropped lines=").skip(1);
-        let told: u64 =
-            told.map(|rest| rest.split_whitespace().next().unwrap().parse::<u64>().unwrap()).sum();
-        assert_eq!(told, dropped, "{text}");
+        // Each loss is reported once: the thread may have prepared the first chunk while lines were still
+        // being added.
+        let reported = text.split("log lines were dropped lines=").skip(1);
+        let reported: u64 =
+            reported.map(|rest| rest.split_whitespace().next().unwrap().parse::<u64>().unwrap()).sum();
+        assert_eq!(reported, dropped, "{text}");
     }
 
     #[test]
-    fn a_closed_sink_is_counted_and_may_come_back() {
+    fn a_closed_sink_is_counted_and_may_open_again() {
         let (sink, open, written) = gate();
         let lines = Lines::bounded(sink, LogFormat::Json, 1000).unwrap();
         open.send(false).unwrap();
@@ -276,13 +277,13 @@ mod tests {
         lines.push(b"{\"a\":2}\n");
         assert!(lines.flush(LONG));
         let text = text(&written);
-        let told: Vec<serde_json::Value> =
+        let reported: Vec<serde_json::Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!((told.len(), &told[1]["fields"]["lines"]), (2, &json!(1)), "{text}");
+        assert_eq!((reported.len(), &reported[1]["fields"]["lines"]), (2, &json!(1)), "{text}");
     }
 
     #[test]
-    fn what_leaves_is_masked_and_plain() {
+    fn written_lines_are_masked_and_plain() {
         mask(&Secret::new("canary-writer-31".into()));
         let line = "a canary-writer-31 \u{1b}[31m\u{9b}1m\u{202e}b\u{e0041}\n";
         assert_eq!(

@@ -1,7 +1,7 @@
-//! Fixes in place: comments and layout stay, and nothing but what was to be mended means anything else.
+//! Fixes in place: comments and layout stay, and every other value keeps its meaning.
 //!
-//! A fix is a replacement of some bytes. Whether it is no more than that is not taken on trust: the text is parsed
-//! before and after, and a fix that changes any other value, or that leaves a text that can't be read, is left out.
+//! A fix replaces some bytes. This module parses the text before and after each fix. It skips a fix that
+//! changes any other value or that leaves a text that cannot be parsed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::manifest::yaml::{Composed, Node, Yaml, compose};
 use crate::model::Finding;
 
-/// The new text of a file, and what was mended in it.
+/// The new text of a file, and the fixes in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fixed {
     /// Its path from the repository's root.
@@ -21,38 +21,38 @@ pub struct Fixed {
     pub before: Arc<str>,
     /// The text after.
     pub after: String,
-    /// The fixes, as `line: what`, in the order of their places.
-    pub told: Vec<String>,
+    /// The fixes, as `line: title`, in the order of their places.
+    pub reported: Vec<String>,
 }
 
-/// What was mended, and what a person has to decide.
+/// The applied fixes, and the fixes that a person has to decide on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fixes {
-    /// The files that are other now.
+    /// The files that changed.
     pub files: Vec<Fixed>,
-    /// The fixes that were not taken, in the order of their places.
+    /// The fixes that were not applied, in the order of their places.
     pub left: Vec<Left>,
 }
 
-/// A fix that was not taken.
+/// A fix that was not applied.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Left {
     /// The file's path from the repository's root.
     pub path: Arc<str>,
     /// The line, counted from 1.
     pub line: u32,
-    /// What the fix would have done.
+    /// What the fix would do.
     pub title: String,
-    /// Why it was not taken.
+    /// Why it was not applied.
     pub why: &'static str,
 }
 
-/// Why a fix of a layer is left.
-const NOT_ALL_WANT_IT: &str = "not every document that extends this file wants it";
-/// Why one of several fixes for one place is left.
-const ANOTHER_IS_MEANT: &str = "another fix wants something else here";
-/// Why a fix is left that is more than a replacement.
-const CHANGES_MORE: &str = "it would change more than this";
+/// Why a fix of a layer is not applied.
+const NOT_ALL_WANT_IT: &str = "not every document that extends this file needs this fix";
+/// Why one of several fixes for one place is not applied.
+const ANOTHER_IS_MEANT: &str = "another fix changes the same place in a different way";
+/// Why a fix that changes more than one value is not applied.
+const CHANGES_MORE: &str = "it would change more than this value";
 
 /// One replacement.
 struct Edit {
@@ -62,9 +62,9 @@ struct Edit {
     title: String,
 }
 
-/// Mends what can be mended safely. What stands in a layer is mended where every tenant that extends it wants the same: how
-/// many extend a file, `extending` says. Of two fixes for one place that differ, and of two that overlap, neither is taken:
-/// a person has to choose.
+/// Applies the fixes that are safe. A fix in a layer is safe if every tenant that extends the layer needs the
+/// same fix; `extending` returns how many tenants extend a file. If two fixes overlap, or differ for one
+/// place, neither is applied, because a person has to choose.
 pub fn fix(
     findings: &[Finding],
     texts: &BTreeMap<Arc<str>, Arc<str>>,
@@ -101,7 +101,7 @@ pub fn fix(
         let edits = by_file.entry(&location.file).or_default();
         if !agreed(finding, &fix.replacement) {
             left.insert(edit.left(&location.file, NOT_ALL_WANT_IT));
-        // A layer's finding is found once for each tenant that extends it.
+        // The same finding of a layer comes once for each tenant that extends the layer.
         } else if !edits
             .iter()
             .any(|other| other.bytes == edit.bytes && other.replacement == edit.replacement)
@@ -128,7 +128,7 @@ impl Edit {
     }
 }
 
-/// Whether two edits are sound alone and not together: two words that become the same key.
+/// Whether two edits are sound alone but not together, for example because both write the same key.
 fn rivals(before: &str, one: &Edit, other: &Edit) -> bool {
     if one.replacement != other.replacement {
         return false;
@@ -152,8 +152,8 @@ fn fix_file(
 ) -> Option<Fixed> {
     edits.sort_by_key(|edit| (edit.bytes.start, edit.bytes.end));
     let mut after = before.to_string();
-    let mut told = Vec::new();
-    // From the last to the first, so that places stay what they are.
+    let mut reported = Vec::new();
+    // From the last to the first, so that the byte positions of the others stay valid.
     for (at, edit) in edits.iter().enumerate().rev() {
         if edits.iter().enumerate().any(|(other, overlapping)| at != other && edit.overlaps(overlapping)) {
             left.insert(edit.left(path, ANOTHER_IS_MEANT));
@@ -174,18 +174,18 @@ fn fix_file(
             continue;
         }
         after = with;
-        told.insert(0, format!("{}: {}", edit.line, edit.title));
+        reported.insert(0, format!("{}: {}", edit.line, edit.title));
     }
     (after.as_str() != &**before).then(|| Fixed {
         path: Arc::clone(path),
         before: Arc::clone(before),
         after,
-        told,
+        reported,
     })
 }
 
-/// Whether a replacement leaves a text in which one value, or one key, is what the replacement says and everything else is as
-/// it was.
+/// Whether a replacement changes exactly one value or one key, to what the replacement says, and nothing
+/// else.
 pub(super) fn changes_one_thing(before: &str, bytes: &Range<usize>, replacement: &str) -> bool {
     let mut after = before.to_owned();
     if before.get(bytes.clone()).is_none() {
@@ -197,7 +197,7 @@ pub(super) fn changes_one_thing(before: &str, bytes: &Range<usize>, replacement:
         return false;
     }
     let mut alone = compose(replacement, 0).documents;
-    // Text without quotes may be cut by a comment, or be no text: then it is not what it says.
+    // A comment can cut text without quotes, and such text can also parse as another type.
     let is_itself = |node: &Node| match &node.value {
         Yaml::Text(text) => replacement.starts_with(['"', '\'']) || **text == *replacement,
         Yaml::Number(text) => **text == *replacement,
@@ -212,13 +212,13 @@ pub(super) fn changes_one_thing(before: &str, bytes: &Range<usize>, replacement:
     differences == 1
 }
 
-/// How much of a text keeps it from being read.
+/// How many problems of a text are errors.
 fn hard(composed: &Composed) -> usize {
     composed.problems.iter().filter(|problem| !problem.warning).count()
 }
 
-/// How many things differ; too many where one of them does not stand where the edit is, or is not what it says: inside of a
-/// block scalar, quotes are text.
+/// Returns how many values and keys differ. Returns `TOO_MANY` if one of them is outside the edit or differs
+/// from the replacement, for example because quotes inside a block scalar are text.
 fn count_differences(old: &Node, new: &Node, edited: &Range<usize>, wanted: Option<&Value>) -> usize {
     const TOO_MANY: usize = 1_000;
     let touches =
@@ -259,7 +259,7 @@ fn bare(value: &Yaml) -> bool {
     !matches!(value, Yaml::List(_) | Yaml::Map(_))
 }
 
-/// Whether two values are the same, wherever they stand.
+/// Whether two values are equal, without regard to their places.
 fn same(one: &Node, other: &Node) -> bool {
     one.to_json() == other.to_json()
 }
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fix_that_means_more_than_itself_is_left_out() {
+    fn a_fix_that_changes_more_than_one_value_is_not_applied() {
         for (from, to) in [
             ("\"#F2A900\"", "\"#8A5A00\", extra: 1"),
             ("\"#F2A900\"", "*a"),
@@ -342,7 +342,7 @@ mod tests {
         ] {
             assert_eq!(fixed(TEXT, &[(from, to)]), None, "{from} to {to}");
         }
-        // Two people want different things of one place.
+        // Two fixes for one place differ.
         assert_eq!(fixed(TEXT, &[("\"#F2A900\"", "\"#8A5A00\""), ("\"#F2A900\"", "\"#000000\"")]), None);
         assert_eq!(
             fixed(TEXT, &[("\"#F2A900\"", "\"#8A5A00\""), ("\"#F2A900\"", "\"#8A5A00\"")]).unwrap(),
@@ -351,32 +351,32 @@ mod tests {
     }
 
     #[test]
-    fn fixes_that_are_sound_alone_and_not_together_are_both_left() {
+    fn two_fixes_that_write_the_same_key_are_both_not_applied() {
         let text = "flags: {enableFileUplaod: true, enableFileUploda: false}\n";
         let after = fixed(
             text,
             &[("enableFileUplaod", "enableFileUpload"), ("enableFileUploda", "enableFileUpload")],
         );
-        assert_eq!(after, None, "which of the two is meant, a person knows");
+        assert_eq!(after, None, "a person has to decide which of the two is meant");
     }
 
     #[test]
-    fn a_layer_is_mended_where_all_who_extend_it_want_the_same() {
+    fn a_layer_is_fixed_if_all_tenants_that_extend_it_need_the_same_fix() {
         let of = |tenant: &str| {
             let tenant = Some(crate::model::TenantName::new(tenant));
             Finding { tenant, ..finding(TEXT, "\"#F2A900\"", "\"#8A5A00\"") }
         };
         let texts = BTreeMap::from([(Arc::from("f.yaml"), Arc::from(TEXT))]);
-        let mended = |findings: &[Finding]| {
+        let fixed = |findings: &[Finding]| {
             let fixes = fix(findings, &texts, &|_| 2);
             (fixes.files.len(), fixes.left.first().map(|left| left.why))
         };
-        assert_eq!(mended(&[of("a")]), (0, Some(NOT_ALL_WANT_IT)));
-        assert_eq!(mended(&[of("a"), of("b")]), (1, None));
+        assert_eq!(fixed(&[of("a")]), (0, Some(NOT_ALL_WANT_IT)));
+        assert_eq!(fixed(&[of("a"), of("b")]), (1, None));
     }
 
     #[test]
-    fn what_quotes_would_be_text_in_is_left() {
+    fn a_fix_whose_quotes_would_become_text_is_not_applied() {
         let text = "messages:\n  - |\n    Hello\n";
         let node = &compose(text, 0).documents[0];
         let span = node.get("messages").unwrap().items()[0].span;
@@ -395,7 +395,7 @@ mod tests {
     }
 
     proptest! {
-        /// Parsed before and after, only what was fixed differs; whatever the replacement is.
+        /// For any replacement, only the fixed value differs between the text before and after.
         #[test]
         fn no_fix_changes_anything_else(at in 0..4_usize, to in "[ -~\\n\u{e9}]{0,24}|\"[a-z]{0,8}\"|[a-z#]{1,8}") {
             let from = ["\"#F2A900\"", "\" Hi \"", "Ho", "true"][at];

@@ -1,4 +1,4 @@
-//! What only shows when all tenants are seen together: two manifests that claim one organization.
+//! Checks over all tenants: two manifests must not claim one organization.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct Claim {
     pub pointer: String,
 }
 
-/// The organizations that one tenant's manifest claims.
+/// Returns the organizations that one tenant's manifest claims.
 pub fn claims(manifest: &crate::manifest::TenantManifest) -> Vec<Claim> {
     let Some(spec) = manifest.tenant_spec() else { return Vec::new() };
     let replicas = spec.get("replicas").map(|node| node.items()).unwrap_or_default();
@@ -39,8 +39,8 @@ pub fn claims(manifest: &crate::manifest::TenantManifest) -> Vec<Claim> {
         .collect()
 }
 
-/// Every claim on an organization that somebody else claims too: both sides are refused, because only a
-/// person can say whose it is.
+/// Returns a finding for every claim on an organization that another manifest also claims. All of these
+/// manifests are refused, because only a person can decide which tenant owns the organization.
 pub fn check(claims: &[Claim]) -> Vec<Finding> {
     let mut by_organization: BTreeMap<&OrganizationId, Vec<&Claim>> = BTreeMap::new();
     for claim in claims {
@@ -53,7 +53,7 @@ pub fn check(claims: &[Claim]) -> Vec<Finding> {
                 .iter()
                 .filter(|other| other.location != claim.location)
                 .take(5)
-                .map(|other| (other.location.clone(), format!("claimed by `{}` too", other.tenant)))
+                .map(|other| (other.location.clone(), format!("`{}` also claims it", other.tenant)))
                 .collect();
             findings.push(Finding {
                 rule: "identity",
@@ -67,7 +67,7 @@ pub fn check(claims: &[Claim]) -> Vec<Finding> {
                 pointer: claim.pointer.clone(),
                 tenant: Some(claim.tenant.clone()),
                 related,
-                help: Some("an organization belongs to one tenant; give each its own".into()),
+                help: Some("give each organization to one tenant only".into()),
                 fix: None,
                 waived: None,
             });

@@ -1,4 +1,4 @@
-//! Stage 3 of 7: holds manifests against the rules.
+//! Stage 3 of 7: checks manifests against the rules.
 //!
 //! In: a parsed [`TenantManifest`], the project's settings, today's date. Out: findings, in file order.
 //! Never: reads a file, asks the API, or changes a manifest. Start reading at [`check`]; each rule is one
@@ -23,19 +23,19 @@ use crate::model::{Finding, Fix, ObjectKind, Severity};
 /// One rule.
 #[derive(Clone, Copy)]
 pub struct Rule {
-    /// Its id: file name, fixture name, docs anchor and what is printed.
+    /// The rule's id: the name of its file, of its fixtures and of its section in `docs/rules.md`.
     pub id: &'static str,
-    /// What it asks for, in one sentence without a full stop.
+    /// What the rule requires, in one sentence without a full stop.
     pub summary: &'static str,
-    /// How much its findings weigh unless they say otherwise.
+    /// The severity of its findings, unless a finding sets its own.
     pub severity: Severity,
-    /// Whether `genesync.yaml` may change how much it weighs, and waive it.
+    /// Whether `genesync.yaml` may change its severity and waive its findings.
     pub tunable: bool,
-    /// Looks at one tenant.
+    /// Checks one tenant.
     pub check: fn(&mut Context<'_>),
 }
 
-/// What a rule sees and where it puts its findings.
+/// The input of a rule, and the findings that it adds.
 pub struct Context<'a> {
     /// The tenant.
     pub manifest: &'a TenantManifest,
@@ -62,7 +62,7 @@ impl<'a> Context<'a> {
         self.resources(ObjectKind::MessengerConfiguration).map(|resource| &resource.spec)
     }
 
-    /// Adds a finding at a value and returns it for further detail.
+    /// Adds a finding at a value and returns it, so that the rule can add a help or a fix.
     pub fn find(
         &mut self,
         span: Span,
@@ -87,7 +87,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Whether a value is `null` or an empty list: named, and nothing.
+/// Whether a value is `null` or an empty list.
 fn is_nothing(node: &Node) -> bool {
     match &node.value {
         Yaml::Null => true,
@@ -97,19 +97,19 @@ fn is_nothing(node: &Node) -> bool {
 }
 
 impl Finding {
-    /// Says what to do about it.
+    /// Sets the help: what the author has to do.
     pub fn help(&mut self, text: impl Into<String>) -> &mut Self {
         self.help = Some(text.into());
         self
     }
 
-    /// Gives the text that makes it pass.
+    /// Sets the fix: the text that replaces the value.
     pub fn fix(&mut self, title: impl Into<String>, replacement: impl Into<String>) -> &mut Self {
         self.fix = Some(Fix { title: title.into(), replacement: replacement.into() });
         self
     }
 
-    /// Makes it weigh this much instead of what its rule says.
+    /// Sets a severity other than the rule's.
     pub fn weigh(&mut self, severity: Severity) -> &mut Self {
         self.severity = severity;
         self
@@ -124,7 +124,7 @@ pub fn check_rule(rule: &Rule, manifest: &TenantManifest, today: Date) -> Vec<Fi
     context.findings
 }
 
-/// Everything that is wrong with one tenant: what its reader found, then every rule, as the project weighs them.
+/// Returns all findings of one tenant, from the reader and from every rule, with the project's severities.
 pub fn check(manifest: &TenantManifest, rules: &Rules, today: Date) -> Vec<Finding> {
     let mut findings = manifest.findings.clone();
     for rule in rules::ALL {
@@ -132,12 +132,12 @@ pub fn check(manifest: &TenantManifest, rules: &Rules, today: Date) -> Vec<Findi
             let weight = rules.severity.0.get(rule.id).filter(|_| rule.tunable);
             match weight.map(|weight| weight.severity()) {
                 Some(None) => continue,
-                // A rule's milder findings stay milder: the setting is a ceiling for them.
+                // A finding below its rule's severity is never raised: the setting only limits it.
                 Some(Some(severity)) if finding.severity == rule.severity => finding.severity = severity,
                 Some(Some(severity)) => finding.severity = finding.severity.min(severity),
                 None => {}
             }
-            // What would be written in a secret's place shows the secret.
+            // The replacement of a secret would show the secret.
             finding.fix = finding.fix.filter(|fix| !resembles_secret(&fix.replacement));
             findings.push(finding);
         }
@@ -156,7 +156,7 @@ pub fn check(manifest: &TenantManifest, rules: &Rules, today: Date) -> Vec<Findi
     findings
 }
 
-/// Takes the fixes out that would change more than what they are for, before anybody is shown them.
+/// Removes every fix that would change more than its own value, before any output shows it.
 fn keep_sound_fixes(findings: &mut [Finding], files: &Files) {
     for finding in findings.iter_mut() {
         let place = &finding.location;
@@ -169,14 +169,15 @@ fn keep_sound_fixes(findings: &mut [Finding], files: &Files) {
         if let Some(fix) = finding.fix.take() {
             match is_sound(&fix) {
                 true => finding.fix = Some(fix),
-                // What it would have done is still what there is to do.
+                // The title of a removed fix still helps the author.
                 false => finding.help = Some(finding.help.take().unwrap_or(fix.title)),
             }
         }
     }
 }
 
-/// Secrets in what all tenants share: the project's document, and layers whether or not one extends them.
+/// Returns the secrets in the documents that all tenants share: the project's document and every layer, also
+/// a layer that no tenant extends.
 pub fn check_shared<'a>(
     documents: impl Iterator<Item = (&'a Node, &'static str)>,
     files: &Files,

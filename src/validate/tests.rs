@@ -1,4 +1,4 @@
-//! Every rule against its fixtures, alone, so that no rule's fixture depends on another rule.
+//! Checks every rule against its own fixtures, alone, so that no fixture depends on another rule.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn today() -> Date {
     Date::constant(2026, 11, 20)
 }
 
-/// A fixture's findings under one rule: the rule's own, and the schema's where it speaks for the rule.
+/// Returns the findings of one rule in a fixture: the rule's own, and the schema's that carry its id.
 fn findings(rule: &Rule, text: &str) -> Vec<Finding> {
     let manifest = manifest(text);
     let read = manifest.findings.iter().filter(|finding| finding.rule == rule.id).cloned();
@@ -42,7 +42,7 @@ fn every_rule_accepts_its_ok_fixture() {
     }
 }
 
-/// In a `bad` fixture every line that a finding must start on ends in `# <- ` and a part of its message.
+/// In a `bad` fixture, every line with a finding ends in `# <- ` and a part of the finding's message.
 #[test]
 fn every_rule_finds_what_its_bad_fixture_marks_and_nothing_else() {
     for rule in rules::ALL {
@@ -55,7 +55,7 @@ fn every_rule_finds_what_its_bad_fixture_marks_and_nothing_else() {
                     finding.location.line as usize == index + 1 && finding.message.contains(mark)
                 });
                 let at = at.unwrap_or_else(|| {
-                    panic!("{}:{}: no finding says `{mark}` among {found:#?}", rule.id, index + 1)
+                    panic!("{}:{}: no finding contains `{mark}` among {found:#?}", rule.id, index + 1)
                 });
                 found.remove(at);
             }
@@ -66,7 +66,7 @@ fn every_rule_finds_what_its_bad_fixture_marks_and_nothing_else() {
 }
 
 #[test]
-fn waivers_hold_until_their_day_and_severities_follow_the_project() {
+fn a_waiver_expires_after_its_last_day_and_the_project_sets_severities() {
     let text = fixture(&rules::ALL[2], "bad");
     let manifest = manifest(&text);
     let project = |yaml: &str| {
@@ -100,12 +100,12 @@ fn waivers_hold_until_their_day_and_severities_follow_the_project() {
     let messages: Vec<&str> = untunable.iter().map(|finding| finding.message.as_str()).collect();
     assert_eq!(
         messages,
-        ["there is no rule `contrats`", "the rule `secrets` can't be turned down or waived"]
+        ["there is no rule `contrats`", "the severity of the rule `secrets` cannot be changed or waived"]
     );
 }
 
 #[test]
-fn a_cloud_tenant_ignores_fields_of_its_own_kinds() {
+fn a_cloud_tenant_can_ignore_only_fields_of_its_own_kinds() {
     let rule = rules::ALL.iter().find(|rule| rule.id == "ignore").unwrap();
     let field = |field: &str| format!("{{field: {field}, until: 2027-03-31, reason: Agency at work.}}");
     let said = |name: &str| {

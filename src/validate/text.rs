@@ -1,4 +1,4 @@
-//! Text that a visitor can read: not blank, no markup, no tricks with invisible characters.
+//! Checks texts that visitors read: not blank, no markup, no invisible characters that change how text reads.
 
 use std::sync::LazyLock;
 
@@ -7,21 +7,21 @@ use regex::Regex;
 use super::Context;
 use crate::manifest::yaml::{Node, Yaml};
 
-/// Adds what is wrong with a text that visitors read; `noun` is what the findings call it.
+/// Adds the findings of a text that visitors read. The messages call the text `noun`.
 pub fn check(context: &mut Context<'_>, node: &Node, text: &str, pointer: &str, noun: &str) {
     let trimmed = text.trim();
     if is_blank(text) {
         context
             .find(node.span, pointer, format!("this {noun} is blank"))
-            .help(format!("write a {noun}, or take it out"));
+            .help(format!("write a {noun}, or remove it"));
         return;
     }
     if trimmed != text {
         let side = if text.starts_with(trimmed) { "ends" } else { "begins" };
         let finding = context.find(node.span, pointer, format!("this {noun} {side} with white space"));
         finding
-            .help("a block scalar keeps its last line break unless it is written with `>-`")
-            .fix("take the white space off its ends", quoted(trimmed));
+            .help("write a block scalar with `>-`, which removes its last line break")
+            .fix("remove the white space at its start and end", quoted(trimmed));
     }
     if let Some(c) = trimmed.chars().find(|c| c.is_control()) {
         let what = if c == '\n' {
@@ -33,15 +33,15 @@ pub fn check(context: &mut Context<'_>, node: &Node, text: &str, pointer: &str, 
     }
     if let Some(c) = trick(trimmed) {
         context
-            .find(node.span, pointer, format!("this {noun} contains the invisible character U+{:04X}, which can make text read otherwise than it is written", u32::from(c)))
-            .help("remove it; Arabic and Hebrew need no such characters to be shown right to left");
+            .find(node.span, pointer, format!("this {noun} contains the invisible character U+{:04X}, which can make text read differently from how it is written", u32::from(c)))
+            .help("remove it: Arabic and Hebrew text does not need such characters");
     }
     if let Some(markup) = markup(trimmed) {
         context
             .find(
                 node.span,
                 pointer,
-                format!("this {noun} contains {markup}; it would be shown as it stands, or run"),
+                format!("this {noun} contains {markup}, which the widget would show as text or run"),
             )
             .help("write plain text");
     }
@@ -52,8 +52,8 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Whether a reader sees nothing of a text: white space, what Unicode leaves undrawn by default, and marks that have
-/// nothing to stand on.
+/// Whether a text shows nothing: white space, characters that Unicode does not draw by default, and combining
+/// marks without a base character.
 fn is_blank(text: &str) -> bool {
     static UNSEEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r"^[\p{White_Space}\p{Default_Ignorable_Code_Point}\p{C}\p{M}\x{2800}]*$").ok()
@@ -64,10 +64,10 @@ fn is_blank(text: &str) -> bool {
     }
 }
 
-/// The first character that hides or turns text: bidirectional embeddings, overrides and isolates, zero-width
-/// spaces and tag characters. The joiners U+200C and U+200D, the marks U+200E and U+200F and variation selectors stay
-/// allowed: Persian, emoji and mixed text need them. So do the tags of a regional flag, as England's: an emoji tag
-/// sequence as of UTS 51.
+/// Returns the first character that hides text or changes its direction: bidirectional embeddings, overrides
+/// and isolates, zero-width spaces and tag characters. Allowed are the joiners U+200C and U+200D, the marks
+/// U+200E and U+200F and variation selectors, because Persian, emoji and mixed text need them. The tags of a
+/// regional flag, such as England's, are also allowed: they are an emoji tag sequence (UTS 51).
 pub fn trick(text: &str) -> Option<char> {
     static FLAG: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"\x{1F3F4}[\x{E0030}-\x{E0039}\x{E0061}-\x{E007A}]{3,6}\x{E007F}").ok());
@@ -79,10 +79,10 @@ pub fn trick(text: &str) -> Option<char> {
     }
 }
 
-/// What a browser would not show as it stands. A `<` begins a tag, a comment or a declaration if a letter, `/`, `!` or
-/// `?` follows (HTML, 13.2.5.6: tag open state), and `</` only if something follows that, be it a space. A URL that runs a
-/// script has something to run right behind its colon, or a call or an assignment after spaces: *about JavaScript: ask
-/// us* has neither.
+/// Returns the kind of text that a browser would not show as written, if there is any. A `<` begins a tag, a
+/// comment or a declaration if a letter, `/`, `!` or `?` follows (HTML, 13.2.5.6: tag open state); `</`
+/// begins one only if any character follows, also a space. A URL runs a script if code follows its colon
+/// directly, or if a call or an assignment follows after spaces: *about JavaScript: ask us* is neither.
 fn markup(text: &str) -> Option<&'static str> {
     static SCRIPT: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let begun = r"\b(?:(?:java|vb)script:|data:text/)[^\s\p{Pf}\p{Pe}]";
@@ -102,13 +102,13 @@ fn markup(text: &str) -> Option<&'static str> {
     } else if SCRIPT.as_ref().is_some_and(|script| script.is_match(text)) {
         Some("a script")
     } else if text.contains("${") || text.contains("$(") || text.contains("<%") {
-        Some("a shell or template expression, which nothing expands")
+        Some("a shell or template expression, which the platform does not expand")
     } else {
         None
     }
 }
 
-/// Calls back for every text below a value, with its JSON pointer.
+/// Calls `found` for every text below a value, with its JSON pointer.
 pub fn each<'a>(node: &'a Node, pointer: &str, found: &mut dyn FnMut(&'a Node, &'a str, &str)) {
     match &node.value {
         Yaml::Text(text) => found(node, text, pointer),
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markup_is_what_a_browser_takes_for_it() {
+    fn markup_is_what_a_browser_reads_as_markup() {
         for good in [
             "a < b, 3<4 and <3",
             "<- back, or <",
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_which_nothing_shows_is_blank() {
+    fn a_text_that_shows_nothing_is_blank() {
         for blank in [
             "",
             " \t\u{a0}\u{3000}",
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn joiners_marks_selectors_and_regional_flags_are_no_tricks() {
+    fn joiners_marks_selectors_and_regional_flags_are_allowed() {
         let england = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
         for good in ["می\u{200c}خواهم", "👩\u{200d}💻", "\u{2764}\u{fe0f}", "🇩🇪", england, "a\u{200f}b"]
         {
@@ -198,7 +198,7 @@ mod tests {
         for (bad, found) in [
             ("a\u{202e}b", '\u{202e}'),
             ("a\u{e0067}b", '\u{e0067}'),
-            // Tags that end with nothing, and those that hide a text behind a flag.
+            // Tags without an end, and tags that hide a text behind a flag.
             ("\u{1f3f4}\u{e0067}\u{e0062}", '\u{e0067}'),
             (&format!("{england}\u{e0061}"), '\u{e0061}'),
             ("\u{200b}", '\u{200b}'),

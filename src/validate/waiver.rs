@@ -1,4 +1,4 @@
-//! Waivers: findings that the project accepts for a while, and what is wrong with the waivers themselves.
+//! Applies waivers, which accept findings until a date, and checks the waivers themselves.
 
 use jiff::civil::Date;
 
@@ -12,7 +12,7 @@ fn expires(waiver: &Waiver) -> Option<Date> {
     waiver.expires.0.parse().ok()
 }
 
-/// Turns waived findings into information that says who waived them.
+/// Sets waived findings to `info`, with the owner, the last day and the reason of the waiver.
 pub fn apply(findings: &mut [Finding], rules: &Rules, today: Date) {
     for finding in findings.iter_mut() {
         if !rules::ALL.iter().any(|rule| rule.id == finding.rule && rule.tunable) {
@@ -26,7 +26,7 @@ pub fn apply(findings: &mut [Finding], rules: &Rules, today: Date) {
         });
         if let Some(waiver) = waiver {
             finding.severity = Severity::Info;
-            // It is accepted as it is: nothing mends it behind its owner's back.
+            // The owner accepted the value as it is, so `--fix` must not change it.
             finding.fix = None;
             let waived = Waived {
                 by: waiver.owner.0.clone(),
@@ -39,7 +39,8 @@ pub fn apply(findings: &mut [Finding], rules: &Rules, today: Date) {
     }
 }
 
-/// What is wrong with the project's own settings: waivers that expired, rules that don't exist or can't be tuned.
+/// Returns the findings of the project's own settings: expired waivers, unknown rules, rules that are not
+/// tunable.
 pub fn check(project: &ProjectManifest, today: Date) -> Vec<Finding> {
     let Some(document) = &project.document else { return Vec::new() };
     let mut findings = Vec::new();
@@ -60,18 +61,18 @@ pub fn check(project: &ProjectManifest, today: Date) -> Vec<Finding> {
     };
     for (index, waiver) in project.spec.rules.waivers.0.iter().enumerate() {
         let at = format!("/spec/rules/waivers/{index}");
-        // What is wrong with a waiver stops the tenant that it is for, and no other.
+        // An invalid waiver stops only its own tenant.
         let tenant = Some(waiver.tenant.0.as_str());
         match expires(waiver) {
             None => {
-                let message = format!("`{}` is not a day of the calendar", waiver.expires.0);
+                let message = format!("`{}` is not a calendar date", waiver.expires.0);
                 find(format!("{at}/expires"), message, tenant, None);
             }
             Some(last) if last < today => {
                 let message =
                     format!("this waiver of `{}` for `{}` expired on {last}", waiver.rule.0, waiver.tenant.0);
                 let help = format!(
-                    "mend the finding and delete the waiver, or agree on a new date with {}",
+                    "fix the finding and delete the waiver, or agree on a new date with {}",
                     waiver.owner.0
                 );
                 find(format!("{at}/expires"), message, tenant, Some(help));
@@ -93,7 +94,7 @@ pub fn check(project: &ProjectManifest, today: Date) -> Vec<Finding> {
 fn untunable(id: &str) -> Option<(String, Option<String>)> {
     match rules::ALL.iter().find(|rule| rule.id == id) {
         Some(rule) if rule.tunable => None,
-        Some(_) => Some((format!("the rule `{id}` can't be turned down or waived"), None)),
+        Some(_) => Some((format!("the severity of the rule `{id}` cannot be changed or waived"), None)),
         None => {
             let near = nearest(id, rules::ALL.iter().map(|rule| rule.id));
             Some((format!("there is no rule `{id}`"), near.map(|near| format!("did you mean `{near}`?"))))

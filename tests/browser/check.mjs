@@ -1,6 +1,6 @@
-// Holds pages against what is asked of them, in headless Chromium at three widths: axe-core finds no violation, nothing
-// is loaded, nothing is complained of with the page's own policy in force, nothing is wider than the window, and
-// everything that can be used can be reached by keyboard.
+// Checks pages in headless Chromium at three widths: axe-core finds no violation, the page loads nothing, the browser
+// reports nothing with the page's own policy in force, nothing is wider than the window, and every control can be
+// reached by keyboard.
 //
 //     node check.mjs PAGE.html…                 checks
 //     node check.mjs --shots FOLDER PAGE.html…  also writes a picture of each page at each width
@@ -51,7 +51,7 @@ for (const file of arguments_) {
     if (shots) await plain.screenshot({ path: join(shots, `${basename(file, ".html")}-${width}.png`), fullPage: true });
     await plain.close();
 
-    // axe has to be put into the page, which its policy would not let in.
+    // The page's policy blocks scripts, so axe is injected into the page.
     const context = await browser.newContext({ viewport: { width, height: 900 }, bypassCSP: true });
     const page = await context.newPage();
     await page.goto(url);

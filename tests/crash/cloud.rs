@@ -1,5 +1,5 @@
-//! The `cloud` dialect's side of a world: one organization with numbered pairs, each a configuration and the deployment
-//! that pins one of its versions. What is judged is what visitors are served.
+//! The world of the `cloud` dialect: one organization with numbered pairs, each a configuration and the
+//! deployment that pins one of its versions. The judge checks what visitors get.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ pub const ORGANIZATION: u32 = 1;
 /// The tenant.
 pub const TENANT: &str = "acme";
 
-/// Every organization is empty but for a flow. What is written is settled a moment later.
+/// Every organization is empty except for a flow. A write settles a moment later.
 pub fn world() -> World {
     let id = organization(ORGANIZATION);
     let seed = json!({
@@ -36,7 +36,7 @@ fn deployment(pair: u32) -> String {
     format!("Shop {pair}")
 }
 
-/// What git says of one pair; the number that changes is a colour there.
+/// Returns what git says of one pair; its changing number is a colour.
 pub fn files(pair: u32, delay: u32) -> Vec<(String, String)> {
     let head = |kind: &str, name: &str| {
         format!("apiVersion: genesync/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n")
@@ -69,7 +69,7 @@ fn colour(delay: u32) -> String {
     format!("#{delay:06}")
 }
 
-/// Mara writes, publishes and pins what nobody manages, in one go: one version.
+/// Returns Mara's edit of an unmanaged field: written, published and pinned at once, as one version.
 pub fn decoration(pair: u32, banner: u64) -> Value {
     let text = format!("Sale {banner}");
     json!({
@@ -81,7 +81,7 @@ pub fn decoration(pair: u32, banner: u64) -> Value {
     })
 }
 
-/// What the organization holds, its audit trail included.
+/// What the organization holds, with its audit trail.
 pub struct State(pub Value);
 
 impl State {
@@ -89,7 +89,7 @@ impl State {
         Self(world.cloud_state(&organization(ORGANIZATION), Timestamp::now()).unwrap_or_default())
     }
 
-    /// All objects of a list that go by a name: there should be one.
+    /// Returns all objects of a list with this name: there should be one.
     pub fn named(&self, list: &str, name: &str) -> Vec<&Value> {
         self.0[list].as_array().into_iter().flatten().filter(|object| object["name"] == name).collect()
     }
@@ -98,7 +98,7 @@ impl State {
         self.0["audit"].as_array().into_iter().flatten()
     }
 
-    /// The version that a pair's visitors are served.
+    /// Returns the version that a pair's visitors get.
     fn served(&self, pair: u32) -> Option<&Value> {
         let shop = *self.named("deployments", &deployment(pair)).first()?;
         let web = *self.named("configurations", &configuration(pair)).first()?;
@@ -107,12 +107,12 @@ impl State {
         versions.find(|version| pin["id"] == web["id"] && version["version"] == pin["version"])
     }
 
-    /// The number that a pair's visitors are served.
+    /// Returns the number that a pair's visitors get.
     pub fn delay(&self, pair: u32) -> Option<u64> {
         self.served(pair)?["messenger"]["styles"]["primaryColor"].as_str()?.strip_prefix('#')?.parse().ok()
     }
 
-    /// What is wrong with a pair of which so many versions should have been published.
+    /// Returns the violations of a pair that should have this many published versions.
     pub fn violations(&self, pair: u32, versions: u64) -> Vec<String> {
         let webs = self.named("configurations", &configuration(pair));
         let shops = self.named("deployments", &deployment(pair));
@@ -154,7 +154,7 @@ impl State {
         wrong
     }
 
-    /// Whether what nobody manages is as Mara left it, in what visitors are served.
+    /// Returns whether visitors still get Mara's unmanaged values.
     pub fn is_decorated(&self, pair: u32, banner: u64) -> bool {
         let text = format!("Sale {banner}");
         let shops = self.named("deployments", &deployment(pair));
@@ -166,14 +166,15 @@ impl State {
         self.records().filter(|record| record["client"]["id"] == CLIENT_ID)
     }
 
-    /// Each of our writes that has an effect for visitors, by object and version, with the id of its audit record.
+    /// Returns each of our writes that visitors can see, by object and version, with the id of its audit
+    /// record.
     pub fn made(&self) -> Vec<((String, String), String)> {
         let mut published: BTreeMap<&str, u64> = BTreeMap::new();
         let mut made = Vec::new();
         for record in self.records() {
             let entity = record["entity"]["id"].as_str().unwrap();
             let (kind, version) = match record["entityType"].as_str().unwrap() {
-                // Versions are counted by their publications, whoever published.
+                // Versions are counted by their publications, by any publisher.
                 "ConfigurationVersion" => {
                     let count = published.entry(entity).or_default();
                     *count += 1;
@@ -195,8 +196,8 @@ impl State {
         made
     }
 
-    /// What is wrong with confirmations, each of which names an audit record of ours about its object, and none the
-    /// same as another.
+    /// Returns the violations of confirmations. Each must name an audit record of ours for its object, and no
+    /// two the same record.
     pub fn misproved(&self, confirmations: &[Vec<String>]) -> Vec<String> {
         let mut known: BTreeMap<String, String> =
             self.made().into_iter().map(|((object, _), record)| (record, object)).collect();

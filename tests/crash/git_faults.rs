@@ -1,4 +1,4 @@
-//! What git says is late, gone or older than before: the last good head stays what every tenant is held to.
+//! Git is late, unavailable or outdated: the last good head stays the desired state of every tenant.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::rig::{Kind, Process, Random, Rig, eventually};
 use crate::support::commit_all;
 
-/// A fleet behind a URL, applied.
+/// Applies a fleet from a URL.
 fn remote(rig: &Rig) -> Process {
     rig.commit(&[("acme", &[1], 100), ("wide", &[2, 3], 100)]);
     rig.commit(&[("acme", &[1], 101)]);
-    // What this one looks like before it is first asked counts as one change.
+    // The state of this one before the first read counts as one change.
     rig.expected.lock().unwrap().get_mut(&1).unwrap().version -= 1;
     let process = follow(rig);
     rig.settle().unwrap();
@@ -29,14 +29,14 @@ fn log(rig: &Rig) -> String {
     std::fs::read_to_string(rig.stage.path("run.log")).unwrap()
 }
 
-/// While something is wrong with git: it is told, nothing is written, and drift from the last good head is
-/// still set back. Afterwards all goes on.
-fn holds_while<T>(what: &str, told: &str, harm: impl FnOnce(&Rig) -> T, heal: impl FnOnce(&Rig, T)) {
+/// Checks a fault of git: it is reported, nothing is written, and drift from the last good head is still set
+/// back. After the fault everything continues.
+fn holds_while<T>(what: &str, reported: &str, harm: impl FnOnce(&Rig) -> T, heal: impl FnOnce(&Rig, T)) {
     let rig = Rig::new(Kind::Sqlite);
     let mut process = remote(&rig);
     let (mark, before) = (rig.mark(), log(&rig).len());
     let left = harm(&rig);
-    eventually(what, || log(&rig)[before..].contains(told));
+    eventually(what, || log(&rig)[before..].contains(reported));
     assert_eq!(rig.writes_while_quiet(3), Vec::<Value>::new(), "{what}");
     assert_eq!(rig.mutations(mark), Vec::<Value>::new(), "{what}");
     rig.drift(2, 777);
@@ -52,14 +52,15 @@ fn away(rig: &Rig) -> PathBuf {
     rig.stage.path("away")
 }
 
-/// Moves the branch to a commit, as a push by force does.
+/// Moves the branch to a commit, like a forced push.
 fn force(rig: &Rig, to: Oid) {
     let repository = Repository::open(rig.stage.repository()).unwrap();
     let commit = repository.find_object(to, None).unwrap();
     repository.reset(&commit, git2::ResetType::Hard, None).unwrap();
 }
 
-/// Does something between two looks: the process may look once more at any moment, so it is stopped meanwhile.
+/// Does something between two reads of git: the process is paused meanwhile, because it may read at any
+/// moment.
 fn unseen(process: &Process, act: impl FnOnce()) {
     process.signal("STOP");
     act();
@@ -119,18 +120,18 @@ pub fn a_history_that_is_replaced() {
     let before = log(&rig).len();
     let repository = Repository::open(rig.stage.repository()).unwrap();
     let author = git2::Signature::now("A Team", "team@example.com").unwrap();
-    // The same files but for one, without a past.
+    // The same files except one, without a history.
     let (path, text) = crate::support::tenant("acme", &[1], &crate::support::delay(666)).remove(1);
     std::fs::write(rig.stage.repository().join(&path), text).unwrap();
     let mut index = repository.index().unwrap();
     index.add_path(Path::new(&path)).unwrap();
     let tree = repository.find_tree(index.write_tree().unwrap()).unwrap();
-    let orphan = repository.commit(None, &author, &author, "anew", &tree, &[]).unwrap();
+    let orphan = repository.commit(None, &author, &author, "orphan", &tree, &[]).unwrap();
     let mark = rig.mark();
     force(&rig, orphan);
-    eventually("it is told", || log(&rig)[before..].contains("does not contain"));
+    eventually("the fault is reported", || log(&rig)[before..].contains("does not contain"));
     assert_eq!(rig.writes_while_quiet(3), Vec::<Value>::new());
-    // A process that starts now does not take it for the first history that there is.
+    // A process that starts now does not take it for a first history.
     let mut other = follow(&rig);
     assert_eq!(rig.writes_while_quiet(3), Vec::<Value>::new());
     assert_eq!(rig.mutations(mark), Vec::<Value>::new());
@@ -174,10 +175,10 @@ pub fn a_commit_without_any_tenant() {
 }
 
 #[test]
-pub fn a_project_that_can_not_be_trusted() {
+pub fn a_commit_that_breaks_the_project_file() {
     holds_while(
         "the project is broken",
-        "so no limit in it can be trusted",
+        "so genesync cannot use its limits",
         |rig| {
             let project = rig.stage.repository().join("genesync.yaml");
             std::fs::copy(&project, away(rig)).unwrap();
@@ -211,16 +212,16 @@ pub fn a_mirror_that_falls_behind() {
     let mut process = rig.spawn("run", rig.command(&["run", &url]));
     rig.settle().unwrap();
     point(&mirrors[0]);
-    eventually("it is told", || log(&rig).contains("or this copy of it is behind"));
+    eventually("the fault is reported", || log(&rig).contains("or this copy of it is behind"));
     assert_eq!(rig.writes_while_quiet(3), Vec::<Value>::new());
-    // One that starts now has nothing but the old copy and the memory of a newer head.
+    // A process that starts now has only the old copy and the record of a newer head.
     process.kill();
     let mut process = rig.spawn("run", rig.command(&["run", &url]));
     let mut command = rig.command(&["run", &url]);
     command.env("GENESYNC_CACHE_DIR", rig.stage.path("another-cache"));
     let fresh = rig.spawn("fresh", command);
     assert_eq!(rig.writes_while_quiet(3), Vec::<Value>::new());
-    eventually("it is told", || fresh.log().contains("or this copy of it is behind"));
+    eventually("the fault is reported", || fresh.log().contains("or this copy of it is behind"));
     drop(fresh);
     point(&mirrors[1]);
     rig.drift(1, 777);
@@ -230,13 +231,13 @@ pub fn a_mirror_that_falls_behind() {
 }
 
 #[test]
-pub fn there_and_back_between_two_looks_is_nothing_to_do() {
+pub fn a_commit_reverted_between_two_reads_writes_nothing() {
     let rig = Rig::new(Kind::Sqlite);
     rig.set("git-poll-ms", "3600000");
     let process = remote(&rig);
     let good = tip(&rig);
     let mark = rig.mark();
-    // By a commit that takes the other back.
+    // By a commit that reverts the other.
     let text = |ms| crate::support::tenant("acme", &[1], &crate::support::delay(ms));
     unseen(&process, || {
         rig.commit_files(&text(999));
@@ -245,7 +246,7 @@ pub fn there_and_back_between_two_looks_is_nothing_to_do() {
     process.signal("HUP");
     rig.settle().unwrap();
     let back = tip(&rig);
-    // And by force: to the remote nothing ever happened.
+    // And by a forced push: the remote looks as if nothing had happened.
     unseen(&process, || {
         rig.commit_files(&text(998));
         force(&rig, back);
@@ -260,7 +261,7 @@ pub fn there_and_back_between_two_looks_is_nothing_to_do() {
 }
 
 #[test]
-pub fn two_hundred_commits_in_a_row_are_a_few_writes() {
+pub fn two_hundred_commits_in_a_row_cause_few_writes() {
     let rig = Rig::new(Kind::Sqlite);
     let process = remote(&rig);
     rig.fault(&json!({"match": {"method": "PUT"}, "times": 0, "do": {"delayMs": 200}}));
@@ -272,7 +273,7 @@ pub fn two_hundred_commits_in_a_row_are_a_few_writes() {
     rig.expected.lock().unwrap().get_mut(&1).unwrap().delay = 1_199;
     rig.settle().unwrap();
     let writes = rig.mutations(mark).len();
-    // One at a time, 200 ms each: whatever came meanwhile is one more.
+    // One at a time, 200 ms each: all commits in between are one more write.
     let at_most = begun.elapsed().as_millis() / 200 + 1;
     assert!(writes as u128 <= at_most, "{writes} writes");
     println!("200 commits: {writes} writes, version {expected} before they were all made");
@@ -283,7 +284,7 @@ pub fn two_hundred_commits_in_a_row_are_a_few_writes() {
 }
 
 #[test]
-pub fn a_source_that_was_not_read_for_long_is_looked_at_and_not_written_from() {
+pub fn drift_is_shown_and_not_set_back_while_git_is_stale() {
     let rig = Rig::new(Kind::Sqlite);
     rig.set("git-stale-ms", "400");
     let process = remote(&rig);
@@ -304,12 +305,12 @@ pub fn a_source_that_was_not_read_for_long_is_looked_at_and_not_written_from() {
 }
 
 #[test]
-pub fn a_fetch_that_is_killed_leaves_nothing_in_the_way() {
+pub fn a_killed_fetch_does_not_block_the_next_one() {
     let rig = Rig::new(Kind::Sqlite);
     remote(&rig).kill();
     let mut random = Random::new(0xfe7c4);
     for round in 0..12 {
-        // Enough to take a while.
+        // Enough data that the fetch takes a while.
         let many: Vec<(String, String)> =
             (0..40).map(|file| (format!("notes/{round}-{file}"), "x".repeat(20_000 + file))).collect();
         rig.commit_files(&many);
@@ -325,7 +326,7 @@ pub fn a_fetch_that_is_killed_leaves_nothing_in_the_way() {
 }
 
 #[test]
-pub fn locks_that_a_killed_fetch_left_in_the_cache_are_taken_away() {
+pub fn locks_of_a_killed_fetch_are_removed() {
     let rig = Rig::new(Kind::Sqlite);
     remote(&rig).kill();
     let caches: Vec<PathBuf> =

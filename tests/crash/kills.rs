@@ -1,5 +1,5 @@
-//! Kills at random times. Where a process is when it dies is up to the machine: the seed repeats what is asked
-//! for and how long each process lives, not the moment to the instruction.
+//! Kills at random times. The machine decides where a process is when it dies: the seed repeats the commits
+//! and the lifetime of each process, not the exact instruction.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -7,23 +7,23 @@ use std::time::{Duration, Instant};
 use crate::rig::{Kind, Random, Rig};
 use crate::workload::Workload;
 
-/// Steps in one world: then another one is begun, so that it stays small.
+/// Steps in one world. Then a new world begins, so that each stays small.
 const STEPS: u32 = 12;
-/// A process lives this long at most, in milliseconds: longer than any step takes on a quiet machine.
+/// The longest life of a process, in milliseconds: longer than any step takes on a quiet machine.
 const LIFE_MS: u64 = 700;
 
-/// What came of some kills in one workload on one store.
+/// The result of some kills in one workload on one store.
 #[derive(Debug, Clone)]
 pub struct Lane {
     pub workload: Workload,
     pub kind: Kind,
     pub kills: u64,
-    /// Those that came while something was left to do.
+    /// Kills that came while work was left.
     pub in_work: u64,
     pub wrong: Vec<String>,
 }
 
-/// So many kills in each lane, all lanes at once.
+/// Runs this many kills in each lane, all lanes at once.
 pub fn go(kills: u64, seed: u64) -> Vec<Lane> {
     let done = Mutex::new(Vec::new());
     let cluster = crate::rig::cluster();

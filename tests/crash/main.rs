@@ -1,9 +1,10 @@
-//! The real binary, killed, stopped, cut off and lied to: whatever happens to a controller or to what it
-//! stands on, the next one brings every tenant to what git says, and no write has an effect twice.
+//! The real binary, killed, stopped, disconnected and given false answers. After any fault of a controller or
+//! of its environment, the next process brings every tenant to what git says, and no write has an effect
+//! twice.
 //!
-//! Each test is a world of its own: an emulator, a repository, a store, one or more processes of
-//! `genesync run`. `rig` sets it up and judges it (`cloud` is what differs in that dialect), `proxy` stands between a process and the emulator,
-//! `matrix` goes through every crash point, `report` writes docs/reliability.md.
+//! Each test is its own world: an emulator, a repository, a store, one or more processes of `genesync run`.
+//! `rig` sets it up and judges it (`cloud` is the part for that dialect), `proxy` is between a process and
+//! the emulator, `matrix` covers every crash point, `report` writes docs/reliability.md.
 
 #![allow(
     clippy::unwrap_used,

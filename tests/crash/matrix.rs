@@ -1,4 +1,4 @@
-//! Every crash point, each time that it is reached in one step of a workload or the next, on both stores.
+//! Every crash point, at each hit within a workload, on both stores.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -13,11 +13,11 @@ use crate::proxy::{Proxy, Trap};
 use crate::rig::{Kind, Process, Rig, eventually, signal};
 use crate::workload::{STEPS, Workload};
 
-/// Cells at once: each waits for leases and deadlines most of the time.
+/// Cells that run at once: each waits for leases and deadlines most of the time.
 const AT_ONCE: usize = 12;
-/// How often a cell is gone through where its point was not reached.
+/// How often a cell is tried if its point was not reached.
 const ATTEMPTS: u32 = 3;
-/// Looks at a tenant during which nothing may be written any more.
+/// Reads of a tenant during which nothing may be written any more.
 const QUIET: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,15 +28,15 @@ pub struct Cell {
     pub kind: Kind,
 }
 
-/// What became of one cell.
+/// The result of one cell.
 #[derive(Debug, Default, Clone)]
 pub struct Outcome {
-    /// The process died where it was to die.
+    /// The process died at its point.
     pub fired: bool,
-    /// So did the one that came after it.
+    /// The following process did, too.
     pub again: bool,
     pub wrong: Vec<String>,
-    /// Milliseconds from the start of the last process until all was settled.
+    /// Milliseconds from the start of the last process until everything was settled.
     pub recovery_ms: u64,
 }
 
@@ -52,7 +52,7 @@ pub fn cells() -> Vec<Cell> {
     cells
 }
 
-/// Starts a process that dies at a point.
+/// A process that dies at a crash point.
 struct Armed {
     process: Process,
     proxy: Option<Proxy>,
@@ -63,8 +63,8 @@ impl Armed {
         if point != "C07" {
             return Self { process: rig.start(Some(&format!("{point}:{hit}"))), proxy: None };
         }
-        // Nothing in the process sends half a request: whoever stands between cuts it there, and then
-        // ends the process.
+        // The process itself never sends half a request: the proxy cuts the request there, and then kills the
+        // process.
         let proxy = Proxy::before(&rig.stage.url);
         let mut command = rig.command(&["run"]);
         for region in ["EU_WEST_1", "US_EAST_1", "AP_SOUTH_1"] {
@@ -81,7 +81,7 @@ impl Armed {
         Self { process, proxy: Some(proxy) }
     }
 
-    /// Whether it ended, and if so as it was to.
+    /// Returns whether the process ended, and if so, whether it died as planned.
     fn died(&mut self) -> Option<bool> {
         use std::os::unix::process::ExitStatusExt as _;
         let status = self.process.ended()?;
@@ -92,7 +92,8 @@ impl Armed {
     }
 }
 
-/// Runs until it died where it was to, or all steps are done and settled. Returns the steps done.
+/// Runs until the process died at its point, or until all steps are done and settled. Returns the number of
+/// steps done.
 fn run_armed(rig: &Rig, cell: Cell, outcome: &mut Outcome) -> Result<u32, String> {
     let mut armed = Armed::start(rig, cell.point, cell.hit);
     for step in 0.. {
@@ -107,7 +108,7 @@ fn run_armed(rig: &Rig, cell: Cell, outcome: &mut Outcome) -> Result<u32, String
                 armed.process.signal("TERM");
             }
         } else if cell.point == "C28" {
-            // Tokens run out by themselves.
+            // Tokens expire by themselves.
             eventually("another token", || armed.died().is_some());
         } else {
             return Ok(STEPS);
@@ -118,7 +119,7 @@ fn run_armed(rig: &Rig, cell: Cell, outcome: &mut Outcome) -> Result<u32, String
             died.is_some()
         })?;
         if settled {
-            // A run may be on its way to its end: a status that was good before does not say so.
+            // A run may be about to end: an earlier good status does not show that.
             eventually("the end of every run", || {
                 died = died.or_else(|| armed.died());
                 died.is_some() || rig.idle()
@@ -132,11 +133,11 @@ fn run_armed(rig: &Rig, cell: Cell, outcome: &mut Outcome) -> Result<u32, String
         }
         if let Some(as_wished) = died.or_else(|| armed.died()) {
             outcome.fired = as_wished;
-            // One that was told to stop and was quick about it has only missed its point.
+            // A process that was stopped and ended quickly has only missed its point.
             let stopped = armed.process.ended().is_some_and(|status| status.success());
             let missed = stopped && matches!(cell.point, "C20" | "C21");
             if !(as_wished || missed) {
-                outcome.wrong.push(format!("it ended otherwise:\n{}", armed.process.log()));
+                outcome.wrong.push(format!("it ended in another way:\n{}", armed.process.log()));
             }
             return Ok((step + 1).min(STEPS));
         }
@@ -144,7 +145,7 @@ fn run_armed(rig: &Rig, cell: Cell, outcome: &mut Outcome) -> Result<u32, String
     Ok(STEPS)
 }
 
-/// The point at which the process after it is to die: the same one, or the next.
+/// Returns the point at which the following process dies: the same one, or the next.
 fn second(cell: Cell) -> &'static str {
     let at = POINTS.iter().position(|point| point.name == cell.point).unwrap();
     match cell.hit {
@@ -204,7 +205,7 @@ fn attempt(cell: Cell) -> Outcome {
     outcome.unwrap_or_else(|why| Outcome { wrong: vec![why], ..Outcome::default() })
 }
 
-/// Goes through cells, some at once.
+/// Runs cells, several at once.
 pub fn go(cells: Vec<Cell>) -> Vec<(Cell, Outcome)> {
     let queue = Mutex::new(VecDeque::from(cells));
     let done = Mutex::new(Vec::new());
@@ -214,7 +215,7 @@ pub fn go(cells: Vec<Cell>) -> Vec<(Cell, Outcome)> {
                 loop {
                     let Some(cell) = queue.lock().unwrap().pop_front() else { return };
                     let mut outcome = attempt(cell);
-                    // On a busy machine a write may be given up, and its run takes another way.
+                    // On a busy machine genesync may give up a write, and its run takes another path.
                     for _ in 1..ATTEMPTS {
                         if outcome.fired || !outcome.wrong.is_empty() {
                             break;

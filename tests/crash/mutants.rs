@@ -1,4 +1,5 @@
-//! Whether the judge would see it: each guard is taken away from outside, by a hand in the store or on the wire.
+//! Checks that the judge notices a missing guard: each guard is removed from outside, in the store or on the
+//! wire.
 
 use genesync::emulator::Request;
 use genesync::model::Dialect;
@@ -10,7 +11,7 @@ use crate::replicas::{Replica, state};
 use crate::rig::{Kind, Rig, eventually};
 use crate::support::{CLIENT_ID, SECRET, organization};
 
-/// A guard, and how it is taken away. Calls give what the judge found.
+/// A guard, and how it is removed. Each call returns what the judge found.
 pub struct Mutant {
     pub guard: &'static str,
     pub how: &'static str,
@@ -24,18 +25,18 @@ pub const MUTANTS: &[Mutant] = &[
         run: || crashed_without_its_intent("DELETE FROM intents WHERE resolved_at IS NULL"),
     },
     Mutant {
-        guard: "what becomes of an intent is read back",
+        guard: "the outcome of an intent is read back",
         how: "the same; its intent is marked as ended without a receipt",
         run: || crashed_without_its_intent("UPDATE intents SET resolved_at = 1 WHERE resolved_at IS NULL"),
     },
     Mutant {
         guard: "nothing is read before a write that may be under way can no longer land",
-        how: "killed while its write was held up on the wire; the intent's deadline is set to the past, and the write lands after the next process has read",
+        how: "killed while its write was delayed on the wire; the intent's deadline is set to the past, and the write lands after the next process has read",
         run: late_write_that_is_not_waited_for,
     },
     Mutant {
         guard: "no effect is repeated",
-        how: "one more write in our name, of what is there already",
+        how: "one more write by our client, with the live values",
         run: repeated_write,
     },
     Mutant {
@@ -45,7 +46,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
 ];
 
-/// Killed at C08: executed, and nobody has read the answer.
+/// Killed at C08: the write is executed, and no process has read the answer.
 fn crashed_without_its_intent(how: &'static str) -> Vec<String> {
     let rig = Rig::new(Kind::Sqlite);
     rig.commit(&[("acme", &[1], 100)]);
@@ -56,7 +57,7 @@ fn crashed_without_its_intent(how: &'static str) -> Vec<String> {
     rig.violations()
 }
 
-/// Killed at C12: published, and neither written down nor pinned.
+/// Killed at C12: published, but neither recorded nor pinned.
 fn published_without_its_intent() -> Vec<String> {
     let rig = Rig::of(Dialect::Cloud, Kind::Sqlite);
     rig.commit_pairs(&[(1, 100)]);
@@ -74,7 +75,8 @@ struct LateWrite {
 }
 
 impl LateWrite {
-    /// Its process is dead by now. Leases last that long, and writes are waited for that long.
+    /// Returns the late write of a process that is already dead. `lease_ms` is the length of a lease,
+    /// `write_ms` the wait for a write, both in milliseconds.
     fn new(lease_ms: &str, write_ms: &str) -> Self {
         let rig = Rig::new(Kind::Sqlite);
         rig.set("lease-ms", lease_ms);
@@ -85,7 +87,7 @@ impl LateWrite {
         process.terminate();
         rig.commit(&[("acme", &[1], 101)]);
         let mut holding = Replica::start_holding(&rig, Trap::Hold { nth: 1 });
-        eventually("its write is held up", || holding.proxy.sprung() == 1);
+        eventually("its write is delayed", || holding.proxy.sprung() == 1);
         holding.process.kill();
         Self { rig, holding }
     }
@@ -96,10 +98,10 @@ impl LateWrite {
     }
 }
 
-/// The next process does not wait for it, reads, and has its own write refused.
+/// The next process reads without waiting for the late write, and its own write is refused.
 fn late_write_that_is_not_waited_for() -> Vec<String> {
-    // Longer than any pause of a busy machine: a process that lost its lease while it was stopped, or came
-    // too late for its own write, would read back what became of that one, and find this one's effect.
+    // Longer than any pause of a busy machine. Otherwise a process that lost its lease while it was paused,
+    // or was too late for its own write, would read back its own write and find the effect of this one.
     let late = LateWrite::new("80000", "80000");
     let rig = &late.rig;
     rig.query("UPDATE leases SET expires_at = 0").unwrap();
@@ -143,7 +145,7 @@ fn repeated_write() -> Vec<String> {
 }
 
 #[test]
-fn the_judge_sees_a_guard_that_is_missing() {
+fn the_judge_notices_a_missing_guard() {
     for mutant in MUTANTS {
         let found = (mutant.run)();
         println!("{}: {found:?}", mutant.guard);
@@ -154,7 +156,7 @@ fn the_judge_sees_a_guard_that_is_missing() {
 // Guarantee: after-a-crash
 #[test]
 fn a_write_that_lands_after_its_process_died_is_found_and_not_repeated() {
-    // Long enough for all this to happen before the write is given up.
+    // Long enough for all this to happen before genesync gives up the write.
     let late = LateWrite::new("600", "20000");
     let rig = &late.rig;
     let mark = rig.mark();
@@ -162,7 +164,10 @@ fn a_write_that_lands_after_its_process_died_is_found_and_not_repeated() {
     let before = token();
     let _next = rig.start(None);
     eventually("the next one has taken over", || token() != before);
-    assert!(rig.requests(mark, |request| request["method"] == "GET").is_empty(), "nothing is read before");
+    assert!(
+        rig.requests(mark, |request| request["method"] == "GET").is_empty(),
+        "nothing is read before the deadline"
+    );
     late.land();
     rig.settle().unwrap();
     assert_eq!(rig.violations(), Vec::<String>::new());

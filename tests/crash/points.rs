@@ -1,4 +1,4 @@
-//! Where a process can be ended, and where it can't.
+//! The points at which a process can be killed, and those at which it cannot.
 
 use genesync::model::Dialect;
 
@@ -8,7 +8,7 @@ use crate::workload::Workload;
 /// One crash point.
 pub struct Point {
     pub name: &'static str,
-    /// The moment, in words.
+    /// A description of the moment.
     pub moment: &'static str,
 }
 
@@ -16,36 +16,36 @@ const fn at(name: &'static str, moment: &'static str) -> Point {
     Point { name, moment }
 }
 
-/// Every point of this product, in the order in which a run comes by them.
+/// Every point of this product, in the order of a run.
 pub const POINTS: &[Point] = &[
     at("C19", "store opened, no migration begun"),
-    at("C19b", "schema made, nothing else"),
+    at("C19b", "schema created, nothing else"),
     at("C03", "a head is read and checked, nothing of it is stored"),
     at("C02b", "head and due tenants inserted, not committed"),
     at("C02", "head committed, this process does not know"),
     at("C01b", "leases inserted, not committed"),
     at("C01", "leases committed, no run begun"),
     at("C28", "the answer to a token request is not read"),
-    at("C04", "planned, nothing intended"),
+    at("C04", "planned, no intent yet"),
     at("C05", "intent inserted, not committed"),
     at("C06", "intent committed, request not sent"),
     at("C07", "request half sent"),
     at("C08", "the server has executed it, the answer is not read"),
     at("C09", "answer read, journal as before"),
-    at("C09b", "end of the intent inserted, not committed"),
-    at("C11", "a draft is stored, its publication not intended"),
+    at("C09b", "outcome of the intent inserted, not committed"),
+    at("C11", "a draft is stored, no intent for its publication yet"),
     at("C12", "a version is published, the deployment serves the one before"),
     at("C13", "between one object or organization of a tenant and the next"),
     at("C14", "replication job accepted, its id only in memory"),
     at("C15", "while a job is polled"),
-    at("C10a", "what is in force, or the draft that is ours, inserted, not committed"),
+    at("C10a", "the applied value, or our own draft, inserted, not committed"),
     at("C16", "the answer of the audit log is not read"),
     at("C17b", "proof inserted, not committed"),
-    at("C17", "proved, and nobody was told"),
+    at("C17", "confirmed, not reported yet"),
     at("C10", "journal complete, status as before"),
     at("C10b", "status inserted, not committed"),
-    at("C21", "told to stop, while a write is under way"),
-    at("C20", "all is done, the store's connections are still open"),
+    at("C21", "stop signal while a write is under way"),
+    at("C20", "everything is done, the store's connections are still open"),
 ];
 
 /// Points of the catalogue that this product does not have, and why.
@@ -59,14 +59,14 @@ pub const ABSENT: &[(&str, &str)] = &[
     ("C27", "logs go to stderr; nothing is rotated here"),
 ];
 
-/// Points that a run comes by once for each request that writes.
+/// Points that a run reaches once for each writing request.
 const OF_A_WRITE: [&str; 6] = ["C05", "C06", "C07", "C08", "C09", "C09b"];
-/// Those that it comes by once for each request of a batch.
+/// Points that a run reaches once for each request of a batch.
 const OF_ONE_REQUEST: [&str; 4] = ["C06", "C07", "C08", "C09"];
-/// Points before a run, which knows the dialect.
+/// Points before a run; only a run knows the dialect.
 const BEFORE_A_RUN: [&str; 9] = ["C19", "C19b", "C03", "C02b", "C02", "C01b", "C01", "C28", "C20"];
 
-/// Why a point can't be reached that often in a workload, or is not gone through there.
+/// Returns why a point cannot be reached that often in a workload, or is not covered there.
 pub fn impossible(point: &str, hit: u32, workload: Workload) -> Option<&'static str> {
     let replicas = matches!(workload, Workload::Rollout | Workload::Replicas);
     match (workload.dialect(), point, hit) {
@@ -74,14 +74,14 @@ pub fn impossible(point: &str, hit: u32, workload: Workload) -> Option<&'static 
             Some("in the webchat dialect a write is one PUT, and what it stores is served at once")
         }
         (Dialect::Webchat, "C13" | "C14" | "C15", _) if !replicas => {
-            Some("no replicas: one write a run, and no job")
+            Some("no replicas: one write per run, and no job")
         }
         (Dialect::Cloud, "C14" | "C15", _) => Some("the cloud dialect has no replication jobs"),
         (_, "C11" | "C12", _) if workload == Workload::CloudProfiles => {
-            Some("profiles have no drafts, and nothing pins a version of them")
+            Some("profiles have no drafts, and no object pins a version of them")
         }
         (Dialect::Cloud, point, _) if BEFORE_A_RUN.contains(&point) => {
-            Some("outside of runs nothing knows the dialect: gone through in webchat alone")
+            Some("only a run knows the dialect: covered in webchat only")
         }
         (_, "C19" | "C19b", 2) => Some("a process opens its store once"),
         (_, "C20", 2) => Some("a process ends once"),
@@ -89,16 +89,17 @@ pub fn impossible(point: &str, hit: u32, workload: Workload) -> Option<&'static 
     }
 }
 
-/// Which times a process dies at a point in a workload, and on which store. In the `cloud` dialect the points of a write
-/// are gone through at each of its three requests, or within each of the three batches, the others once in each workload, the stores taking turns.
+/// Returns the hits at which a process dies at a point in a workload, and the store. In the `cloud` dialect
+/// the points of a write are covered at each of its three requests, or within each of the three batches. The
+/// other points are covered once in each workload, with alternating stores.
 pub fn times(point: &str, workload: Workload) -> Vec<(u32, Kind)> {
     let (hits, turn) = match workload {
-        // Six writes of one kind side by side: within the first ones, the second ones and the third ones.
+        // Six parallel writes of one kind: within the first, the second and the third batch.
         Workload::CloudMany if OF_ONE_REQUEST.contains(&point) => (vec![2, 9, 15], true),
         Workload::CloudMany if OF_A_WRITE.contains(&point) => (vec![1, 2, 3], true),
         Workload::CloudMany => (vec![1], true),
         Workload::CloudCreate | Workload::CloudChange if OF_A_WRITE.contains(&point) => (vec![1, 2, 3], true),
-        // Two profiles, then the two defaults, which have a call each.
+        // Two profiles, then the two defaults with one call each.
         Workload::CloudProfiles if OF_A_WRITE.contains(&point) => (vec![1, 2, 3, 4], true),
         Workload::CloudCreate | Workload::CloudProfiles => (vec![1], true),
         Workload::CloudChange => (vec![2], true),

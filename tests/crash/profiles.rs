@@ -1,5 +1,6 @@
-//! The kinds that deployments and integrations refer to, in the same organization: one profile of each, and the defaults.
-//! What is judged is what they hold, that each was made once, and that the defaults were set as often as was needed.
+//! The kinds that deployments and integrations refer to, in the same organization: one profile of each, and
+//! the defaults. The judge checks their contents, that each was created once, and how often the defaults were
+//! set.
 
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use crate::support::CLIENT_ID;
 
 const CONTENT: &str = "Pictures";
 const SETTING: &str = "Typing";
-/// How the store calls the defaults, behind the organization.
+/// The store's name of the defaults, after the organization.
 pub const DEFAULTS: &str = "/MessagingDefaults/";
 
 fn typing(delay: u32) -> &'static str {
@@ -19,7 +20,7 @@ fn media(delay: u32) -> String {
     format!("image/x-{delay}")
 }
 
-/// What git says of them at one of its numbers.
+/// Returns what git says of them at one of its numbers.
 pub fn files(delay: u32) -> Vec<(String, String)> {
     let document = |file: &str, kind: &str, spec: &str| {
         let head = format!("apiVersion: genesync/v1alpha1\nkind: {kind}\nmetadata: {{name: {file}}}\n");
@@ -42,7 +43,7 @@ pub fn files(delay: u32) -> Vec<(String, String)> {
     ]
 }
 
-/// What is wrong with them, where they are to be at a number.
+/// Returns their violations, if they should be at this number.
 pub fn violations(state: &State, delay: u32) -> Vec<String> {
     let (contents, settings) =
         (state.named("supportedContent", CONTENT), state.named("messagingSettings", SETTING));
@@ -62,12 +63,12 @@ pub fn violations(state: &State, delay: u32) -> Vec<String> {
     }
     let defaults = &state.0["defaults"];
     if defaults["supportedContent"] != content["id"] || defaults["messagingSetting"] != setting["id"] {
-        wrong.push(format!("the defaults are others: {defaults}"));
+        wrong.push(format!("the defaults differ: {defaults}"));
     }
     wrong
 }
 
-/// How often we set a default, as the audit log has it.
+/// Returns how often we set a default, from the audit log.
 pub fn defaults_set(state: &State) -> usize {
     let ours =
         |record: &&Value| record["entityType"] == "MessagingDefaults" && record["client"]["id"] == CLIENT_ID;

@@ -1,4 +1,4 @@
-//! Stands between one process and the emulator: sees who asks what and when, and springs traps.
+//! A proxy between one process and the emulator: it records each request and its time, and springs traps.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::rig::{RUNTIME, is_write};
 
-/// One request, as it went by.
+/// One recorded request.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub method: String,
@@ -21,9 +21,10 @@ pub struct Seen {
 
 /// What happens to a chosen write.
 pub enum Trap {
-    /// Half of its body goes on, of its head where it has none; then this is called, and the rest never comes.
+    /// Half of its body is forwarded, or half of its head if it has no body. Then this function is called,
+    /// and the rest is never sent.
     Half { nth: u32, then: Box<dyn Fn() + Send + Sync> },
-    /// It goes on once it is let go, whether anybody still waits for the answer or not.
+    /// It is forwarded once it is released, even if no client waits for the answer any more.
     Hold { nth: u32 },
 }
 
@@ -43,7 +44,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Stands before a server at `http://address`.
+    /// Starts a proxy before a server at `http://address`.
     pub fn before(url: &str) -> Self {
         let upstream: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
         let shared = Arc::new(Shared::default());
@@ -54,7 +55,7 @@ impl Proxy {
             async move {
                 while let Ok((client, _)) = listener.accept().await {
                     let shared = Arc::clone(&shared);
-                    // A connection that breaks is what this is for.
+                    // Broken connections are the purpose of this proxy.
                     tokio::spawn(async move { pass(client, upstream, &shared).await.unwrap_or_default() });
                 }
             }
@@ -67,12 +68,12 @@ impl Proxy {
         *self.shared.trap.lock().unwrap() = Some(trap);
     }
 
-    /// Lets what is held go on.
+    /// Forwards a held request.
     pub fn let_go(&self) {
         self.shared.let_go.notify_one();
     }
 
-    /// How often a trap was sprung.
+    /// Returns how often a trap was sprung.
     pub fn sprung(&self) -> u32 {
         *self.shared.sprung.lock().unwrap()
     }
@@ -129,7 +130,7 @@ async fn pass(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) -> s
     }
 }
 
-/// Counts a write, and takes the trap where it is this one's.
+/// Counts a write, and takes the trap if it is for this write.
 fn sprung(shared: &Shared) -> Option<Trap> {
     let mut writes = shared.writes.lock().unwrap();
     *writes += 1;
@@ -144,7 +145,7 @@ fn sprung(shared: &Shared) -> Option<Trap> {
     trap.take()
 }
 
-/// One message: its head with the empty line, and its body. None where the other side closed.
+/// Returns one message: its head with the empty line, and its body. None if the other side closed.
 async fn message(
     stream: &mut TcpStream,
     buffer: &mut Vec<u8>,

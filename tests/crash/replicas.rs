@@ -1,4 +1,5 @@
-//! Several processes on one store: they share the work, follow each other, and never work on one tenant at once.
+//! Several processes on one store: they share the work, take over from each other, and never work on one
+//! tenant at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use crate::proxy::{Proxy, Seen};
 use crate::rig::{Kind, Process, Rig, eventually};
 use crate::support::organization;
 
-/// One replica, and whoever sees what it asks for.
+/// One replica, and the proxy that records its requests.
 pub struct Replica {
     pub process: Process,
     pub proxy: Proxy,
@@ -41,7 +42,7 @@ impl Replica {
         Self { process: rig.spawn(name, command), proxy, name: name.into() }
     }
 
-    /// One whose first write does not get through.
+    /// Starts a replica whose first write is not forwarded.
     pub fn start_holding(rig: &Rig, trap: crate::proxy::Trap) -> Self {
         let replica = Self::start(rig, "holding", None);
         replica.proxy.set(trap);
@@ -52,7 +53,7 @@ impl Replica {
         self.proxy.seen().iter().filter(|seen| seen.method == "PUT").count()
     }
 
-    /// Organizations that it asked about since a moment.
+    /// Returns the organizations that it asked about since a moment.
     fn asked_since(&self, since: Instant) -> BTreeSet<String> {
         let later = self.proxy.seen().into_iter().filter(|seen| seen.begun > since);
         later.filter_map(|seen| about(&seen)).collect()
@@ -64,8 +65,8 @@ fn about(seen: &Seen) -> Option<String> {
     Some(rest.split('/').next().unwrap_or_default().to_owned())
 }
 
-/// Where two replicas had requests about one organization under way at once, or one wrote although
-/// another was the last to look.
+/// Returns the cases in which two replicas had requests about one organization under way at once, or one
+/// wrote although another was the last to read.
 fn overlaps(replicas: &[&Replica]) -> Vec<String> {
     let mut by_organization: BTreeMap<String, Vec<(String, Seen)>> = BTreeMap::new();
     for replica in replicas {
@@ -83,12 +84,12 @@ fn overlaps(replicas: &[&Replica]) -> Vec<String> {
             if before == after {
                 continue;
             }
-            // One that never ended is one whose process was killed: the next comes after its lease.
+            // A request that never ended belongs to a killed process: the next process comes after its lease.
             if first.ended.is_some_and(|ended| ended > next.begun) {
                 wrong.push(format!("{organization}: {before} and {after} at once"));
             }
             if next.method == "PUT" {
-                wrong.push(format!("{organization}: {after} wrote, {before} was the last to look"));
+                wrong.push(format!("{organization}: {after} wrote, {before} was the last to read"));
             }
         }
     }
@@ -98,7 +99,7 @@ fn overlaps(replicas: &[&Replica]) -> Vec<String> {
 const NAMES: [&str; 12] =
     ["t01", "t02", "t03", "t04", "t05", "t06", "t07", "t08", "t09", "t10", "t11", "t12"];
 
-/// Every tenant, each with one organization, at a delay.
+/// Commits every tenant, each with one organization, at a delay.
 fn everybody(rig: &Rig, count: u32, ms: u32) {
     let numbers: Vec<u32> = (1..=count).collect();
     let tenants: Vec<(&str, &[u32], u32)> = numbers
@@ -113,9 +114,9 @@ fn assert_sound(rig: &Rig) {
 }
 
 #[test]
-pub fn replicas_share_the_work_and_never_one_tenant() {
+pub fn replicas_share_the_tenants_and_never_work_on_one_at_once() {
     let rig = Rig::new(Kind::Postgres);
-    // Longer than any pause of a busy machine: here no lease is to be lost.
+    // Longer than any pause of a busy machine: no lease may be lost here.
     rig.set("lease-ms", "20000");
     rig.set("runs-max", "2");
     rig.ask("settings", &json!({"latencyMs": 40}));
@@ -132,9 +133,9 @@ pub fn replicas_share_the_work_and_never_one_tenant() {
     let puts: Vec<usize> = all.iter().map(|replica| replica.puts()).collect();
     assert!(puts.iter().all(|count| *count > 0), "{puts:?}");
     assert_eq!(puts.iter().sum::<usize>(), 48, "one write for each change: {puts:?}");
-    // Another one gets its share.
+    // A further replica gets its share.
     replicas.push(Replica::start(&rig, "four", None));
-    eventually("work for the fourth", || {
+    eventually("the fourth has work", || {
         let ms = 104 + rig.mark() as u32 % 1_000;
         everybody(&rig, 12, ms);
         rig.settle().unwrap();
@@ -152,18 +153,18 @@ pub fn the_tenants_of_a_replica_that_is_killed_move_to_the_others() {
     everybody(&rig, 6, 100);
     let mut first = Replica::start(&rig, "one", None);
     rig.settle().unwrap();
-    // Its writes are executed, and it never hears so.
+    // Its writes are executed, and it never gets the answers.
     let slow = json!({"match": {"method": "PUT"}, "times": 6, "do": {"delayMs": 500}});
     rig.fault(&slow);
     everybody(&rig, 6, 101);
-    eventually("writes under way", || rig.in_sync());
+    eventually("writes are under way", || rig.in_sync());
     first.process.kill();
     let killed = Instant::now();
     let second = Replica::start(&rig, "two", None);
-    eventually("the others look at all of them", || second.asked_since(killed).len() == 6);
+    eventually("the others read all tenants", || second.asked_since(killed).len() == 6);
     println!("taken over after {:?} with leases of 1.5 s", killed.elapsed());
     rig.settle().unwrap();
-    assert_eq!(second.puts(), 0, "what was executed was found to be");
+    assert_eq!(second.puts(), 0, "the executed writes were found");
     assert_eq!(overlaps(&[&first, &second]), Vec::<String>::new());
     assert_sound(&rig);
 }
@@ -186,7 +187,7 @@ pub fn a_holder_that_is_paused_past_its_lease_is_fenced_and_sends_nothing() {
         let other = Replica::start(&rig, "other", None);
         rig.settle().unwrap();
         sleeper.process.signal("CONT");
-        // It is itself again: it looks at tenants.
+        // It works again: it reads tenants.
         eventually("it works again", || sleeper.proxy.seen().len() > asleep.len() + 4);
         let sent: Vec<Seen> = sleeper.proxy.seen().split_off(asleep.len());
         let late: Vec<&Seen> =
@@ -196,7 +197,7 @@ pub fn a_holder_that_is_paused_past_its_lease_is_fenced_and_sends_nothing() {
         drop(other);
         rig.settle().unwrap();
         assert_sound(&rig);
-        // It is as good as any other.
+        // It works like any other replica.
         rig.commit(&[("acme", &[1], 300 + u32::from(armed == "C06:2:stop"))]);
         rig.settle().unwrap();
         assert_sound(&rig);
@@ -205,10 +206,10 @@ pub fn a_holder_that_is_paused_past_its_lease_is_fenced_and_sends_nothing() {
 }
 
 #[test]
-pub fn a_replica_that_is_paused_within_a_transaction_holds_nobody_up() {
+pub fn a_replica_paused_in_a_transaction_does_not_block_the_others() {
     let rig = Rig::new(Kind::Postgres);
     rig.commit(&[("acme", &[1], 100), ("wide", &[2, 3], 100)]);
-    // It has claimed every tenant there is, and its rows are locked until the server ends that transaction.
+    // It has claimed every tenant, and its rows are locked until the server ends that transaction.
     let sleeper = Replica::start(&rig, "sleeper", Some("C01b:1:stop"));
     eventually("it stops with its transaction open", || state(sleeper.process.id()) == 'T');
     let other = Replica::start(&rig, "other", None);
@@ -218,11 +219,11 @@ pub fn a_replica_that_is_paused_within_a_transaction_holds_nobody_up() {
     drop(other);
     rig.commit(&[("acme", &[1], 101)]);
     rig.settle().unwrap();
-    assert!(sleeper.puts() > 0, "it is as good as any other");
+    assert!(sleeper.puts() > 0, "it works like any other replica");
     assert_sound(&rig);
 }
 
-/// A process' state as the system calls it: `T` for stopped.
+/// Returns a process' state in the system's notation: `T` for stopped.
 pub fn state(id: u32) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()).unwrap_or('?')
@@ -246,7 +247,7 @@ pub fn replicas_that_come_and_are_killed_all_the_time_lose_no_tenant() {
     for round in 0..5_u32 {
         everybody(&rig, 8, 200 + round);
         for change in 0..5_u64 {
-            // Up to four, then down again.
+            // Up to four replicas, then down again.
             while replicas.len() < 4 {
                 let n = replicas.len() as u64;
                 start(&mut replicas, u64::from(round) * 100 + change * 10 + n);
@@ -265,13 +266,13 @@ pub fn replicas_that_come_and_are_killed_all_the_time_lose_no_tenant() {
     rig.settle().unwrap();
     assert_eq!(rig.writes_while_quiet(2), Vec::<Value>::new(), "after {kills} kills");
     assert_sound(&rig);
-    // Nobody is left over: each tenant was looked at by the one that is left.
+    // No tenant is left out: the remaining replica read each one.
     let rows = rig.query("SELECT COUNT(*) FROM leases WHERE expires_at > 0").unwrap();
     assert!(rows[0][0].parse::<u32>().unwrap() <= 8);
 }
 
 #[test]
-pub fn an_apply_by_hand_and_the_controller_keep_out_of_each_others_way() {
+pub fn an_apply_by_hand_and_the_controller_do_not_both_write() {
     for kind in Kind::ALL {
         let rig = Rig::new(kind);
         rig.commit(&[("acme", &[1], 100), ("wide", &[2, 3], 100)]);
@@ -281,8 +282,8 @@ pub fn an_apply_by_hand_and_the_controller_keep_out_of_each_others_way() {
             rig.commit(&[("acme", &[1], ms), ("wide", &[2, 3], ms)]);
             let output = rig.command(&["apply"]).output().unwrap();
             let ran = crate::support::ran(output);
-            // It did the work or found it done; or the controller was at it for longer than it waits; or its lease of
-            // 600 ms ran out, on a machine that did nothing for that long.
+            // It did the work or found it done; or the controller worked on it for longer than it waits; or
+            // its lease of 600 ms expired, because the machine was paused for that long.
             assert!(matches!(ran.code, 0 | 6 | 7), "{}: {}{}", ran.code, ran.stdout, ran.stderr);
             rig.settle().unwrap();
         }
@@ -292,7 +293,7 @@ pub fn an_apply_by_hand_and_the_controller_keep_out_of_each_others_way() {
 }
 
 #[test]
-pub fn a_pause_in_the_middle_of_a_write_lets_it_end_and_nothing_follow() {
+pub fn a_pause_during_a_write_lets_it_end_and_stops_the_next() {
     for kind in Kind::ALL {
         let rig = Rig::new(kind);
         rig.commit(&[("acme", &[1], 100)]);
@@ -301,13 +302,13 @@ pub fn a_pause_in_the_middle_of_a_write_lets_it_end_and_nothing_follow() {
         rig.fault(&json!({"match": {"method": "PUT"}, "do": {"delayMs": 400}}));
         let mark = rig.mark();
         rig.commit(&[("acme", &[1], 101)]);
-        eventually("a write under way", || !rig.mutations(mark).is_empty());
+        eventually("a write is under way", || !rig.mutations(mark).is_empty());
         rig.genesync(&["pause", "acme", "--reason", "a campaign"], 0);
-        eventually("the write's end is written down", || {
+        eventually("the outcome of the write is recorded", || {
             rig.query("SELECT id FROM intents WHERE resolved_at IS NULL").unwrap().is_empty()
         });
         rig.commit(&[("acme", &[1], 102)]);
-        // Only watched: the new head is there, and nobody writes it.
+        // Only watched: the new head is known, and no process writes it.
         assert_eq!(rig.writes_while_quiet(3), Vec::<Value>::new());
         assert_eq!(rig.delay_of(1), Some(101));
         assert!(rig.genesync(&["status"], 0).contains("Paused"));
@@ -319,7 +320,7 @@ pub fn a_pause_in_the_middle_of_a_write_lets_it_end_and_nothing_follow() {
 }
 
 #[test]
-pub fn a_replica_that_is_behind_in_git_catches_up_before_it_touches_anything() {
+pub fn a_replica_with_an_older_head_asks_git_before_it_writes() {
     let rig = Rig::new(Kind::Postgres);
     everybody(&rig, 4, 100);
     let url = format!("file://{}", rig.stage.repository().display());
@@ -338,7 +339,7 @@ pub fn a_replica_that_is_behind_in_git_catches_up_before_it_touches_anything() {
     rig.settle().unwrap();
     let agreed = Instant::now();
     assert_eq!(rig.writes_while_quiet(3), Vec::<Value>::new());
-    // Its own poll is an hour away: that another replica took a head is what makes it ask git.
+    // Its own poll is one hour away: another replica's head makes it ask git.
     eventually("it works again", || !behind.asked_since(agreed).is_empty());
     assert_eq!(ahead.puts() + behind.puts(), 8);
     assert_sound(&rig);

@@ -1,4 +1,4 @@
-//! docs/reliability.md: what was broken, how often it really was, and what came of it.
+//! Writes docs/reliability.md: the faults, how often each really happened, and the results.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -42,10 +42,10 @@ const GIT: &str = "Git";
 const SCENARIOS: &[Scenario] = &[
     of(
         REPLICAS,
-        "three share twelve tenants, a fourth comes",
-        "each has work, no tenant is in two hands, 48 changes are 48 writes",
+        "three replicas share twelve tenants, a fourth joins",
+        "each has work, no two work on one tenant, 48 changes are 48 writes",
         1,
-        replicas::replicas_share_the_work_and_never_one_tenant,
+        replicas::replicas_share_the_tenants_and_never_work_on_one_at_once,
     ),
     of(
         REPLICAS,
@@ -56,17 +56,17 @@ const SCENARIOS: &[Scenario] = &[
     ),
     of(
         REPLICAS,
-        "the holder of a lease is stopped just before it sends, past the lease, and goes on",
+        "the holder of a lease is paused just before it sends, until its lease has expired",
         "it is fenced and sends nothing, neither a write nor a job",
         2,
         replicas::a_holder_that_is_paused_past_its_lease_is_fenced_and_sends_nothing,
     ),
     of(
         REPLICAS,
-        "one is stopped within a transaction, every row that it wants locked",
-        "the server ends that transaction; the others go on",
+        "one is paused within a transaction that locks every row it needs",
+        "the server ends that transaction; the others continue",
         1,
-        replicas::a_replica_that_is_paused_within_a_transaction_holds_nobody_up,
+        replicas::a_replica_paused_in_a_transaction_does_not_block_the_others,
     ),
     of(
         REPLICAS,
@@ -78,51 +78,51 @@ const SCENARIOS: &[Scenario] = &[
     of(
         REPLICAS,
         "`apply` by hand while the controller runs",
-        "one of them does it",
+        "one of them writes",
         10,
-        replicas::an_apply_by_hand_and_the_controller_keep_out_of_each_others_way,
+        replicas::an_apply_by_hand_and_the_controller_do_not_both_write,
     ),
     of(
         REPLICAS,
         "`pause` while a write is under way",
-        "the write ends and is written down, nothing follows until `resume`",
+        "the write ends and is recorded, nothing follows until `resume`",
         2,
-        replicas::a_pause_in_the_middle_of_a_write_lets_it_end_and_nothing_follow,
+        replicas::a_pause_during_a_write_lets_it_end_and_stops_the_next,
     ),
     of(
         REPLICAS,
-        "one is behind in git",
-        "it asks git at once, and touches nothing before it knows what git says",
+        "one replica has an older head",
+        "it asks git at once, and writes nothing before it knows the newest head",
         1,
-        replicas::a_replica_that_is_behind_in_git_catches_up_before_it_touches_anything,
+        replicas::a_replica_with_an_older_head_asks_git_before_it_writes,
     ),
     of(
         STORE,
         "PostgreSQL is stopped while a write is under way, and started again",
-        "no write while it is away; the same process goes on",
+        "no write while it is down; the same process continues",
         3,
-        store::a_database_server_that_goes_and_comes_back_costs_time_alone,
+        store::a_restarted_database_server_loses_nothing,
     ),
     of(
         STORE,
         "all connections are cut (`pg_terminate_backend`)",
-        "they are made again",
+        "they are opened again",
         36,
-        store::connections_that_are_cut_are_made_again,
+        store::cut_connections_are_opened_again,
     ),
     of(
         STORE,
         "a COMMIT arrives and its answer does not",
         "the journal is read again; nothing is repeated",
         14,
-        store::an_answer_to_a_commit_that_never_comes_repeats_nothing,
+        store::a_lost_answer_to_a_database_commit_repeats_no_write,
     ),
     of(
         STORE,
         "every answer takes 10 s",
         "leases are given up before they end, another replica takes over",
         1,
-        store::a_store_that_takes_ten_seconds_for_an_answer_loses_the_leases_and_no_write,
+        store::a_store_that_answers_after_ten_seconds_loses_leases_and_no_write,
     ),
     of(
         STORE,
@@ -134,30 +134,30 @@ const SCENARIOS: &[Scenario] = &[
     of(
         STORE,
         "the disk is full when an intent is to be saved (file size limit: EFBIG)",
-        "the write does not leave; it is told; the same process goes on when there is room",
+        "the write does not leave; the fault is reported; the same process continues when there is room",
         1,
-        store::a_full_disk_keeps_every_write_from_leaving_until_there_is_room,
+        store::a_full_disk_blocks_every_write_until_there_is_room,
     ),
     of(
         STORE,
         "yesterday's database is restored, with and without an open intent",
-        "nothing is written back, then it goes on from what is live",
+        "nothing is written back, then it continues from the live configuration",
         4,
-        store::yesterdays_database_writes_nothing_back_that_was_live_since,
+        store::a_restored_older_database_sets_nothing_back,
     ),
     of(
         STORE,
         "the database is deleted",
-        "it is made anew from what is live; nothing is written",
+        "it is created again from the live configuration; nothing is written",
         1,
-        store::without_its_database_it_starts_anew_from_what_is_live,
+        store::a_deleted_database_is_created_again_from_the_live_configuration,
     ),
     of(
         STORE,
-        "a folder, another file, half of it in its place; read-only",
+        "a folder, another file or half of it instead of the database; or read-only",
         "the start is refused, nothing is written",
         4,
-        store::a_database_that_can_not_be_used_is_told_and_nothing_is_written,
+        store::an_unusable_database_is_reported_and_nothing_is_written,
     ),
     of(
         STORE,
@@ -176,9 +176,9 @@ const SCENARIOS: &[Scenario] = &[
     of(
         STORE,
         "killed in the middle of a migration's statements (PostgreSQL)",
-        "none of it is there; the next process makes it",
+        "none of it remains; the next process runs it",
         1,
-        store::a_migration_that_is_killed_in_its_middle_is_made_anew,
+        store::a_killed_migration_runs_again,
     ),
     of(
         GIT,
@@ -207,9 +207,9 @@ const SCENARIOS: &[Scenario] = &[
     of(
         GIT,
         "a commit breaks the project file",
-        "refused: no limit could be trusted",
+        "refused, because its limits cannot be read",
         1,
-        git::a_project_that_can_not_be_trusted,
+        git::a_commit_that_breaks_the_project_file,
     ),
     of(
         GIT,
@@ -220,50 +220,50 @@ const SCENARIOS: &[Scenario] = &[
     ),
     of(
         GIT,
-        "there and back between two looks",
+        "a commit and its revert between two reads",
         "nothing to do",
         2,
-        git::there_and_back_between_two_looks_is_nothing_to_do,
+        git::a_commit_reverted_between_two_reads_writes_nothing,
     ),
     of(
         GIT,
         "200 commits in a row",
         "no more writes than fit one after the other",
         200,
-        git::two_hundred_commits_in_a_row_are_a_few_writes,
+        git::two_hundred_commits_in_a_row_cause_few_writes,
     ),
     of(
         GIT,
         "git was not read for longer than `git-stale-ms`",
         "drift is shown and not set back",
         1,
-        git::a_source_that_was_not_read_for_long_is_looked_at_and_not_written_from,
+        git::drift_is_shown_and_not_set_back_while_git_is_stale,
     ),
     of(
         GIT,
         "killed 20 to 170 ms after its start, with 40 new files to fetch",
         "the next process fetches what is missing",
         12,
-        git::a_fetch_that_is_killed_leaves_nothing_in_the_way,
+        git::a_killed_fetch_does_not_block_the_next_one,
     ),
     of(
         GIT,
         "locks of a killed fetch are left in the cache",
-        "taken away",
+        "removed",
         1,
-        git::locks_that_a_killed_fetch_left_in_the_cache_are_taken_away,
+        git::locks_of_a_killed_fetch_are_removed,
     ),
 ];
 
 const LIMITS: &[&str] = &[
-    "The platform is the emulator, on this machine. What it does is what its documents say; where they are silent, docs/emulator.md says what was chosen.",
-    "A process is ended by `abort` at a named point, or by SIGKILL. The machine stays up, so nothing that reached the kernel is lost: power cuts are not arranged. SQLite syncs every commit; that the disk does is believed.",
-    "Half a request is cut by a proxy that forwards the head and half of the body, or half of the head where there is no body, and then kills the process.",
-    "The faults of what it stands on are gone through in the `webchat` dialect: below the core nothing knows the dialect. The `cloud` dialect has the crash points, the kills at random times, and one of the guards that are taken away.",
+    "The platform is the emulator, on this machine. It does what its documents say; if they say nothing, docs/emulator.md says what was chosen.",
+    "A process is ended by `abort` at a named point, or by SIGKILL. The machine stays up, so nothing that reached the kernel is lost: power cuts are not tested. SQLite syncs every commit; the tests trust the disk to do so.",
+    "Half a request is cut by a proxy that forwards the head and half of the body, or half of the head if there is no body, and then kills the process.",
+    "The faults of the environment are tested in the `webchat` dialect: nothing below the core knows the dialect. The `cloud` dialect has the crash points, the kills at random times, and one of the removed guards.",
     "A disk is full by a limit on file sizes (EFBIG), which needs no right to mount anything; ENOSPC takes the same path in SQLite.",
-    "Each of SQLite's migrations is one transaction inside the driver; a kill between its statements is arranged on PostgreSQL alone, and before and after it (C19) on both.",
-    "The wall clock is not moved here. Which lease holds, and how long ago an intent was recorded, is by the database's clock in every query, and a deadline is carried over to the reader's clock (src/store/journal.rs has that test); the clocks of two replicas need not agree. The database's own has to go on evenly: one that leaps forward ends leases early and has late writes waited for too short a time. Then, in the `webchat` dialect, the version that a write names still keeps it from going over anything; a replication job and every write of the `cloud` dialect name none, may go over a change, and then say so.",
-    "That a fenced append leaves nothing is shown by the store's own suite on both engines; it is no mutant here, because a write that gets past it is refused by its version, and so has no effect that could be seen.",
+    "Each of SQLite's migrations is one transaction inside the driver; a kill between its statements is tested on PostgreSQL only, and a kill before and after it (C19) on both.",
+    "The tests do not move the wall clock. Every query uses the database's clock for leases and for the age of an intent, and a deadline is converted to the reader's clock (src/store/journal.rs has that test); the clocks of two replicas need not agree. The database's clock has to run evenly: a clock that leaps forward ends leases early and makes genesync wait too short a time for late writes. Then, in the `webchat` dialect, the version that a write names still keeps it from overwriting another change; a replication job and every write of the `cloud` dialect name no version, may overwrite a change, and then report it.",
+    "The store's own suite shows on both engines that a fenced append stores nothing; it is not a mutant here, because its version refuses a write that gets past it, so that there is no visible effect.",
     "Every figure is a count of what really happened in one run of `make reliability`. None of n means fewer than 3/n at 95 % confidence, not never.",
 ];
 
@@ -275,7 +275,7 @@ fn table_head(columns: &[&str]) -> String {
     format!("| {} |\n|{}\n", columns.join(" | "), " --- |".repeat(columns.len()))
 }
 
-/// `2/2`: how many cells fired of those that there are, or why there are none.
+/// Returns `2/2`: how many of the cells fired, or why there are none.
 fn fired_of(done: &[(Cell, Outcome)], point: &str, workload: Workload, kind: Kind) -> String {
     let of =
         |(cell, _): &&(Cell, Outcome)| cell.point == point && cell.workload == workload && cell.kind == kind;
@@ -328,7 +328,7 @@ fn crash_points(text: &mut String, done: &[(Cell, Outcome)]) {
         let wrong = mine().filter(|(_, outcome)| !outcome.wrong.is_empty()).count();
         let _ = writeln!(text, " {again} | {wrong} |");
     }
-    text.push_str("\nWhere there is no cell, or one only where there could be two:\n\n");
+    text.push_str("\nPoints without a cell, or with one cell instead of two:\n\n");
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for point in POINTS {
         for hit in [1, 2] {
@@ -363,7 +363,7 @@ fn random_kills(text: &mut String, lanes: &[Lane], took: Duration) {
         kills::seed(),
         took.as_secs()
     );
-    text.push_str(&table_head(&["workload", "store", "kills", "in the middle of something", "violations"]));
+    text.push_str(&table_head(&["workload", "store", "kills", "while work was left", "violations"]));
     for lane in lanes {
         let _ = writeln!(
             text,
@@ -377,8 +377,8 @@ fn random_kills(text: &mut String, lanes: &[Lane], took: Duration) {
     }
 }
 
-/// Runs everything and writes it down; without being asked to, says whether what is written down is about
-/// what there is.
+/// Runs everything and writes the report if the variable is set. Otherwise it checks that the committed
+/// report covers every point, workload and scenario.
 #[test]
 fn the_report_has_a_row_for_everything() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PATH);
@@ -412,14 +412,14 @@ fn write(path: &Path) {
         "# Reliability\n\n\
          Written by `make reliability` from what it did; do not edit. Everything here is done to the real binary over real\n\
          sockets: an emulator of the platform, a git repository, SQLite or PostgreSQL. After each run the same judge looks:\n\n\
-         * live is what git says, in every region; in the `cloud` dialect live is the version that the deployment pins;\n\
+         * the live configuration equals git, in every region; in the `cloud` dialect it is the version that the deployment pins;\n\
          * every organization, in the `cloud` dialect every configuration, has exactly the versions that a run without faults\n\
         \x20 makes: no effect is missing, none is repeated. There each version of ours was stored as a draft once, published\n\
         \x20 once and pinned once, no object is there twice, and no draft is left over; profiles are there once, and the\n\
         \x20 defaults point to them;\n\
          * every version of ours, and every change of a deployment or a profile, has one audit record, one receipt and one confirmation;\n\
-         * no version of ours went over one that its write had not seen;\n\
-         * what nobody manages is as somebody left it, and once all is settled nothing is written any more.\n\n",
+         * no version of ours overwrote one that its write had not seen;\n\
+         * unmanaged values are as people left them, and once everything is settled nothing is written any more.\n\n",
     );
     let cluster = crate::rig::cluster();
     let done = matrix::go(matrix::cells());
@@ -428,7 +428,7 @@ fn write(path: &Path) {
     let killing = Instant::now();
     let lanes = kills::go(kills.div_ceil(10), kills::seed());
     random_kills(&mut text, &lanes, killing.elapsed());
-    text.push_str("\n## Faults of what it stands on\n\n");
+    text.push_str("\n## Faults of the environment\n\n");
     text.push_str(&table_head(&["of", "fault", "what holds", "times arranged", "violations"]));
     let mut failed = 0;
     for scenario in SCENARIOS {
@@ -438,9 +438,9 @@ fn write(path: &Path) {
         let _ = writeln!(text, "| {group} | {fault} | {holds} | {times} | {wrong} |");
     }
     text.push_str(
-        "\n## Whether the judge would see it\n\nA guard is taken away from outside, and the judge has to find something. Guards of the\ncore itself are taken away in the model (`tests/model`), each with a counterexample.\n\n",
+        "\n## Whether the judge notices a missing guard\n\nA guard is removed from outside, and the judge has to find a violation. Guards of the\ncore itself are removed in the model (`tests/model`), each with a counterexample.\n\n",
     );
-    text.push_str(&table_head(&["guard", "how it is taken away", "found"]));
+    text.push_str(&table_head(&["guard", "how it is removed", "found"]));
     for mutant in MUTANTS {
         let found = (mutant.run)();
         failed += u32::from(found.is_empty());

@@ -1,4 +1,4 @@
-//! One world for one test, and who judges it.
+//! One world for one test, and its judge.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, ExitStatus};
@@ -15,17 +15,17 @@ use crate::postgres::Postgres;
 use crate::profiles::{self, DEFAULTS};
 use crate::support::{CLIENT_ID, SECRET, Stage, delay, organization, tenant};
 
-/// Drives what the tests themselves do: queries, proxies.
+/// Runs the tests' own asynchronous work: queries, proxies.
 pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     sqlx::any::install_default_drivers();
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 });
 
-/// Nothing takes this long unless it never comes; on a busy machine everything takes its time.
+/// The limit of a wait. A busy machine may be slow, but nothing takes longer unless it never happens.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Short, so that a test does not wait for what is minutes in production. None of it decides whether
-/// something is right: a process that is slower than this goes through a few more rounds.
+/// Short times, so that a test does not wait for minutes as in production. They do not decide whether a
+/// result is right: a slower process goes through a few more rounds.
 const SETTINGS: &str = "\
 [timing]
 write-ms = 600
@@ -52,7 +52,7 @@ shutdown-ms = 4000
 runs-max = 64
 ";
 
-/// Here everything changes at once, again and again.
+/// Tests change all tenants at once, again and again.
 const PROJECT: &str = "\
 apiVersion: genesync/v1alpha1
 kind: Project
@@ -63,7 +63,7 @@ spec:
     tenant: {flapsMax: 1000, flapWindowMs: 60000}
 ";
 
-/// Where the state is.
+/// The kind of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Sqlite,
@@ -81,7 +81,7 @@ impl Kind {
     }
 }
 
-/// One cluster for all tests that run at the moment; gone with the last of them.
+/// Returns one cluster for all tests that run at the moment; the last of them removes it.
 pub fn cluster() -> Arc<Postgres> {
     static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,17 +93,17 @@ pub fn cluster() -> Arc<Postgres> {
     cluster
 }
 
-/// A database name that no other has.
+/// Returns a unique database name.
 pub fn database_name() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(1);
     format!("run_{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// What an organization has to be at in the end.
+/// What an organization must be at in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
-    /// One version for each change that somebody asked for: the reference that a run with faults is held to.
+    /// One version for each requested change: the reference for a run with faults.
     pub version: u64,
     pub delay: u32,
 }
@@ -112,25 +112,25 @@ pub struct Rig {
     pub stage: Stage,
     pub kind: Kind,
     dialect: Dialect,
-    /// What the processes are given as `GENESYNC_STORE`; empty for SQLite.
+    /// The value of `GENESYNC_STORE` for the processes; empty for SQLite.
     pub store_url: String,
-    /// How the test itself reaches the store.
+    /// The test's own URL of the store.
     look_url: String,
     _cluster: Option<Arc<Postgres>>,
     /// By organization; in the `cloud` dialect by pair of a configuration and its deployment.
     pub expected: Mutex<BTreeMap<u32, Expected>>,
-    /// The number that the tenant's profiles are to be at, where it has such.
+    /// The number that the tenant's profiles must be at, if it has profiles.
     pub profiles: Mutex<Option<u32>>,
-    /// What people put where nobody manages anything, by the same.
+    /// The unmanaged values that people set, by the same number.
     decorations: Mutex<BTreeMap<u32, u64>>,
-    /// The commit that the repository is at.
+    /// The newest commit of the repository.
     head: Mutex<String>,
     /// Organizations of each tenant, the primary first.
     tenants: Mutex<BTreeMap<String, Vec<u32>>>,
     connection: tokio::sync::Mutex<Option<AnyConnection>>,
 }
 
-/// A process of ours, ended with this and with the thread that started it.
+/// A process of ours. It ends with this value and with the thread that started it.
 pub struct Process {
     child: Child,
     log: std::path::PathBuf,
@@ -155,7 +155,7 @@ impl Process {
             if let Some(status) = self.ended() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "it goes on:\n{}", self.log());
+            assert!(Instant::now() < deadline, "the process still runs:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(3));
         }
     }
@@ -179,10 +179,10 @@ impl Process {
         self.wait()
     }
 
-    /// What it has logged. A secret in it fails the test.
+    /// Returns its log. A secret in it fails the test.
     pub fn log(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-        assert!(!log.contains(SECRET) && !log.contains("emulator-token"), "a secret came out:\n{log}");
+        assert!(!log.contains(SECRET) && !log.contains("emulator-token"), "a secret was printed:\n{log}");
         assert!(!log.contains("panicked") && !log.contains("out of place"), "{log}");
         log
     }
@@ -211,7 +211,7 @@ impl Rig {
         }
     }
 
-    /// A world whose tenants speak a dialect.
+    /// Returns a world whose tenants use a dialect.
     pub fn of(dialect: Dialect, kind: Kind) -> Self {
         let rig = Self { dialect, ..Self::new(kind) };
         if dialect == Dialect::Cloud {
@@ -253,11 +253,11 @@ impl Rig {
             _ => format!("{line}\n"),
         };
         let changed: String = text.lines().map(line).collect();
-        assert!(changed.contains(&format!("{name} = ")), "{name} is no setting of these tests");
+        assert!(changed.contains(&format!("{name} = ")), "{name} is not a setting of these tests");
         std::fs::write(&path, changed).unwrap();
     }
 
-    /// Commits what some tenants are to be at. Each organization whose delay changes is written once.
+    /// Commits the desired delays of some tenants. Each organization whose delay changes is written once.
     pub fn commit(&self, tenants: &[(&str, &[u32], u32)]) -> String {
         let mut files = Vec::new();
         for (name, organizations, ms) in tenants {
@@ -270,7 +270,7 @@ impl Rig {
         self.commit_files(&files)
     }
 
-    /// Commits what pairs of the `cloud` dialect's tenant are to be at.
+    /// Commits the desired numbers of pairs of the `cloud` dialect's tenant.
     pub fn commit_pairs(&self, pairs: &[(u32, u32)]) -> String {
         let files = pairs.iter().flat_map(|(pair, delay)| cloud::files(*pair, *delay)).collect::<Vec<_>>();
         self.tenants.lock().unwrap().insert(cloud::TENANT.to_owned(), vec![cloud::ORGANIZATION]);
@@ -278,7 +278,7 @@ impl Rig {
         self.commit_files(&files)
     }
 
-    /// Commits what the profiles of the `cloud` dialect's tenant are to be at.
+    /// Commits the desired number of the profiles of the `cloud` dialect's tenant.
     pub fn commit_profiles(&self, delay: u32) -> String {
         self.tenants.lock().unwrap().insert(cloud::TENANT.to_owned(), vec![cloud::ORGANIZATION]);
         *self.profiles.lock().unwrap() = Some(delay);
@@ -286,7 +286,7 @@ impl Rig {
         self.commit_files(&tenant.chain(profiles::files(delay)).collect::<Vec<_>>())
     }
 
-    /// One more version of an organization, unless it is at that delay already.
+    /// Expects one more version of an organization, unless it is already at that delay.
     pub fn expect(&self, number: u32, ms: u32) {
         let mut expected = self.expected.lock().unwrap();
         let known = expected.entry(number).or_insert(Expected { version: 0, delay: u32::MAX });
@@ -305,18 +305,18 @@ impl Rig {
         self.head.lock().unwrap().clone()
     }
 
-    /// The head that the controller is to be at, where git was moved in another way.
+    /// Sets the head that the controller must reach, if git was moved in another way.
     pub fn head_is(&self, commit: &str) {
         commit.clone_into(&mut self.head.lock().unwrap());
     }
 
-    /// Somebody moves the delay, which is to be set back: two versions.
+    /// Another user changes the delay, which must be set back: two versions.
     pub fn drift(&self, number: u32, ms: u32) {
         self.ask("edit", &edit(number, &json!({"greetings": {"delayMs": ms}})));
         self.expected.lock().unwrap().get_mut(&number).unwrap().version += 2;
     }
 
-    /// Somebody changes what nobody manages, which is to stay: one version.
+    /// Another user changes an unmanaged value, which must stay: one version.
     pub fn decorate(&self, number: u32, banner: u64) {
         let edit = match self.dialect {
             Dialect::Webchat => edit(number, &json!({"banner": banner})),
@@ -327,7 +327,7 @@ impl Rig {
         self.expected.lock().unwrap().get_mut(&number).unwrap().version += 1;
     }
 
-    /// Asks the emulator's control surface.
+    /// Calls the emulator's control API.
     pub fn ask(&self, path: &str, body: &Value) -> Value {
         self.stage.control(if body.is_null() { "GET" } else { "POST" }, path, body)
     }
@@ -336,24 +336,24 @@ impl Rig {
         self.ask("faults", &json!({"faults": [fault]}));
     }
 
-    /// The number of the newest request.
+    /// Returns the number of the newest request.
     pub fn mark(&self) -> u64 {
         self.ask("requests?since=18446744073709551615", &Value::Null)["next"].as_u64().unwrap()
     }
 
-    /// Requests since a mark that a predicate likes.
+    /// Returns requests since a mark that match a predicate.
     pub fn requests(&self, since: u64, like: impl Fn(&Value) -> bool) -> Vec<Value> {
         let mut log = self.ask(&format!("requests?since={since}"), &Value::Null);
         let requests = log["requests"].as_array_mut().map(std::mem::take).unwrap_or_default();
         requests.into_iter().filter(|request| like(request)).collect()
     }
 
-    /// Requests since a mark that would change something.
+    /// Returns requests since a mark that would change something.
     pub fn mutations(&self, since: u64) -> Vec<Value> {
         self.requests(since, is_mutation)
     }
 
-    /// A command of the binary in this world, in a thread whose end it does not outlive.
+    /// Returns a command of the binary in this world. Its process ends with the current thread.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_genesync")]).args(arguments);
@@ -372,7 +372,7 @@ impl Rig {
         Process { child: command.spawn().unwrap(), log, gone: false }
     }
 
-    /// `genesync run`, with a crash point where one is given.
+    /// Starts `genesync run`, with a crash point if one is given.
     pub fn start(&self, armed: Option<&str>) -> Process {
         let mut command = self.command(&["run"]);
         if let Some(armed) = armed {
@@ -387,7 +387,7 @@ impl Rig {
         crate::support::ran(self.command(arguments).output().unwrap()).expect(code).stdout
     }
 
-    /// Whether live is what git says, everywhere.
+    /// Returns whether the live configuration equals git, everywhere.
     pub fn in_sync(&self) -> bool {
         let expected = self.expected.lock().unwrap().clone();
         let mut expected = expected.iter().map(|(number, expected)| (*number, Some(expected.delay.into())));
@@ -408,7 +408,7 @@ impl Rig {
         cloud::State::of(&self.stage.world.lock().unwrap())
     }
 
-    /// A query's rows, as texts.
+    /// Returns a query's rows, as texts.
     pub fn query(&self, text: &'static str) -> Result<Vec<Vec<String>>, sqlx::Error> {
         RUNTIME.block_on(async {
             let mut kept = self.connection.lock().await;
@@ -418,7 +418,7 @@ impl Rig {
             };
             let rows = sqlx::query(text).fetch_all(&mut connection).await?;
             match self.kind {
-                // A connection that is kept would keep the file's log from being written back at the end.
+                // An open connection would keep the file's log from being written back at the end.
                 Kind::Sqlite => connection.close().await?,
                 Kind::Postgres => *kept = Some(connection),
             }
@@ -435,7 +435,7 @@ impl Rig {
         })
     }
 
-    /// Lets go of the store.
+    /// Closes the connection to the store.
     pub fn close(&self) {
         RUNTIME.block_on(async {
             if let Some(connection) = self.connection.lock().await.take() {
@@ -444,17 +444,18 @@ impl Rig {
         });
     }
 
-    /// The state is in another database from now on.
+    /// Moves the state to another database.
     pub fn move_to(&mut self, url: String) {
         self.close();
         self.look_url.clone_from(&url);
         self.store_url = url;
     }
 
-    /// Whether the store says that everything is done at the repository's head, and the platform agrees.
+    /// Returns whether the store says that everything is done at the repository's head, and the platform
+    /// agrees.
     pub fn settled(&self) -> Result<(), String> {
         if !self.in_sync() {
-            return Err("live is not what git says".into());
+            return Err("the live configuration differs from git".into());
         }
         let rows = self.query(
             "SELECT (SELECT MAX(revision) FROM heads) AS revision,
@@ -472,13 +473,13 @@ impl Rig {
         if row == wanted { Ok(()) } else { Err(format!("the store says {row:?}, not {wanted:?}")) }
     }
 
-    /// Whether nobody holds a lease. With several processes that may never be.
+    /// Returns whether no process holds a lease. With several processes that may never happen.
     pub fn idle(&self) -> bool {
         let held = self.query("SELECT name FROM leases WHERE expires_at > 0");
         held.is_ok_and(|held| held.is_empty())
     }
 
-    /// What every process of this rig has logged.
+    /// Returns the logs of every process of this rig.
     fn logs(&self) -> String {
         let mut logs: Vec<_> = std::fs::read_dir(self.stage.path("")).unwrap().flatten().collect();
         logs.retain(|entry| entry.path().extension().is_some_and(|extension| extension == "log"));
@@ -490,12 +491,12 @@ impl Rig {
         logs.collect()
     }
 
-    /// Waits until all is settled.
+    /// Waits until everything is settled.
     pub fn settle(&self) -> Result<(), String> {
         self.settle_or(|| false).map(drop)
     }
 
-    /// Waits until all is settled, or a condition holds. True where it is settled.
+    /// Waits until everything is settled, or a condition holds. Returns true if everything is settled.
     pub fn settle_or(&self, mut given_up: impl FnMut() -> bool) -> Result<bool, String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -512,8 +513,8 @@ impl Rig {
         }
     }
 
-    /// Waits until every primary was looked at so many times more: what was written meanwhile should not
-    /// have been.
+    /// Waits until every primary was read this many more times. Returns the writes meanwhile; there should be
+    /// none.
     pub fn writes_while_quiet(&self, looks: usize) -> Vec<Value> {
         let mark = self.mark();
         let primaries: Vec<u32> =
@@ -529,12 +530,12 @@ impl Rig {
         self.mutations(mark)
     }
 
-    /// Whether a read is one that a look at an organization has once.
+    /// Returns whether a read is one that each survey of an organization makes exactly once.
     fn is_look(&self, read: &Value) -> bool {
         match self.dialect {
             Dialect::Webchat => true,
             Dialect::Cloud => {
-                // Whatever it manages, a look lists what that is in.
+                // A survey lists this collection, whatever the tenant manages.
                 let listing = match *self.profiles.lock().unwrap() {
                     None => "/api/v2/webdeployments/deployments",
                     Some(_) => "/api/v2/conversations/messaging/settings",
@@ -544,7 +545,7 @@ impl Rig {
         }
     }
 
-    /// What is wrong with how it ended; nothing, if all is well.
+    /// Returns the violations of the final state; none if everything is right.
     pub fn violations(&self) -> Vec<String> {
         let mut wrong = match self.dialect {
             Dialect::Webchat => self.wrong_organizations(),
@@ -569,22 +570,22 @@ impl Rig {
                 }
                 let key = (row[0].clone(), row[1].clone());
                 if !ours.contains(&key) {
-                    wrong.push(format!("{table}: {key:?} is no version of ours"));
+                    wrong.push(format!("{table}: {key:?} is not a version of ours"));
                 }
                 if !seen.insert(key.clone()) {
-                    wrong.push(format!("{table}: {key:?} is there twice"));
+                    wrong.push(format!("{table}: {key:?} occurs twice"));
                 }
             }
             wrong.extend(ours.difference(&seen).map(|key| format!("{table}: nothing about {key:?}")));
         }
         for row in self.query("SELECT receipt FROM receipts").unwrap() {
             let receipt: Value = serde_json::from_str(&row[0]).unwrap();
-            // Where versions are not counted, the moment of the last change stands for one.
+            // For kinds without counted versions, the time of the last change replaces the version.
             let kind = receipt["target"]["object"]["kind"].as_str().and_then(ObjectKind::from_name);
             let counts = kind.unwrap_or(ObjectKind::IMPLIED).counts_versions();
             let next = receipt["fromVersion"].as_u64().unwrap_or(0) + 1;
             if counts && next != receipt["version"].as_u64().unwrap() {
-                wrong.push(format!("a write went over something it had not seen: {receipt}"));
+                wrong.push(format!("a write overwrote a version that it had not seen: {receipt}"));
             }
         }
         wrong
@@ -597,7 +598,7 @@ impl Rig {
             if body["greetings"]["delayMs"] != expected.delay {
                 wrong.push(format!("organization {number} is at {body}, not {expected:?}"));
             }
-            // More: an effect was repeated. Fewer: one that somebody asked for never came.
+            // More: an effect was repeated. Fewer: a requested change was lost.
             if version != expected.version {
                 wrong.push(format!("organization {number} is at version {version}, not {expected:?}"));
             }
@@ -605,7 +606,7 @@ impl Rig {
         for (number, banner) in &*self.decorations.lock().unwrap() {
             let live = self.stage.live(*number).1["banner"].clone();
             if live != *banner {
-                wrong.push(format!("somebody's banner {banner} of organization {number} is now {live}"));
+                wrong.push(format!("banner {banner} of another user in organization {number} is now {live}"));
             }
         }
         wrong
@@ -617,18 +618,18 @@ impl Rig {
         for (pair, expected) in &*self.expected.lock().unwrap() {
             let served = state.delay(*pair);
             if served != Some(expected.delay.into()) {
-                wrong.push(format!("visitors of pair {pair} are served {served:?}, not {expected:?}"));
+                wrong.push(format!("visitors of pair {pair} get {served:?}, not {expected:?}"));
             }
             wrong.extend(state.violations(*pair, expected.version));
         }
         for (pair, banner) in &*self.decorations.lock().unwrap() {
             if !state.is_decorated(*pair, *banner) {
-                wrong.push(format!("what Mara put into pair {pair}, {banner}, is not there any more"));
+                wrong.push(format!("Mara's banner {banner} of pair {pair} is lost"));
             }
         }
         if let Some(delay) = *self.profiles.lock().unwrap() {
             wrong.extend(profiles::violations(&state, delay));
-            // Their receipts name the moment of the write, which no audit record knows.
+            // Their receipts name the time of the write, which no audit record contains.
             let set = profiles::defaults_set(&state);
             for (table, rows) in [
                 ("receipts", self.query("SELECT object FROM receipts")),
@@ -646,7 +647,7 @@ impl Rig {
         wrong
     }
 
-    /// The versions that we made, as the audit log has them, one for each record.
+    /// Returns the versions that we made, from the audit log, one for each record.
     fn made(&self) -> Vec<(String, String)> {
         if self.dialect == Dialect::Cloud {
             return self.cloud_state().made().into_iter().map(|(key, _)| key).collect();
@@ -665,7 +666,7 @@ pub fn is_mutation(request: &Value) -> bool {
     is_write(request["method"].as_str().unwrap_or_default(), request["path"].as_str().unwrap_or_default())
 }
 
-/// Whether a request changes something: what is only asked is posted as well.
+/// Returns whether a request changes something: some queries are also sent with POST.
 pub fn is_write(method: &str, path: &str) -> bool {
     let makes = path.ends_with("/replicate")
         || path.starts_with("/api/v2/webdeployments/")
@@ -673,17 +674,17 @@ pub fn is_write(method: &str, path: &str) -> bool {
     matches!(method, "PUT" | "DELETE" | "PATCH") || method == "POST" && makes
 }
 
-/// Waits for a condition; it fails only where that never comes.
+/// Waits for a condition; it fails only if the condition never holds.
 #[track_caller]
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
-        assert!(Instant::now() < deadline, "it did not come to pass within {PATIENCE:?}: {what}");
+        assert!(Instant::now() < deadline, "timed out after {PATIENCE:?}: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// SplitMix64: the same numbers from the same seed.
+/// SplitMix64: the same seed gives the same numbers.
 pub struct Random(u64);
 
 impl Random {

@@ -1,4 +1,5 @@
-//! What the state lies on fails: nothing is written that is not written down first, and all goes on afterwards.
+//! Faults of the store: no write leaves before its intent is durable, and everything continues after the
+//! fault.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,8 +13,8 @@ use crate::replicas::Replica;
 use crate::rig::{Kind, Process, Random, Rig, database_name, eventually};
 use crate::wire::Wire;
 
-/// How often something stands in what was logged since it had so many bytes.
-fn told(rig: &Rig, since: usize, what: &str) -> usize {
+/// Returns how often a text occurs in the log after this many bytes.
+fn reported(rig: &Rig, since: usize, what: &str) -> usize {
     let log = std::fs::read_to_string(rig.stage.path("run.log")).unwrap_or_default();
     log.get(since..).unwrap_or_default().matches(what).count()
 }
@@ -26,7 +27,7 @@ fn assert_sound(rig: &Rig) {
     assert_eq!(rig.violations(), Vec::<String>::new());
 }
 
-/// Two tenants, applied, and the process that did it.
+/// Applies two tenants, and returns the process.
 fn applied(rig: &Rig) -> Process {
     rig.commit(&[("acme", &[1], 100), ("wide", &[2, 3], 100)]);
     let process = rig.start(None);
@@ -39,7 +40,7 @@ fn everything(rig: &Rig, ms: u32) {
 }
 
 #[test]
-pub fn a_database_server_that_goes_and_comes_back_costs_time_alone() {
+pub fn a_restarted_database_server_loses_nothing() {
     let mut cluster = Postgres::start();
     let url = cluster.database("state");
     let rig = Rig::on(Kind::Postgres, url, None);
@@ -48,21 +49,21 @@ pub fn a_database_server_that_goes_and_comes_back_costs_time_alone() {
         let mark = rig.mark();
         rig.fault(&json!({"match": {"method": "PUT"}, "do": {"delayMs": 300}}));
         everything(&rig, 200 + round);
-        eventually("a write under way", || !rig.mutations(mark).is_empty());
+        eventually("a write is under way", || !rig.mutations(mark).is_empty());
         cluster.stop();
         let (down, log) = (rig.mark(), logged(&rig));
-        eventually("it notices", || told(&rig, log, "the store failed") >= 3);
+        eventually("it notices", || reported(&rig, log, "the store failed") >= 3);
         assert_eq!(rig.mutations(down), Vec::<Value>::new(), "without a journal nothing is written");
         cluster.launch();
         rig.settle().unwrap();
     }
     assert_eq!(rig.writes_while_quiet(2), Vec::<Value>::new());
-    assert!(process.ended().is_none(), "it has been the same process all the time");
+    assert!(process.ended().is_none(), "the same process ran all the time");
     assert_sound(&rig);
 }
 
 #[test]
-pub fn connections_that_are_cut_are_made_again() {
+pub fn cut_connections_are_opened_again() {
     let cluster = crate::rig::cluster();
     let name = database_name();
     let rig = Rig::on(Kind::Postgres, cluster.database(&name), None);
@@ -82,7 +83,7 @@ pub fn connections_that_are_cut_are_made_again() {
 }
 
 #[test]
-pub fn an_answer_to_a_commit_that_never_comes_repeats_nothing() {
+pub fn a_lost_answer_to_a_database_commit_repeats_no_write() {
     let cluster = crate::rig::cluster();
     let name = database_name();
     cluster.database(&name);
@@ -95,15 +96,15 @@ pub fn an_answer_to_a_commit_that_never_comes_repeats_nothing() {
         wire.cut_after_commit(n);
         rig.settle().unwrap();
     }
-    // What is left of the last one is sprung by the looks that follow.
-    eventually("the last one", || wire.cut() == 14);
+    // The following reads use up what is left of the last fault.
+    eventually("the last fault fires", || wire.cut() == 14);
     assert_eq!(rig.writes_while_quiet(2), Vec::<Value>::new());
     assert_sound(&rig);
     process.log();
 }
 
 #[test]
-pub fn a_store_that_takes_ten_seconds_for_an_answer_loses_the_leases_and_no_write() {
+pub fn a_store_that_answers_after_ten_seconds_loses_leases_and_no_write() {
     let cluster = crate::rig::cluster();
     let name = database_name();
     cluster.database(&name);
@@ -116,18 +117,18 @@ pub fn a_store_that_takes_ten_seconds_for_an_answer_loses_the_leases_and_no_writ
     rig.fault(&json!({"match": {"method": "PUT"}, "times": 2, "do": {"delayMs": 300}}));
     let mark = rig.mark();
     everything(&rig, 101);
-    eventually("a write under way", || !rig.mutations(mark).is_empty());
+    eventually("a write is under way", || !rig.mutations(mark).is_empty());
     wire.delay(Duration::from_secs(10));
     let sent = |replica: &Replica| {
         let seen = replica.proxy.seen();
         seen.iter().filter(|seen| seen.method == "PUT" || seen.path.ends_with("/replicate")).count()
     };
     let before = sent(&slow);
-    // The other one has a good line to the same database: it takes over when the leases end.
+    // The other one has a good connection to the same database: it takes over when the leases end.
     rig.store_url = cluster.url(&name);
     let other = Replica::start(&rig, "other", None);
     rig.settle().unwrap();
-    // What was committed before the line grew slow may leave; nothing after that.
+    // Writes whose intent was committed before the connection became slow may leave, and no later ones.
     assert!(sent(&slow) <= before + 1, "{} writes after it could not renew", sent(&slow) - before);
     assert_sound(&rig);
     for ms in 102..104 {
@@ -168,7 +169,7 @@ pub fn replicas_behind_a_pooler_in_transaction_mode_work_as_without() {
     }
 }
 
-/// Lets a process write no file beyond so many bytes, as where a disk is full; or any again.
+/// Limits the files that a process writes to this many bytes, like a full disk; or removes the limit.
 fn limit_files(id: u32, bytes: Option<u64>) {
     let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
     let ran = Command::new("prlimit")
@@ -178,7 +179,7 @@ fn limit_files(id: u32, bytes: Option<u64>) {
     assert!(ran.success());
 }
 
-/// `genesync run` that is told when it may write no further, instead of being ended for it.
+/// Starts `genesync run` so that it gets an error at the file limit instead of a fatal signal.
 fn start_limited(rig: &Rig, armed: &str) -> Process {
     let mut command = Command::new("sh");
     command.args([
@@ -192,33 +193,33 @@ fn start_limited(rig: &Rig, armed: &str) -> Process {
 }
 
 #[test]
-pub fn a_full_disk_keeps_every_write_from_leaving_until_there_is_room() {
+pub fn a_full_disk_blocks_every_write_until_there_is_room() {
     let rig = Rig::new(Kind::Sqlite);
     applied(&rig).terminate();
     everything(&rig, 101);
-    // One run at a time: no other may be past its intent already.
+    // One run at a time: no other run may have stored its intent already.
     rig.set("runs-max", "1");
-    // Planned, and about to write an intent down.
+    // It has a plan, and is about to store an intent.
     let mut process = start_limited(&rig, "C04:1:stop");
     let id = process.id();
     eventually("it has a plan", || crate::replicas::state(id) == 'T');
     let (mark, log) = (rig.mark(), logged(&rig));
-    // Room to say what is wrong, and none for the three pages that an intent takes at the least.
+    // Room for an error message, but not for the three pages that an intent takes at least.
     let room = log as u64 + 4_096;
     assert!(room < 3 * 4_096, "{log} bytes were logged");
     limit_files(id, Some(room));
     process.signal("CONT");
-    eventually("it says so", || told(&rig, log, "the store failed") >= 3);
+    eventually("it reports the full disk", || reported(&rig, log, "the store failed") >= 3);
     assert_eq!(rig.mutations(mark), Vec::<Value>::new());
     let status = rig.genesync(&["status"], 0);
-    assert!(status.contains("acme"), "what is known can be read: {status}");
+    assert!(status.contains("acme"), "the status can still be read: {status}");
     limit_files(id, None);
     rig.settle().unwrap();
-    assert!(process.ended().is_none(), "it has been the same process all the time");
+    assert!(process.ended().is_none(), "the same process ran all the time");
     assert_sound(&rig);
 }
 
-/// Puts what a store held aside, or back.
+/// Copies the files of a store away or back.
 fn copy_folder(from: &Path, to: &Path) {
     let _ = std::fs::remove_dir_all(to);
     std::fs::create_dir_all(to).unwrap();
@@ -229,13 +230,13 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 #[test]
-pub fn yesterdays_database_writes_nothing_back_that_was_live_since() {
+pub fn a_restored_older_database_sets_nothing_back() {
     for kind in Kind::ALL {
         for open in [false, true] {
             let mut rig = Rig::new(kind);
             applied(&rig).terminate();
             if open {
-                // With a write of which it is not known what became of it.
+                // With a write whose result is unknown.
                 everything(&rig, 150);
                 rig.start(Some("C08")).wait();
             }
@@ -264,7 +265,7 @@ pub fn yesterdays_database_writes_nothing_back_that_was_live_since() {
             let process = rig.start(None);
             rig.settle().unwrap();
             assert_eq!(rig.mutations(mark), Vec::<Value>::new(), "{kind:?}, open: {open}");
-            // It goes on from what is live.
+            // It continues from the live configuration.
             everything(&rig, 203);
             rig.settle().unwrap();
             for (number, expected) in &*rig.expected.lock().unwrap() {
@@ -276,7 +277,7 @@ pub fn yesterdays_database_writes_nothing_back_that_was_live_since() {
 }
 
 #[test]
-pub fn without_its_database_it_starts_anew_from_what_is_live() {
+pub fn a_deleted_database_is_created_again_from_the_live_configuration() {
     let rig = Rig::new(Kind::Sqlite);
     applied(&rig).terminate();
     std::fs::remove_dir_all(rig.stage.path("state")).unwrap();
@@ -288,7 +289,7 @@ pub fn without_its_database_it_starts_anew_from_what_is_live() {
 }
 
 #[test]
-pub fn a_database_that_can_not_be_used_is_told_and_nothing_is_written() {
+pub fn an_unusable_database_is_reported_and_nothing_is_written() {
     let rig = Rig::new(Kind::Sqlite);
     applied(&rig).terminate();
     everything(&rig, 101);
@@ -307,7 +308,7 @@ pub fn a_database_that_can_not_be_used_is_told_and_nothing_is_written() {
     std::fs::remove_dir(&file).unwrap();
     std::fs::write(&file, b"not a database, but as long as one: ".repeat(400)).unwrap();
     refused("another file in its place");
-    // Cut off in the middle: a copy that was never finished.
+    // Cut in the middle: a copy that was never finished.
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
     refused("half of it");
     std::fs::write(&file, &whole).unwrap();
@@ -322,7 +323,7 @@ pub fn a_database_that_can_not_be_used_is_told_and_nothing_is_written() {
     process.log();
 }
 
-/// Calls something with a command that may only read the state.
+/// Calls a function with a command that may only read the state.
 fn read_only(rig: &Rig, then: &mut dyn FnMut(&mut Command)) {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = rig.stage.path("state");
@@ -333,7 +334,7 @@ fn read_only(rig: &Rig, then: &mut dyn FnMut(&mut Command)) {
     allow(0o444, 0o555);
     let mut command = Command::new("setpriv");
     if is_root() {
-        // Or else nothing is forbidden to root.
+        // Otherwise root has all permissions.
         command.args(["--bounding-set", "-dac_override,-dac_read_search"]);
     }
     command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_genesync"), "run"]);
@@ -349,7 +350,7 @@ pub fn a_damaged_file_is_refused_or_does_no_harm() {
     let whole = std::fs::read(&file).unwrap();
     let mut random = Random::new(0xf11b);
     let (mut refused, mut harmless) = (0, 0);
-    // One byte, and what a sector that was never written leaves behind.
+    // One byte, and what a sector that was never written contains.
     for length in [1, 512] {
         for _ in 0..25 {
             let at = usize::try_from(random.below((whole.len() - length) as u64)).unwrap();
@@ -366,7 +367,8 @@ pub fn a_damaged_file_is_refused_or_does_no_harm() {
             if ran.code == 0 {
                 harmless += 1;
             } else {
-                // A row that can't be read is its own tenant's trouble: the others go on, and it is told.
+                // A row that cannot be read affects only its own tenant: the others continue, and the error
+                // is reported.
                 let of_one = ran.stdout.contains("Degraded") && ran.stdout.contains("the store");
                 assert!(
                     ran.stderr.contains("error:") || of_one,
@@ -398,13 +400,13 @@ pub fn a_database_of_a_later_version_is_refused_by_the_controller() {
 }
 
 #[test]
-pub fn a_migration_that_is_killed_in_its_middle_is_made_anew() {
+pub fn a_killed_migration_runs_again() {
     let cluster = crate::rig::cluster();
     let name = database_name();
     let rig = Rig::on(Kind::Postgres, cluster.database(&name), Some(Arc::clone(&cluster)));
     rig.commit(&[("acme", &[1], 100)]);
-    // Somebody else makes the last of its tables and does not say yet whether they mean it: the migration
-    // gets that far and waits.
+    // Another session creates the last of its tables in an open transaction: the migration gets that far and
+    // waits.
     let mut rival = cluster.session(&name);
     rival.say("BEGIN; CREATE TABLE notes (name TEXT);");
     let mut process = rig.start(None);

@@ -1,4 +1,4 @@
-//! Stands between a process and PostgreSQL: passes bytes, late or not at all.
+//! A proxy between a process and PostgreSQL: it forwards bytes, late or not at all.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::rig::RUNTIME;
 #[derive(Default)]
 struct Shared {
     delay_ms: AtomicU64,
-    /// Commits that go on until one is cut off behind; 0 for never.
+    /// The number of commits until one loses its answer; 0 for never.
     commits_left: AtomicU32,
     cut: AtomicU32,
 }
@@ -46,17 +46,17 @@ impl Wire {
         format!("postgres://genesync@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Every answer from now on comes so much later.
+    /// Delays every answer from now on.
     pub fn delay(&self, by: Duration) {
         self.shared.delay_ms.store(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
-    /// The n-th commit from now on reaches the server, and its answer nobody.
+    /// The n-th commit from now on reaches the server, and its answer is lost.
     pub fn cut_after_commit(&self, n: u32) {
         self.shared.commits_left.store(n, Ordering::SeqCst);
     }
 
-    /// How many connections were cut.
+    /// Returns how many connections were cut.
     pub fn cut(&self) -> u32 {
         self.shared.cut.load(Ordering::SeqCst)
     }
@@ -88,7 +88,7 @@ async fn pass(client: TcpStream, server: SocketAddr, shared: &Shared) -> std::io
             if commits && shared.commits_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, last) == Ok(1)
             {
                 shared.cut.fetch_add(1, Ordering::SeqCst);
-                // The server has it; whoever asked hears nothing but that the connection is gone.
+                // The server has the commit; the client only sees a closed connection.
                 return Ok(());
             }
         }
@@ -105,7 +105,7 @@ async fn pass(client: TcpStream, server: SocketAddr, shared: &Shared) -> std::io
             to_client.write_all(&buffer[..read]).await?;
         }
     };
-    // Either end's end is the end of both.
+    // When one side closes, both connections close.
     tokio::select! {
         ended = asking => ended,
         ended = answering => ended,

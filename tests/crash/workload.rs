@@ -1,4 +1,4 @@
-//! What there is to do while processes die. Each workload is a few steps; each step is settled before the next.
+//! The work during which processes die. Each workload has a few steps; each step is settled before the next.
 
 use genesync::model::Dialect;
 use serde_json::{Value, json};
@@ -19,10 +19,10 @@ pub enum Workload {
     CloudMany,
 }
 
-/// Pairs that are made, and changed, all at once: their writes leave side by side.
+/// Pairs that are created and changed all at once: their writes leave in parallel.
 pub const PAIRS: u32 = 6;
 
-/// Steps of each.
+/// The number of steps of each workload.
 pub const STEPS: u32 = 2;
 
 impl Workload {
@@ -65,7 +65,7 @@ impl Workload {
         }
     }
 
-    /// Which requests its writes are, for a fault.
+    /// Returns a pattern of the workload's writes, for a fault.
     pub fn writes(self) -> Value {
         match self {
             Workload::CloudCreate | Workload::CloudMany => {
@@ -78,7 +78,7 @@ impl Workload {
         }
     }
 
-    /// What is there before any process may die; false where that is nothing.
+    /// Sets up the initial state before any process may die; returns false if there is none.
     pub fn prepare(self, rig: &Rig) -> bool {
         match self {
             Workload::Rollout | Workload::CloudCreate | Workload::CloudProfiles | Workload::CloudMany => {
@@ -94,7 +94,7 @@ impl Workload {
         true
     }
 
-    /// The n-th step. Any n is another one: what it asks for is never what is there.
+    /// Does the n-th step. Its desired values always differ from the live ones.
     pub fn step(self, rig: &Rig, n: u32) {
         let ms = 200 + n % 1_000;
         match self {

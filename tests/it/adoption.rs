@@ -1,4 +1,4 @@
-//! What was never applied from here, and whose an object is.
+//! Adoption of live objects that genesync never applied, and ownership of an object.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ fn ms(stage: &Stage, number: u32) -> Value {
     stage.live(number).1["greetings"]["delayMs"].clone()
 }
 
-/// Tenants that are live and of which no state knows anything.
+/// Live tenants that no state knows.
 fn unknown_to_the_state() -> Stage {
     let stage = Stage::new();
     let fleet = [tenant("acme", &[1, 2], &delay(1)), tenant("zeta", &[3], &delay(1))].concat();
@@ -19,18 +19,18 @@ fn unknown_to_the_state() -> Stage {
     stage
 }
 
-/// The command that a refusal itself names opens it.
+/// Runs the command that the refusal names.
 fn open(stage: &Stage, refused: &crate::support::Ran) {
     let command =
-        refused.stdout.lines().find_map(|line| line.strip_prefix("All of it is opened by: ")).unwrap();
+        refused.stdout.lines().find_map(|line| line.strip_prefix("To open these guards, run: ")).unwrap();
     run(stage, &named_command(&format!("`{command}`"), "genesync apply")).expect(0);
 }
 
 // Guarantee: adopted-by-a-person
 #[test]
-fn what_is_equal_is_taken_over_and_what_differs_is_left_alone_object_by_object() {
+fn equal_objects_are_adopted_and_different_ones_are_left() {
     let stage = unknown_to_the_state();
-    // Somebody changed one region of acme before git was connected.
+    // Another user changed one region of acme before git was connected.
     stage.edit(2, &json!({"greetings": {"delayMs": 777}}));
     let digest = |ran: &crate::support::Ran| ran.json()["digest"].clone();
     let plan = ["plan", "--rev", "HEAD", "--format", "json"];
@@ -43,25 +43,25 @@ fn what_is_equal_is_taken_over_and_what_differs_is_left_alone_object_by_object()
         "{text}"
     );
     assert_eq!((ms(&stage, 1), ms(&stage, 2), ms(&stage, 3)), (json!(1), json!(777), json!(1)));
-    // What a state alone knows is told by a plan that has one, and is no part of what is approved.
+    // A plan with a state reports what only the state knows; that is not part of the approved plan.
     let with = stage.genesync(&plan).expect(5);
     assert_eq!(digest(&with), digest(&without));
     let opens = "genesync apply --tenant acme --allow adopt --reason TEXT";
     assert_eq!((&with.json()["opens"], &without.json()["opens"]), (&json!(opens), &Value::Null));
-    // The others go on: the primary, and the other tenant.
+    // The primary and the other tenant are applied.
     stage.commit(&[tenant("acme", &[1, 2], &delay(5)), tenant("zeta", &[3], &delay(5))].concat());
     let refused = stage.genesync(&["apply"]).expect(6);
     assert_eq!((ms(&stage, 1), ms(&stage, 2), ms(&stage, 3)), (json!(5), json!(777), json!(5)));
     open(&stage, &refused);
     assert_eq!(ms(&stage, 2), 5);
-    // From then on it is known.
+    // From then on the state knows it.
     stage.commit(&tenant("acme", &[1, 2], &delay(6)));
     stage.genesync(&["apply"]).expect(0);
     assert_eq!((ms(&stage, 1), ms(&stage, 2)), (json!(6), json!(6)));
 }
 
 #[test]
-fn an_approved_plan_takes_over_what_was_approved_with_it() {
+fn an_approved_plan_adopts_the_approved_objects() {
     let stage = unknown_to_the_state();
     stage.commit(&tenant("zeta", &[3], &delay(9)));
     let with = |more: &[&str]| {
@@ -76,7 +76,7 @@ fn an_approved_plan_takes_over_what_was_approved_with_it() {
 }
 
 #[test]
-fn a_job_and_a_controller_wait_for_the_word_that_their_refusal_names() {
+fn a_job_and_a_controller_adopt_after_the_command_in_their_refusal() {
     for controller in [false, true] {
         let stage = unknown_to_the_state();
         stage.commit(&tenant("zeta", &[3], &delay(9)));
@@ -98,15 +98,15 @@ fn a_job_and_a_controller_wait_for_the_word_that_their_refusal_names() {
 }
 
 #[test]
-fn a_renamed_folder_takes_what_was_applied_with_it() {
+fn a_renamed_folder_keeps_what_was_applied() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
-    // There and back, so that nothing old is left to go by, and then two that change places.
+    // Rename the folder there and back, so that no old row is left to compare with. Then swap two folders.
     for (old, new, ms_of_it) in [("acme", "bank", 2), ("bank", "acme", 3)] {
         std::fs::remove_dir_all(stage.repository().join("tenants").join(old)).unwrap();
         stage.commit(&tenant(new, &[1], &delay(ms_of_it)));
         stage.genesync(&["apply"]).expect(0);
         assert_eq!(ms(&stage, 1), ms_of_it);
-        // Whoever changes it by hand is told from that.
+        // A later edit by hand is reported as drift from the applied value.
         stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
         let plan = stage.genesync(&["plan", "--detailed-exitcode"]).expect(8).stdout;
         assert!(plan.contains("drift"), "{plan}");
@@ -118,10 +118,10 @@ fn a_renamed_folder_takes_what_was_applied_with_it() {
 }
 
 #[test]
-fn that_no_state_is_kept_is_the_operators_word_alone() {
+fn only_the_operator_can_choose_to_keep_no_state() {
     let stage = unknown_to_the_state();
     stage.commit(&tenant("zeta", &[3], &delay(9)));
-    // The repository can't say it.
+    // The repository cannot set it.
     let project = |spec: &str| {
         let text = format!(
             "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {{name: fleet}}\nspec: {{{spec}}}\n"
@@ -131,20 +131,20 @@ fn that_no_state_is_kept_is_the_operators_word_alone() {
     project("state: none");
     assert!(printed(&stage.genesync(&["apply"]).expect(1)).contains("state"));
     project("");
-    // Nor does it stand beside a place for one.
+    // It cannot be combined with a place for the state.
     let mut both = stage.command(&["apply"]);
     let both = crate::support::ran(both.env("GENESYNC_STATE", "none").output().unwrap()).expect(2);
-    assert!(both.stderr.contains("no state is kept"), "{}", both.stderr);
+    assert!(both.stderr.contains("the settings turn the state off"), "{}", both.stderr);
     for command in [&["status"][..], &["history", "acme"], &["run"], &["pause", "acme", "--reason", "x"]] {
         let ran = stage.stateless(command).expect(2);
-        assert!(ran.stderr.contains("this command needs one"), "{command:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("this command needs a state"), "{command:?}: {}", ran.stderr);
     }
-    // In the file it is the same, for a pass of the whole repository as well.
+    // The settings file has the same effect, also for a pass of the whole repository.
     let settings = std::fs::read_to_string(stage.path("settings.toml")).unwrap();
     std::fs::write(stage.path("settings.toml"), format!("state = \"none\"\n{settings}")).unwrap();
     let mut pass = stage.command(&["run", "--once"]);
     let pass = crate::support::ran(pass.env_remove("GENESYNC_STATE_DIR").output().unwrap()).expect(0);
-    assert_eq!(pass.stderr.matches("does not know what was applied").count(), 1, "{}", pass.stderr);
+    assert_eq!(pass.stderr.matches("does not know earlier runs").count(), 1, "{}", pass.stderr);
     assert_eq!(ms(&stage, 3), 9);
 }
 
@@ -155,7 +155,7 @@ fn project(id: &str) -> (String, String) {
     ("genesync.yaml".into(), text)
 }
 
-/// What the platform's screens show of the configuration and the deployment.
+/// The descriptions of the configuration and of the deployment on the platform's screens.
 fn descriptions(cloud: &Cloud) -> [Value; 2] {
     let state = cloud.state(1);
     let newest = state["configurations"][0]["versions"].as_array().unwrap().last().unwrap().clone();
@@ -167,10 +167,10 @@ const THEIRS: &str = "93be1a7c0d42f586";
 
 // Guarantee: other-owners
 #[test]
-fn a_mark_goes_along_with_what_is_written_anyway_and_another_one_is_asked_about() {
+fn an_owner_mark_causes_no_write_of_its_own_and_a_foreign_mark_is_refused() {
     let cloud = Cloud::applied(1);
     assert_eq!(descriptions(&cloud), [Value::Null, Value::Null]);
-    // An id alone writes nothing.
+    // An id alone causes no write.
     cloud.stage.commit(&[project(OURS)]);
     let mark = cloud.mark();
     cloud.apply(&[]).expect(0);
@@ -182,12 +182,12 @@ fn a_mark_goes_along_with_what_is_written_anyway_and_another_one_is_asked_about(
     let ours = json!(format!("[genesync {OURS}]"));
     assert_eq!(descriptions(&cloud), [ours.clone(), ours.clone()]);
     cloud.is_at_rest();
-    // A description of git's, and of a person's, keeps it.
+    // The mark stays in a description from git and in a description from a person.
     cloud.edit(1, json!({"deployment": {"deployment": "Shop", "patch": {"description": format!("Hers [genesync {OURS}]")}}}));
     cloud.commit("#333333");
     cloud.apply(&[]).expect(0);
     assert_eq!(descriptions(&cloud), [ours.clone(), json!(format!("Hers [genesync {OURS}]"))]);
-    // An import carries it into no manifest.
+    // An import writes the mark into no manifest.
     let folder = cloud.stage.path("imported");
     let target = folder.to_str().unwrap();
     let organization = crate::support::organization(1);
@@ -209,7 +209,7 @@ fn a_mark_goes_along_with_what_is_written_anyway_and_another_one_is_asked_about(
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
         assert!(!text.contains("[genesync"), "{text}");
     }
-    // Another repository: asked about in the plan already, object by object, and handed over by one command.
+    // Another repository: the plan already refuses each object, and one command hands them over.
     cloud.stage.commit(&[&files(1, "#444444", &[])[..], &[project(THEIRS)]].concat());
     let plan = cloud.plan().expect(5).stdout;
     assert!(
@@ -219,7 +219,7 @@ fn a_mark_goes_along_with_what_is_written_anyway_and_another_one_is_asked_about(
     let mark = cloud.mark();
     let refused = cloud.apply(&[]).expect(5).stdout;
     assert_eq!(cloud.writes(1, mark), Vec::<String>::new());
-    let command = refused.lines().find_map(|line| line.strip_prefix("All of it is opened by: ")).unwrap();
+    let command = refused.lines().find_map(|line| line.strip_prefix("To open these guards, run: ")).unwrap();
     let words = named_command(&format!("`{command}`"), "genesync apply");
     cloud.genesync(&words.iter().map(String::as_str).collect::<Vec<_>>()).expect(0);
     assert_eq!(
@@ -230,7 +230,7 @@ fn a_mark_goes_along_with_what_is_written_anyway_and_another_one_is_asked_about(
 }
 
 #[test]
-fn a_repository_without_an_id_takes_an_object_over_as_well() {
+fn a_repository_without_an_id_can_adopt_a_marked_object() {
     let cloud = Cloud::new(1);
     cloud.stage.commit(&[project(OURS)]);
     cloud.apply(&[]).expect(0);
@@ -248,7 +248,7 @@ fn a_repository_without_an_id_takes_an_object_over_as_well() {
 }
 
 #[test]
-fn a_description_that_ends_in_a_line_keeps_it_beside_the_mark() {
+fn a_description_keeps_its_last_line_beside_the_mark() {
     let cloud = Cloud::new(1);
     let text = |colour: &str| {
         let all = files(1, colour, &[]).into_iter();
@@ -265,7 +265,7 @@ fn a_description_that_ends_in_a_line_keeps_it_beside_the_mark() {
 }
 
 #[test]
-fn where_there_is_no_place_for_a_mark_another_program_is_named() {
+fn a_plan_names_another_program_that_wrote_an_unmarked_object() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     let actor = json!({"id": "6f0c", "name": "acme-bot", "type": "client"});
     let body = json!({"organizationId": crate::support::organization(1), "actor": actor, "patch": {"greetings": {"delayMs": 4}}});
@@ -278,7 +278,7 @@ fn where_there_is_no_place_for_a_mark_another_program_is_named() {
 }
 
 #[test]
-fn each_new_repository_has_an_id_of_its_own() {
+fn each_new_repository_has_its_own_id() {
     let stage = Stage::new();
     let id = |folder: &str| {
         let path = stage.path(folder);

@@ -1,5 +1,5 @@
-//! What happens to a tenant of the cloud API: each story with the real binary over real HTTP. Whatever was asked and
-//! answered in a story is held against the schema at its end.
+//! Stories of a tenant of the cloud API, each with the real binary over real HTTP. At its end, each story
+//! checks its requests and answers against the schema.
 
 mod applying;
 mod crashing;
@@ -22,13 +22,13 @@ use sqlx::Connection as _;
 use crate::openapi::assert_valid;
 use crate::support::{CLIENT_ID, Ran, Running, SECRET, Stage, organization, ran};
 
-/// Who edits behind genesync's back, and as whom the platform knows her.
+/// The name under which the platform knows the user who edits beside genesync.
 pub const MARA: &str = "Mara Ionescu";
 /// Names of credentials, by organization.
 const CREDENTIALS: [(&str, &str); 3] = [("main", CLIENT_ID), ("us", "client-us"), ("ap", "client-ap")];
 const REGIONS: [&str; 3] = ["eu-west-1", "us-east-1", "ap-south-1"];
 
-/// On top of the stage's own: what is over when the platform says so may take its time on a busy machine.
+/// Added to the stage's own settings: on a busy machine the platform may take longer to finish.
 const SETTINGS: [&str; 6] = [
     "timing.write-ms = 5000",
     "timing.lease-ms = 6000",
@@ -38,16 +38,17 @@ const SETTINGS: [&str; 6] = [
     "pacing.burst = 1000",
 ];
 
-/// Where a process dies, or an answer is lost: how long it may have been under way is waited out.
+/// Short waits, for stories in which a process dies or an answer is lost: genesync waits for the longest time
+/// that the write may have been under way.
 pub const QUICK: [&str; 2] = ["timing.write-ms = 800", "timing.lease-ms = 900"];
 
-/// One tenant, `acme`, of one to three organizations, which are empty but for a flow.
+/// One tenant, `acme`, of one to three organizations that hold nothing but a flow.
 pub struct Cloud {
     pub stage: Stage,
     organizations: u32,
 }
 
-/// What an organization is served: the version that its deployment pins, and that version's colour.
+/// What an organization serves: the version that its deployment pins, and that version's colour.
 pub type Served = (String, Value);
 
 pub fn served(version: u32, colour: &str) -> Served {
@@ -73,7 +74,7 @@ fn world(organizations: u32) -> Value {
     })
 }
 
-/// The tenant's three files. `more` is appended to the configuration's spec, line by line.
+/// Returns the tenant's three files. `more` is appended to the configuration's spec, line by line.
 pub fn files(organizations: u32, colour: &str, more: &[&str]) -> Vec<(String, String)> {
     let head = |kind: &str, name: &str| {
         format!("apiVersion: genesync/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n")
@@ -109,7 +110,7 @@ pub fn files(organizations: u32, colour: &str, more: &[&str]) -> Vec<(String, St
     ]
 }
 
-/// Plays a story for each case, some at a time: most of a story is waiting.
+/// Plays a story for each case, three at a time, because most of a story is waiting.
 pub fn each<T: Sync>(cases: &[T], story: impl Fn(&T) + Sync) {
     for some in cases.chunks(3) {
         std::thread::scope(|scope| {
@@ -120,7 +121,7 @@ pub fn each<T: Sync>(cases: &[T], story: impl Fn(&T) + Sync) {
     }
 }
 
-/// A write in a word, with the status of its answer where that is not 200.
+/// Returns a short name of a write, with the status of its answer if that is not 200.
 fn in_a_word(request: &Value) -> Option<String> {
     let (method, path) = (request["method"].as_str()?, request["path"].as_str()?);
     let below = path.strip_prefix("/api/v2/webdeployments/")?;
@@ -131,7 +132,7 @@ fn in_a_word(request: &Value) -> Option<String> {
         ("POST", "deployments") => "deploy",
         ("PUT", path) if path.starts_with("deployments/") => "pin",
         ("GET", _) => return None,
-        _ => panic!("nobody should send this: {request}"),
+        _ => panic!("unexpected request: {request}"),
     };
     Some(match request["status"].as_u64() {
         Some(200) => word.to_owned(),
@@ -141,12 +142,12 @@ fn in_a_word(request: &Value) -> Option<String> {
 }
 
 impl Cloud {
-    /// An empty world with a commit that nobody has applied.
+    /// Returns an empty world with a commit that is not applied.
     pub fn new(organizations: u32) -> Self {
         Self::of(organizations, world(organizations))
     }
 
-    /// The same, with some of the world's organizations changed.
+    /// Returns the same, with some of the world's organizations changed.
     pub fn seeded(organizations: u32, change: impl FnOnce(&mut Value)) -> Self {
         let mut world = world(organizations);
         change(&mut world);
@@ -164,19 +165,19 @@ impl Cloud {
         cloud
     }
 
-    /// A world in which the first commit is applied: one version, pinned, everywhere.
+    /// Returns a world in which the first commit is applied: one version, pinned everywhere.
     pub fn applied(organizations: u32) -> Self {
         let cloud = Self::new(organizations);
         cloud.apply(&[]).expect(0);
         cloud
     }
 
-    /// Further lines of the settings file.
+    /// Adds lines to the settings file.
     pub fn configure(&self, lines: &[&str]) {
         self.stage.configure(&[&SETTINGS[..], lines].concat());
     }
 
-    /// Says in git which colour it is to be.
+    /// Commits a colour.
     pub fn commit(&self, colour: &str) -> String {
         self.stage.commit(&files(self.organizations, colour, &[]))
     }
@@ -202,7 +203,7 @@ impl Cloud {
         self.genesync(&["plan"])
     }
 
-    /// Runs an apply that ends itself at a point.
+    /// Runs an apply that kills itself at a crash point.
     #[track_caller]
     pub fn crash(&self, point: &str) {
         let output = self.command(&["apply"]).env("GENESYNC_CRASH_AT", point).output().unwrap();
@@ -217,7 +218,7 @@ impl Cloud {
         self.stage.control("POST", "settings", &settings);
     }
 
-    /// Scripts a failure; what is left out of it means what it means in a world file.
+    /// Scripts a failure; omitted fields have the defaults of a world file.
     pub fn fault(&self, fault: Value) {
         self.stage.control("POST", "faults", &json!({ "faults": [fault] }));
     }
@@ -226,7 +227,7 @@ impl Cloud {
         self.stage.control("DELETE", "faults", &Value::Null);
     }
 
-    /// Mara does something at the platform's own screens.
+    /// Makes Mara edit something on the platform's own screens.
     pub fn edit(&self, number: u32, edit: Value) {
         let mut whole = json!({"organizationId": organization(number), "actor": MARA});
         whole.as_object_mut().unwrap().extend(edit.as_object().unwrap().clone());
@@ -237,23 +238,24 @@ impl Cloud {
         self.stage.mark()
     }
 
-    /// What was asked of an organization since a number.
+    /// Returns the requests to an organization since a number.
     pub fn requests(&self, number: u32, since: u64) -> Vec<Value> {
         let (requests, _) = self.stage.requests(since);
         requests.into_iter().filter(|request| request["organizationId"] == organization(number)).collect()
     }
 
-    /// The writes that an organization saw, in order, each in a word.
+    /// Returns the writes to an organization, in order, each as a short name.
     pub fn writes(&self, number: u32, since: u64) -> Vec<String> {
         self.requests(number, since).iter().filter_map(in_a_word).collect()
     }
 
-    /// Everything an organization holds.
+    /// Returns everything that an organization holds.
     pub fn state(&self, number: u32) -> Value {
         self.stage.control("GET", "state", &Value::Null)["cloud"][organization(number)].clone()
     }
 
-    /// How many configurations, versions of the first one, and deployments an organization has.
+    /// Returns the numbers of configurations, of versions of the first one, and of deployments of an
+    /// organization.
     pub fn counts(&self, number: u32) -> (usize, usize, usize) {
         let state = self.state(number);
         let count = |value: &Value| value.as_array().map_or(0, Vec::len);
@@ -261,7 +263,7 @@ impl Cloud {
         (count(&state["configurations"]), versions, count(&state["deployments"]))
     }
 
-    /// What visitors of an organization get.
+    /// Returns what visitors of an organization get.
     #[track_caller]
     pub fn served(&self, number: u32) -> Served {
         let state = self.state(number);
@@ -273,7 +275,7 @@ impl Cloud {
         (version, colour.unwrap_or_default())
     }
 
-    /// A published version.
+    /// Returns a published version.
     pub fn version(&self, number: u32, version: usize) -> Value {
         self.state(number)["configurations"][0]["versions"][version - 1].clone()
     }
@@ -282,14 +284,14 @@ impl Cloud {
         self.state(number)["configurations"][0]["draft"].clone()
     }
 
-    /// How many intents the journal has open, and how many receipts that no audit entry proves.
+    /// Returns the numbers of open intents in the journal and of receipts without an audit entry.
     pub fn open(&self) -> (i64, i64) {
         let query = "SELECT (SELECT COUNT(*) FROM intents WHERE resolved_at IS NULL), (SELECT COUNT(*) FROM receipts p \
              WHERE NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.tenant = p.tenant AND c.object = p.object AND c.version = p.version))";
         self.in_store(async |store| sqlx::query_as(query).fetch_one(store).await.unwrap())
     }
 
-    /// Moves the moments at which the store says that configurations were seen, in milliseconds.
+    /// Moves the times at which the store says that configurations were seen, in milliseconds.
     pub fn move_sightings(&self, by: i64) {
         let moved = "UPDATE bases SET drafted_at = drafted_at + $1";
         self.in_store(async |store| sqlx::query(moved).bind(by).execute(store).await.map(drop).unwrap());
@@ -300,13 +302,13 @@ impl Cloud {
         let url = format!("sqlite://{}?mode=rw", self.stage.path("state/genesync.db").display());
         runtime.block_on(async {
             let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
-            let told = ask(&mut connection).await;
+            let reported = ask(&mut connection).await;
             connection.close().await.unwrap();
-            told
+            reported
         })
     }
 
-    /// All is as git says, in a few reads, and nothing is owed to anybody.
+    /// Checks that everything is as in git after a few reads, and that no draft, intent or receipt is open.
     #[track_caller]
     pub fn is_at_rest(&self) {
         let mark = self.mark();

@@ -1,4 +1,4 @@
-//! The controller: the real binary kept running over a real repository, an emulator, and people who interfere.
+//! The controller: the real binary runs over a real repository and an emulator while people interfere.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use sha2::Sha256;
 
 use crate::support::{CLIENT_ID, Running, SECRET, Stage, delay, organization, tenant, wait_until};
 
-/// A tenant of one organization with other words under `sync`.
+/// Returns a tenant of one organization with other settings under `sync`.
 fn synced_as(name: &str, number: u32, sync: &str, ms: u32) -> Vec<(String, String)> {
     let files = tenant(name, &[number], &delay(ms)).into_iter();
     files.map(|(path, text)| (path, text.replace("mode: enforce", sync))).collect()
@@ -20,7 +20,7 @@ fn puts(stage: &Stage, since: u64) -> usize {
     stage.writes(since).len()
 }
 
-/// So many tenants `t1`, `t2`, …, each with the organization of its number.
+/// Returns tenants `t1`, `t2`, …, each with the organization of its number.
 fn many(numbers: std::ops::RangeInclusive<u32>, ms: u32) -> Vec<(String, String)> {
     numbers.flat_map(|number| tenant(&format!("t{number}"), &[number], &delay(ms))).collect()
 }
@@ -30,7 +30,7 @@ fn failing(stage: &Stage, number: u32, method: &str) {
     stage.control("POST", "faults", &json!({"faults": [fault]}));
 }
 
-/// A gauge or counter as the metrics show it.
+/// Returns the value of a gauge or counter from the metrics.
 fn figure(running: &Running, name: &str) -> Option<f64> {
     let metrics = running.get("/metrics");
     let line = metrics.lines().find(|line| line.starts_with(&format!("{name} ")))?;
@@ -45,7 +45,7 @@ fn a_commit_is_applied_and_shown_in_status_history_metrics_and_log() {
     let running = stage.controller();
     stage.wait_for(&["acme"], "Synced");
     assert_eq!((delay_of(&stage, 1), delay_of(&stage, 2)), (json!(1), json!(1)));
-    // Nobody says so: the repository is a folder of this machine, and its files are watched.
+    // No hook is sent: the repository is a folder of this machine, and the controller watches its files.
     let revision = stage.commit(&tenant("acme", &[1, 2], &delay(2)));
     wait_until("the commit is live", || delay_of(&stage, 2) == 2);
     stage.wait_for(&["acme"], "Synced");
@@ -73,7 +73,7 @@ fn a_commit_is_applied_and_shown_in_status_history_metrics_and_log() {
     assert_eq!(code, 0, "{log}");
     assert!(log.contains("took a head") && log.contains("run ended") && log.contains("tenant=acme"), "{log}");
 
-    // The same for programs: each line is one document.
+    // The log as JSON: each line is one document.
     stage.configure(&["controller.log-format = \"json\""]);
     let running = stage.controller();
     stage.commit(&tenant("acme", &[1, 2], &delay(3)));
@@ -86,7 +86,7 @@ fn a_commit_is_applied_and_shown_in_status_history_metrics_and_log() {
 }
 
 #[test]
-fn a_signed_hook_makes_it_look_at_once_and_an_unsigned_one_does_not() {
+fn a_signed_hook_starts_a_check_at_once_and_an_unsigned_one_does_not() {
     let stage = Stage::new();
     stage.configure(&[]);
     stage.commit(&tenant("acme", &[1], &delay(1)));
@@ -138,7 +138,7 @@ fn a_commit_that_touches_one_tenant_asks_for_that_tenant_alone() {
 fn an_edit_is_shown_where_it_is_watched_and_set_back_where_git_wins() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
     stage.configure(&["controller.resync-ms = 400"]);
-    // Who and when stands in the configuration; from where only the audit log knows, and later.
+    // The configuration holds the author and the time. Only the audit log knows the address, and later.
     stage.control("POST", "settings", &json!({"auditDelayMs": 0}));
     stage.commit(&synced_as("acme", 1, "mode: watch", 1));
     let _running = stage.controller();
@@ -155,14 +155,14 @@ fn an_edit_is_shown_where_it_is_watched_and_set_back_where_git_wins() {
         let history = stage.genesync(&["history", name]).expect(0).stdout;
         let drift =
             history.lines().find(|line| line.contains(" drift ")).unwrap_or_else(|| panic!("{history}"));
-        let told =
+        let reported =
             format!("greetings.delayMs: 1 in git, 777 live of {}, by Mara Ionescu, 20", organization(number));
-        assert!(drift.contains(&told) && drift.contains(" from 192.0.2.10"), "{drift}");
+        assert!(drift.contains(&reported) && drift.contains(" from 192.0.2.10"), "{drift}");
     }
 }
 
 #[test]
-fn a_fight_ends_held_and_goes_on_when_somebody_says_so() {
+fn repeated_drift_is_held_until_a_person_resumes_the_tenant() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     stage.configure(&["controller.resync-ms = 300"]);
     let running = stage.controller();
@@ -174,17 +174,18 @@ fn a_fight_ends_held_and_goes_on_when_somebody_says_so() {
     stage.wait_for(&["acme"], "Held");
     let reason = stage.status("acme")["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("fought over") && reason.contains("Mara Ionescu"), "{reason}");
-    // It is looked at again and again, and left alone.
+    // The controller reads it again and again, and does not write it.
     let runs =
         |running: &Running| figure(running, "genesync_runs_total{result=\"drifted\"}").unwrap_or_default();
     let (before, mark) = (runs(&running), stage.mark());
-    wait_until("it was looked at twice more", || runs(&running) >= before + 2.0);
+    wait_until("it was read twice more", || runs(&running) >= before + 2.0);
     assert_eq!((puts(&stage, mark), delay_of(&stage, 1)), (0, json!(777)));
     stage.genesync(&["resume", "acme"]).expect(0);
     wait_until("it is set back", || delay_of(&stage, 1) == 1);
     stage.wait_for(&["acme"], "Synced");
 }
 
+// Guarantee: a-pause-ends-writes
 #[test]
 fn a_pause_stops_writes_at_once_and_drift_is_still_shown() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
@@ -200,15 +201,15 @@ fn a_pause_stops_writes_at_once_and_drift_is_still_shown() {
     stage.commit(&tenant("acme", &[1], &delay(2)));
     wait_until("the commit was seen", || stage.status("acme")["applied"] == false);
     let table = stage.genesync(&["status"]).expect(0).stdout;
-    let told = "paused by ops@desk (as claimed) until 2099-12-25T00:00:00Z: release freeze";
-    assert!(table.contains("Paused") && table.contains(told), "{table}");
+    let reported = "paused by ops@desk (as claimed) until 2099-12-25T00:00:00Z: release freeze";
+    assert!(table.contains("Paused") && table.contains(reported), "{table}");
     assert!(stage.status("acme")["driftedAt"].is_string());
     assert_eq!((puts(&stage, mark), delay_of(&stage, 1)), (0, json!(777)));
     stage.genesync(&["resume", "acme"]).expect(0);
     wait_until("git wins again", || delay_of(&stage, 1) == 2);
     let history = stage.genesync(&["history", "acme"]).expect(0).stdout;
     assert!(history.contains("release freeze") && history.contains("resumed"), "{history}");
-    // A date that has passed is refused, and what is not known can't be resumed.
+    // A date in the past is refused, and an unknown tenant cannot be resumed.
     stage.genesync(&["pause", "acme", "--reason", "x", "--until", "2020-01-01"]).expect(2);
     stage.genesync(&["resume", "nobody"]).expect(2);
 }
@@ -234,19 +235,19 @@ fn a_run_that_waits_while_its_tenant_is_paused_does_not_write() {
     });
     assert_eq!((puts(&stage, mark), delay_of(&stage, 1)), (0, json!(1)));
     stage.genesync(&["resume", "acme"]).expect(0);
-    wait_until("it goes on", || delay_of(&stage, 1) == 2);
+    wait_until("it continues", || delay_of(&stage, 1) == 2);
 }
 
 #[test]
-fn sync_makes_it_look_now() {
+fn sync_starts_a_check_at_once() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
     stage.configure(&[]);
     let _running = stage.controller();
     stage.wait_for(&["acme", "zeta"], "Synced");
     stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
     stage.edit(2, &json!({"greetings": {"delayMs": 777}}));
-    let told = stage.genesync(&["sync", "acme"]).expect(0).stdout;
-    assert_eq!(told, "due now: 1 tenant\n");
+    let reported = stage.genesync(&["sync", "acme"]).expect(0).stdout;
+    assert_eq!(reported, "due now: 1 tenant\n");
     wait_until("it is set back", || delay_of(&stage, 1) == 1);
     assert_eq!(delay_of(&stage, 2), 777);
     stage.genesync(&["sync", "--all"]).expect(0);
@@ -263,21 +264,21 @@ fn settings_are_read_again_on_hangup() {
     };
     stage.configure(&[&secrets("the old one"), "controller.retry-max-ms = 3_600_000"]);
     let mut command = stage.command(&["run", "--listen", "127.0.0.1:0"]);
-    // One variable of the two would be an incomplete source.
+    // One of the two variables alone would be an incomplete source.
     for part in ["ID", "SECRET"] {
         command.env_remove(format!("GENESYNC_CREDENTIALS_MAIN_CLIENT_{part}"));
     }
     command.env("PATH", env!("PATH"));
     let running = Running::start(command);
     stage.wait_for(&["acme"], "Degraded");
-    // What can't be read changes nothing.
+    // A settings file that cannot be read changes nothing.
     std::fs::write(stage.path("settings.toml"), "[controller]\nresink-ms = 1\n").unwrap();
     running.signal("-HUP");
-    running.wait_for_log("settings are kept as they were");
-    // A secret that was rotated, a shorter interval, and more to be logged.
+    running.wait_for_log("cannot reload the settings, so the current ones stay");
+    // A rotated secret, a shorter interval, and a more detailed log.
     stage.configure(&[&secrets(SECRET), "controller.resync-ms = 300", "controller.log = \"genesync=debug\""]);
     running.signal("-HUP");
-    running.wait_for_log("settings were read again");
+    running.wait_for_log("settings reloaded");
     stage.genesync(&["sync", "acme"]).expect(0);
     stage.wait_for(&["acme"], "Synced");
     stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
@@ -286,7 +287,7 @@ fn settings_are_read_again_on_hangup() {
 }
 
 #[test]
-fn told_to_stop_in_the_middle_of_a_write_it_ends_the_write_and_nothing_is_written_twice() {
+fn a_stop_in_the_middle_of_a_write_ends_the_write_and_nothing_is_written_twice() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     stage.configure(&["timing.write-ms = 10_000"]);
     let running = stage.controller();
@@ -297,9 +298,9 @@ fn told_to_stop_in_the_middle_of_a_write_it_ends_the_write_and_nothing_is_writte
     wait_until("the write is under way", || puts(&stage, mark) == 1);
     let (code, log) = running.stop();
     assert_eq!(code, 0, "{log}");
-    assert!(log.contains("told to stop"), "{log}");
+    assert!(log.contains("stopping: waiting for running work to end"), "{log}");
     let row = stage.status("acme");
-    assert!(row["holder"].is_null(), "its lease was given back: {row}");
+    assert!(row["holder"].is_null(), "its lease was released: {row}");
     let _running = stage.controller();
     stage.wait_for(&["acme"], "Synced");
     assert_eq!((puts(&stage, mark), stage.live(1).0), (1, 2));
@@ -320,7 +321,7 @@ fn a_write_that_does_not_end_is_parked_at_the_deadline_and_not_repeated() {
     assert_eq!(code, 0, "{log}");
     assert!(begun.elapsed().as_secs() < 10, "it waited for the write: {:?}\n{log}", begun.elapsed());
     let _running = stage.controller();
-    // First the write is waited out, then it is read.
+    // First genesync waits until the write must have ended, then it reads the result.
     stage.wait_for(&["acme"], "Synced");
     assert_eq!((puts(&stage, mark), stage.live(1).0), (1, 2));
 }
@@ -338,10 +339,10 @@ fn one_pass_ends_with_the_code_of_what_it_found() {
     );
     assert!(once(&[]).expect(0).stdout.contains("2 of 2 tenants Synced"));
 
-    // Outside: nobody answers for one tenant, then for none.
+    // Outages: one tenant is unreachable, then all are.
     failing(&stage, 1, "GET");
     once(&[]).expect(7);
-    // Where one was written, it is a part.
+    // If one tenant was written, the result is partial.
     stage.commit(&tenant("zeta", &[2], &delay(2)));
     once(&[]).expect(6);
     failing(&stage, 2, "GET");
@@ -349,7 +350,7 @@ fn one_pass_ends_with_the_code_of_what_it_found() {
     assert!(ran.stdout.contains("Degraded"), "{}", ran.stdout);
     stage.control("DELETE", "faults", &Value::Null);
 
-    // A guard: somebody deleted what is configured.
+    // A guard: another user deleted the configurations.
     let person = genesync::emulator::Actor::user("Mara Ionescu");
     for number in [1, 2] {
         stage.world.lock().unwrap().remove(&organization(number), &person, jiff::Timestamp::now());
@@ -358,7 +359,7 @@ fn one_pass_ends_with_the_code_of_what_it_found() {
     assert!(ran.stdout.contains("recreate"), "{}", ran.stdout);
     stage.genesync(&["apply", "--allow", "recreate", "--reason", "by mistake"]).expect(0);
 
-    // Manifests that are not valid: in one tenant, then in all, then in the project.
+    // Invalid manifests: in one tenant, then in all, then in the project.
     let broken = "  greetings: {delayMs: 99999999}\n";
     stage.commit(&tenant("acme", &[1], broken));
     let ran = once(&[]).expect(1);
@@ -373,11 +374,11 @@ fn one_pass_ends_with_the_code_of_what_it_found() {
     };
     stage.commit(&project("nonsense: 1\n"));
     let ran = once(&[]).expect(1);
-    assert!(ran.stderr.contains("no limit in it can be trusted"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("genesync cannot use its limits"), "{}", ran.stderr);
 }
 
 #[test]
-fn one_pass_over_a_rewound_or_emptied_repository_writes_nothing_and_says_so() {
+fn one_pass_over_a_rewound_or_emptied_repository_writes_nothing_and_reports_it() {
     let stage = Stage::new();
     stage.configure(&["controller.once-ms = 20_000"]);
     let once = |code: i32| stage.genesync(&["run", "--once"]).expect(code);
@@ -392,7 +393,7 @@ fn one_pass_over_a_rewound_or_emptied_repository_writes_nothing_and_says_so() {
     let ran = once(5);
     assert!(ran.stderr.contains("refused by guard `rewind`"), "{}", ran.stderr);
     assert_eq!((puts(&stage, mark), delay_of(&stage, 1)), (0, json!(2)));
-    // Where it was meant, a person says so, once.
+    // If the rewind is intended, a person allows it once.
     stage.genesync(&["apply", "--allow", "rewind", "--reason", "bad release"]).expect(0);
     once(0);
     assert_eq!(delay_of(&stage, 1), 1);
@@ -443,11 +444,11 @@ fn an_invalid_tenant_stops_itself_alone_also_while_it_is_worked_on() {
     assert!(row["reason"].to_string().contains("tenants/acme/web.yaml:5:24"), "{row}");
     assert_eq!(delay_of(&stage, 1), 1);
     stage.commit(&tenant("acme", &[1], &delay(3)));
-    wait_until("it goes on", || delay_of(&stage, 1) == 3);
+    wait_until("it continues", || delay_of(&stage, 1) == 3);
 }
 
 #[test]
-fn a_tenant_that_always_fails_backs_off_and_delays_nobody() {
+fn a_tenant_that_always_fails_backs_off_and_delays_no_one() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
     stage.configure(&["controller.retry-ms = 400", "controller.retry-max-ms = 3_600_000"]);
     failing(&stage, 1, "GET");
@@ -474,7 +475,7 @@ fn a_tenant_that_always_fails_backs_off_and_delays_nobody() {
 
 // Guarantee: held-for-a-person
 #[test]
-fn a_commit_over_most_tenants_is_held_until_a_person_says_so() {
+fn a_commit_over_most_tenants_is_held_until_a_person_allows_it() {
     let stage = Stage::new();
     stage.configure(&["controller.resync-ms = 500"]);
     stage.commit(&many(1..=10, 1));
@@ -489,24 +490,24 @@ fn a_commit_over_most_tenants_is_held_until_a_person_says_so() {
     let row = stage.status("t1");
     assert_eq!((&row["pause"]["kind"], &row["pause"]["by"]), (&json!("hold"), &json!("guard run-tenants")));
     assert!(row["reason"].to_string().contains("genesync resume --all"), "{row}");
-    // A new process holds it too.
+    // A new process holds it as well.
     assert_eq!(running.stop().0, 0);
     let _running = stage.controller();
     let checked = stage.status("t1")["checkedAt"].clone();
-    wait_until("it was looked at again", || stage.status("t1")["checkedAt"] != checked);
+    wait_until("it was read again", || stage.status("t1")["checkedAt"] != checked);
     assert_eq!(puts(&stage, mark), 0);
     assert_eq!(stage.genesync(&["resume", "--all"]).expect(0).stdout, "resumed 6 tenants\n");
-    // But for the one that is paused.
+    // The paused tenant is not written.
     wait_until("all are synced", || synced("9"));
     assert_eq!(puts(&stage, mark), 6);
-    // Who takes the commit back has decided, too: there is nothing left to hold.
+    // Reverting the commit is a decision, too: nothing is left to hold.
     stage.commit(&many(1..=6, 3));
     stage.wait_for(&["t1", "t6"], "Held");
     stage.commit(&many(1..=6, 2));
     wait_until("all are synced", || synced("9"));
     assert!(stage.status("t1")["pause"].is_null(), "{}", stage.status("t1"));
     assert_eq!(puts(&stage, mark), 6);
-    // What somebody paused is not what the guard held.
+    // The pause of another user is not the hold of the guard.
     assert_eq!(stage.status("t10")["pause"]["reason"], "mine");
 }
 
@@ -528,12 +529,12 @@ fn a_later_wave_waits_until_the_canary_is_done() {
     wait_until("the canary fails", || stage.status("canary")["failures"].as_u64() >= Some(3));
     assert_eq!((stage.status("rest")["applied"].clone(), delay_of(&stage, 2)), (json!(false), json!(1)));
     assert_eq!(stage.status("rest")["reason"], "waits for wave 0");
-    // What waits for somebody else is not asked for all the time.
+    // The store is not asked all the time about a tenant that waits for another tenant.
     let claims = || figure(&running, "genesync_store_latency_seconds_count").unwrap_or_default();
     let (before, begun) = (claims(), std::time::Instant::now());
     wait_until("the canary fails again", || stage.status("canary")["failures"].as_u64() >= Some(6));
     let each_second = (claims() - before) / begun.elapsed().as_secs_f64();
-    assert!(each_second < 40.0, "{each_second} questions to the store each second");
+    assert!(each_second < 40.0, "{each_second} queries to the store per second");
     stage.control("DELETE", "faults", &Value::Null);
     wait_until("the rest follows", || delay_of(&stage, 2) == 2);
     let wrote: Vec<Value> = stage
@@ -544,7 +545,7 @@ fn a_later_wave_waits_until_the_canary_is_done() {
         .map(|request| request["organizationId"].clone())
         .collect();
     assert_eq!(wrote, [json!(organization(1)), json!(organization(2))]);
-    // A pause that has run out is none: the rest waits for the canary again.
+    // An expired pause does not count: the rest waits for the canary again.
     failing(&stage, 1, "PUT");
     let soon = (jiff::Timestamp::now() + jiff::SignedDuration::from_millis(400)).to_string();
     stage.genesync(&["pause", "canary", "--reason", "short", "--until", &soon]).expect(0);
@@ -581,7 +582,7 @@ fn an_emptied_rewound_or_unreachable_repository_writes_nothing_and_status_says_w
     stage.commit(&tenant("acme", &[1], &delay(1)));
     stage.wait_for(&["acme"], "Synced");
     assert!(running.get("/readyz").starts_with("HTTP/1.1 200"));
-    wait_until("status has nothing to say", || !said("found no tenants"));
+    wait_until("status shows no reason", || !said("found no tenants"));
 
     let repository = git2::Repository::open(stage.repository()).unwrap();
     let head = repository.head().unwrap().target().unwrap();
@@ -594,21 +595,23 @@ fn an_emptied_rewound_or_unreachable_repository_writes_nothing_and_status_says_w
     stage.commit(&tenant("acme", &[1], &delay(666)));
     wait_until("status says why", || said("the branch was rewound"));
     rewind(head);
-    wait_until("status has nothing to say", || !said("the branch was rewound"));
+    wait_until("status shows no reason", || !said("the branch was rewound"));
     assert_eq!(puts(&stage, mark), 0);
 
-    // Nobody answers for long: what git said then may not be what it says now.
+    // If git does not answer for long, the last known commit may be outdated.
     std::fs::rename(stage.repository(), stage.path("away")).unwrap();
     std::fs::create_dir(stage.repository()).unwrap();
     wait_until("status says why", || said("could not find repository"));
-    wait_until("that is long ago", || figure(&running, "genesync_source_fetch_age_seconds") >= Some(1.0));
+    wait_until("the last contact is long ago", || {
+        figure(&running, "genesync_source_fetch_age_seconds") >= Some(1.0)
+    });
     stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
     stage.wait_for(&["acme"], "Held");
     wait_until("the drift is seen", || {
         stage.genesync(&["status", "acme", "--format", "json"]).json()["tenants"][0]["driftedAt"].is_string()
     });
     assert_eq!((puts(&stage, mark), delay_of(&stage, 1)), (0, json!(777)));
-    assert!(said("so it is only watched"));
+    assert!(said("so genesync only watches the tenant"));
     std::fs::remove_dir(stage.repository()).unwrap();
     std::fs::rename(stage.path("away"), stage.repository()).unwrap();
     wait_until("git wins again", || delay_of(&stage, 1) == 1);
@@ -628,10 +631,10 @@ fn an_apply_by_hand_takes_turns_with_the_controller() {
     assert!(ran.stderr.contains("leased by"), "{}", ran.stderr);
     assert_eq!((puts(&stage, mark), delay_of(&stage, 1)), (1, json!(2)));
     stage.wait_for(&["acme"], "Synced");
-    // And the other way round: what was applied by hand, the controller finds done.
+    // The other direction: the controller finds what was applied by hand already done.
     stage.genesync(&["pause", "acme", "--reason", "by hand"]).expect(0);
     stage.commit(&tenant("acme", &[1], &delay(3)));
-    // A pause holds for everybody, unless its guard is opened.
+    // A pause also stops an apply by hand, unless its guard is opened.
     let ran = stage.genesync(&["apply"]).expect(0);
     assert!(ran.stdout.contains("Paused") && ran.stdout.contains("by hand"), "{}", ran.stdout);
     assert_eq!(puts(&stage, mark), 1);

@@ -1,4 +1,4 @@
-//! What stands under deploy/ can be read, and names nothing that the program does not have.
+//! The files under deploy/ are valid, and name only what the program has.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
 }
 
-/// Every file under deploy/, by its path there.
+/// Returns every file under deploy/, by its path there.
 fn files() -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![folder()];
@@ -44,7 +44,7 @@ fn manifest(name: &str) -> Value {
     composed.documents[0].to_json()
 }
 
-/// The pod of a Deployment or CronJob.
+/// Returns the pod of a Deployment or CronJob.
 fn pod(name: &str) -> Value {
     let manifest = manifest(name);
     let templates = ["/spec/template/spec", "/spec/jobTemplate/spec/template/spec"];
@@ -54,7 +54,7 @@ fn pod(name: &str) -> Value {
 const PODS: [&str; 2] = ["kubernetes/deployment.yaml", "kubernetes/cronjob.yaml"];
 const UNITS: [&str; 2] = ["systemd/genesync.service", "systemd/genesync-once.service"];
 
-/// The value of a unit's only line with this key.
+/// Returns the value of a unit's only line with this key.
 fn line(unit: &str, key: &str) -> String {
     let text = text(unit);
     let mut lines = text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -63,7 +63,7 @@ fn line(unit: &str, key: &str) -> String {
     value
 }
 
-/// What the program is started with, everywhere.
+/// Returns the arguments that each file starts the program with.
 fn started_with() -> Vec<(String, Vec<String>)> {
     let pods = PODS.iter().map(|name| {
         let words = pod(name)["containers"][0]["args"].as_array().unwrap().clone();
@@ -77,7 +77,8 @@ fn started_with() -> Vec<(String, Vec<String>)> {
     pods.chain(units).collect()
 }
 
-/// Each command line is given to the program with a repository that is not there: it gets past its arguments.
+/// Each command line is run with a repository that does not exist, so that the program accepts its arguments
+/// and then fails.
 #[test]
 fn every_command_line_is_one_that_the_program_takes() {
     let stage = Stage::new();
@@ -105,7 +106,7 @@ fn every_variable_is_one_that_the_program_reads() {
             let variable: String = text[at..].chars().take_while(word).collect();
             let known = read.contains(variable.as_str())
                 || read.iter().any(|prefix| prefix.ends_with('_') && variable.starts_with(prefix));
-            assert!(known, "deploy/{name} names {variable}, which nothing reads");
+            assert!(known, "deploy/{name} names {variable}, which the program does not read");
         }
     }
 }
@@ -120,7 +121,7 @@ fn settings_are_those_of_the_program_and_stopping_gets_the_time_it_asks_for() {
     for name in UNITS {
         assert!(line(name, "TimeoutStopSec").parse::<u64>().unwrap() > shutdown_s + 5, "{name}");
     }
-    // The same words stand in the unit's explanation of how a client comes from a file.
+    // The unit's comment on a client from a file has the same lines.
     let example: String = text(UNITS[0])
         .lines()
         .filter_map(|line| line.strip_prefix("#   "))
@@ -161,7 +162,7 @@ fn manifests_can_be_read_and_name_each_other() {
         for volume in volumes.iter().filter(|volume| volume["configMap"].is_object()) {
             assert!(made.contains(&&volume["configMap"]["name"]), "{name}: {volume}");
         }
-        // The only folders that it writes to, the state aside, which is in the database.
+        // The only folders that it writes to; the state is in the database.
         let writable: Vec<&str> = container["volumeMounts"]
             .as_array()
             .unwrap()
@@ -186,9 +187,9 @@ fn the_image_is_built_with_the_toolchain_of_the_repository() {
     assert!(containerfile.contains(&format!("RUSTUP_TOOLCHAIN={version}\n")), "{version}");
 }
 
-/// systemd itself reads the units, where it is installed. The program's path is the one of this build.
+/// systemd itself checks the units, if it is installed. The program's path is the one of this build.
 #[test]
-fn systemd_takes_the_units() {
+fn systemd_accepts_the_units() {
     if !Command::new("systemd-analyze").arg("--version").output().is_ok_and(|output| output.status.success())
     {
         println!("systemd-analyze is not installed: the units are not verified");
@@ -208,9 +209,9 @@ fn systemd_takes_the_units() {
         names.push(path);
     }
     let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&names).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    // Other units of the machine, which ours name, may have flaws of their own.
-    let ours: Vec<&str> = told.lines().filter(|line| line.contains("genesync")).collect();
+    let reported = String::from_utf8_lossy(&output.stderr);
+    // Other units of the machine, which ours name, may have flaws.
+    let ours: Vec<&str> = reported.lines().filter(|line| line.contains("genesync")).collect();
     assert_eq!(ours, Vec::<&str>::new());
-    assert!(output.status.success() || !told.contains("genesync"), "{told}");
+    assert!(output.status.success() || !reported.contains("genesync"), "{reported}");
 }

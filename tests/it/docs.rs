@@ -1,15 +1,14 @@
-//! The README: its commands run, its tables are what the program says, its links lead somewhere.
+//! The pages: their tables equal the program's output, and their links have a target.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 
 use genesync::cli::Exit;
 use genesync::cli::commands::demo::files::FILES;
 use genesync::model::Status;
 use serde_json::Value;
 
-use crate::support::{Running, Stage, commit_all, ran, wait_until};
+use crate::support::Stage;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -19,137 +18,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Lines of the README's `console` blocks that a reader would type.
-fn typed() -> Vec<String> {
-    let readme = read("README.md");
-    let mut lines = Vec::new();
-    let mut inside = false;
-    for line in readme.lines() {
-        match line {
-            "```console" => inside = true,
-            "```" => inside = false,
-            line if inside => lines.extend(line.strip_prefix("$ ").map(str::to_owned)),
-            _ => {}
-        }
-    }
-    lines
-}
-
-/// Runs every command of the README in its order, in a copy of the example repository, as its reader would:
-/// with the real emulator and the real controller in processes of their own. Only their ports are other ones,
-/// and `make`, which is what runs this test, is looked up in the Makefile instead.
-#[test]
-fn every_command_in_the_readme_runs() {
-    let folder = tempfile::tempdir().unwrap();
-    let fleet = folder.path().join("fleet");
-    for (path, text) in FILES {
-        let path = fleet.join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-    commit_all(&fleet);
-    let mut emulator = None;
-    let mut controller: Option<Running> = None;
-    let mut environment: Vec<(String, String)> = [
-        ("HOME", folder.path().to_str().unwrap()),
-        ("GIT_AUTHOR_NAME", "A"),
-        ("GIT_AUTHOR_EMAIL", "a@example.com"),
-    ]
-    .into_iter()
-    .chain([("GIT_COMMITTER_NAME", "A"), ("GIT_COMMITTER_EMAIL", "a@example.com"), ("PATH", env!("PATH"))])
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .collect();
-    let mut commands = 0;
-    for line in typed() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            ["make", target] => {
-                assert!(read("Makefile").contains(&format!("\n{target}:")), "there is no `{line}`")
-            }
-            ["genesync", "emulate"] => emulator = Some(Emulator::start()),
-            ["export", pairs @ ..] => {
-                let url = emulator.as_ref().map(|emulator| emulator.url.clone()).unwrap();
-                let pairs = pairs.iter().map(|pair| pair.split_once('=').unwrap());
-                environment
-                    .extend(pairs.map(|(name, value)| {
-                        (name.to_owned(), value.replace("http://127.0.0.1:8480", &url))
-                    }));
-            }
-            ["genesync", "run", rest @ ..] if !rest.contains(&"--once") => {
-                let mut run = Command::new(env!("CARGO_BIN_EXE_genesync"));
-                run.env_clear().envs(environment.clone()).current_dir(&fleet).arg("run");
-                run.args(rest.iter().map(|word| word.replace("127.0.0.1:8490", "127.0.0.1:0")));
-                let running = controller.insert(Running::start(run));
-                running.wait_for_log("took a head");
-            }
-            _ => {
-                // The shell reads the quotes as the reader's would.
-                let script = line.replacen(
-                    "genesync ",
-                    &format!("{} ", env!("CARGO_BIN_EXE_genesync")),
-                    usize::from(words[0] == "genesync"),
-                );
-                let mut shell = Command::new("sh");
-                shell.env_clear().envs(environment.clone()).current_dir(&fleet).args(["-c", &script]);
-                let ran = ran(shell.output().unwrap());
-                assert_eq!(ran.code, 0, "{line}\n{}{}", ran.stdout, ran.stderr);
-                commands += 1;
-                if controller.is_some() && line.starts_with("git -C") {
-                    wait_until("the controller has applied the commit", || is_applied(&fleet, &environment));
-                }
-            }
-        }
-    }
-    let (code, log) = controller.expect("the README shows a controller").stop();
-    assert_eq!(code, 0, "{log}");
-    assert!(commands >= 8, "the README shows only {commands} commands");
-}
-
-/// Whether the controller's tenant is in sync at the newest commit, as its state says.
-fn is_applied(fleet: &Path, environment: &[(String, String)]) -> bool {
-    let head = git2::Repository::open(fleet.join("../our-fleet"))
-        .unwrap()
-        .head()
-        .unwrap()
-        .target()
-        .unwrap()
-        .to_string();
-    let mut status = Command::new(env!("CARGO_BIN_EXE_genesync"));
-    status.env_clear().envs(environment.iter().cloned()).current_dir(fleet);
-    let ran = ran(status.args(["status", "northwind", "--format", "json"]).output().unwrap());
-    let row = &ran.expect(0).json()["tenants"][0];
-    row["revision"] == head.as_str() && row["status"] == "Synced"
-}
-
-/// The emulator as `genesync emulate` runs it, ended with the test.
-struct Emulator {
-    child: Child,
-    url: String,
-}
-
-impl Emulator {
-    fn start() -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
-        let mut child =
-            command.args(["emulate", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(
-            ready.as_object().unwrap().keys().collect::<Vec<_>>(),
-            ["url", "clientId", "clientSecret"]
-        );
-        Self { child, url: ready["url"].as_str().unwrap().to_owned() }
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        self.child.kill().and_then(|()| self.child.wait()).unwrap();
-    }
-}
-
-/// Whoever reads a word somewhere finds what it means, and what it leads to.
+/// A reader finds the meaning of each status, and its effects.
 #[test]
 fn the_statuses_are_those_of_the_program() {
     let page = read("docs/watching.md");
@@ -171,11 +40,11 @@ fn the_statuses_are_those_of_the_program() {
 
 #[test]
 fn the_exit_codes_are_those_of_the_program() {
-    let readme = read("README.md");
+    let page = read("docs/exit-codes.md");
     let stage = Stage::new();
     let help = stage.genesync(&["--help"]).expect(0).stdout;
     for exit in Exit::ALL {
-        let row = readme.lines().find(|line| line.starts_with(&format!("| {} |", exit.code())));
+        let row = page.lines().find(|line| line.starts_with(&format!("| {} |", exit.code())));
         let meaning = row
             .unwrap_or_else(|| panic!("no row for {}", exit.code()))
             .split('|')
@@ -192,7 +61,7 @@ fn the_exit_codes_are_those_of_the_program() {
 }
 
 #[test]
-fn usage_errors_exit_with_2_and_say_so_on_stderr() {
+fn usage_errors_exit_with_2_and_are_printed_to_stderr() {
     let stage = Stage::new();
     for arguments in [
         &["plan", "--nonsense"][..],
@@ -206,7 +75,7 @@ fn usage_errors_exit_with_2_and_say_so_on_stderr() {
 }
 
 #[test]
-fn links_between_documents_lead_somewhere() {
+fn links_between_documents_have_a_target() {
     let mut documents =
         ["README.md", "CHANGELOG.md", "AGENTS.md", "deploy/README.md"].map(str::to_owned).to_vec();
     for folder in ["docs", "docs/decisions"] {
@@ -224,7 +93,7 @@ fn links_between_documents_lead_somewhere() {
                 continue;
             }
             let path = target.split('#').next().unwrap();
-            assert!(folder.join(path).exists(), "{document} links to {target}, which is not there");
+            assert!(folder.join(path).exists(), "{document} links to {target}, which does not exist");
         }
     }
 }
@@ -248,7 +117,7 @@ fn init_makes_a_repository_that_is_valid_and_is_kept_on_a_second_call() {
 }
 
 #[test]
-fn explain_names_the_line_that_won_and_those_that_it_beat() {
+fn explain_names_the_winning_line_and_the_overridden_ones() {
     let stage = Stage::new();
     for (path, text) in FILES {
         let path = stage.repository().join(path);
@@ -265,11 +134,11 @@ fn explain_names_the_line_that_won_and_those_that_it_beat() {
         ran.stdout
     );
     let unmanaged = stage.genesync(&["explain", "greetings.delayMs", "--tenant", "kyoto-gakuin"]).expect(0);
-    assert!(unmanaged.stdout.contains("not managed"), "{}", unmanaged.stdout);
+    assert!(unmanaged.stdout.contains("does not manage it"), "{}", unmanaged.stdout);
 }
 
 #[test]
-fn completions_come_for_every_shell() {
+fn every_shell_has_completions() {
     let stage = Stage::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert!(stage.genesync(&["completions", shell]).expect(0).stdout.contains("genesync"));
@@ -286,7 +155,7 @@ fn every_command_has_a_manual_page() {
     assert!(whole.contains(".TH genesync 1") && whole.contains("Exit codes"), "{whole}");
     let help = stage.genesync(&["--help"]).expect(0).stdout;
     let commands = help.split("Commands:\n").nth(1).unwrap().lines().take_while(|line| !line.is_empty());
-    // A longer description goes on in the next line, further to the right.
+    // A longer description continues in the next line, with a deeper indent.
     let names = commands
         .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
         .filter(|name| !name.is_empty());
@@ -328,7 +197,7 @@ fn a_closed_pipe_is_no_error() {
     assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
 }
 
-/// The example of the `cloud` dialect has nothing to be said against it, and its values can be explained.
+/// The example of the `cloud` dialect has no findings, and its values can be explained.
 #[test]
 fn the_cloud_example_is_valid_and_explains_itself() {
     let stage = Stage::new();
@@ -347,14 +216,14 @@ fn the_cloud_example_is_valid_and_explains_itself() {
         "{explained}"
     );
     let explained = stage.genesync(&["explain", "video.enabled", place]).expect(0).stdout;
-    assert!(explained.contains("not managed"), "{explained}");
+    assert!(explained.contains("does not manage it"), "{explained}");
 }
 
 #[test]
 fn the_demo_takes_ten_tenants_to_their_audit_entries() {
     let ran = Stage::new().genesync(&["demo"]).expect(0);
     assert!(ran.stdout.contains("No changes: 10 tenants are in sync with"), "{}", ran.stdout);
-    // In a screen and a half, and without a word about how it goes.
+    // The demo prints at most a screen and a half, and no progress.
     assert!(ran.stdout.lines().count() <= 75, "{}", ran.stdout);
     assert_eq!(ran.stderr, "");
     let verbose = Stage::new().genesync(&["demo", "-v"]).expect(0);

@@ -1,10 +1,10 @@
-//! What a tenant's own people do to its live configuration, and how far genesync goes along with it.
+//! Edits of a tenant's live configuration by its own people, and what genesync sets back.
 
 use serde_json::{Value, json};
 
 use crate::support::{Stage, delay, organization, tenant};
 
-/// A tenant that leaves `greetings.delayMs` to somebody else until a day.
+/// Returns a tenant that leaves `greetings.delayMs` to other users until a date.
 fn leaving_the_delay(organizations: &[u32], until: &str, ms: u32) -> Vec<(String, String)> {
     let rule = format!(
         "mode: enforce, ignore: [{{field: greetings.delayMs, until: {until}, reason: Tried by hand., owner: chat@example.com}}]"
@@ -17,7 +17,7 @@ fn delay_of(stage: &Stage, number: u32) -> Value {
     stage.live(number).1["greetings"]["delayMs"].clone()
 }
 
-/// Moves the delay and applies, so many times; each time it is set back.
+/// Changes the delay and applies, this many times; each apply sets it back.
 fn quarrel(stage: &Stage, times: usize) {
     for _ in 0..times {
         stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
@@ -28,23 +28,23 @@ fn quarrel(stage: &Stage, times: usize) {
 
 // Guarantee: no-endless-fight
 #[test]
-fn a_field_that_was_set_back_three_times_and_moved_again_is_left_to_people() {
+fn a_field_that_drifts_a_fourth_time_is_held() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
     quarrel(&stage, 3);
     stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
     stage.edit(2, &json!({"greetings": {"delayMs": 9}}));
     let mark = stage.mark();
-    // The other tenant goes on: some are done, one is not.
+    // The other tenant is applied: one is done, one is held.
     let ran = stage.genesync(&["apply", "--format", "json"]).expect(6);
     assert_eq!(stage.writes(mark).len(), 1);
     assert_eq!((delay_of(&stage, 1), delay_of(&stage, 2)), (json!(777), json!(1)));
     let result = ran.json()["tenants"][0].clone();
     let reason = format!(
-        "fought over: greetings.delayMs of {} was set back 3 times within 60 min and Mara Ionescu moved it again; agree on one owner, then `genesync resume acme`",
+        "fought over: greetings.delayMs of {} was set back 3 times within 60 min and Mara Ionescu changed it again. Agree on one owner, then run `genesync resume acme`",
         organization(1)
     );
     assert_eq!((&result["status"], &result["reason"]), (&json!("Held"), &json!(reason)));
-    // It stays so however often it is tried, and whoever gives in ends it.
+    // It stays held in every later run, until git or the person accepts the other value.
     let mark = stage.mark();
     stage.genesync(&["apply", "--tenant", "acme"]).expect(4);
     assert_eq!(stage.writes(mark), []);
@@ -66,15 +66,15 @@ fn the_project_says_how_often_a_field_may_be_set_back_in_any_region() {
     assert_eq!(delay_of(&stage, 2), 1);
     stage.control("POST", "edit", &by("Mara Ionescu"));
     let ran = stage.genesync(&["apply"]).expect(4);
-    let said = "was set back 1 time within 1 min and Mara Ionescu moved it again, terraform before";
+    let said = "was set back 1 time within 1 min and Mara Ionescu changed it again (earlier: terraform)";
     assert!(ran.stdout.contains(said), "{}", ran.stdout);
     assert_eq!(delay_of(&stage, 2), 777);
 }
 
 #[test]
-fn an_ignored_field_is_counted_and_left_alone_until_its_day() {
+fn an_ignored_field_is_reported_and_not_written_until_its_date() {
     let stage = Stage::applied(&[leaving_the_delay(&[1], "2099-12-31", 1)]);
-    assert_eq!(delay_of(&stage, 1), 1, "where there is nothing yet, every field is written");
+    assert_eq!(delay_of(&stage, 1), 1, "every field of a new configuration is written");
     stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
     let mark = stage.mark();
     let plan = stage.genesync(&["plan", "--detailed-exitcode"]).expect(0);
@@ -90,7 +90,7 @@ fn an_ignored_field_is_counted_and_left_alone_until_its_day() {
     assert!(applied.stdout.contains("1 ignored"), "{}", applied.stdout);
     assert_eq!(stage.writes(mark), []);
 
-    // What else was moved is set back, and the write keeps the value that is left alone. So does a commit.
+    // Other changed fields are set back, and the write keeps the ignored value. A commit does the same.
     stage.edit(1, &json!({"greetings": {"enabled": false}}));
     stage.commit(&leaving_the_delay(&[1], "2099-12-31", 2));
     let plan = stage.genesync(&["plan", "--format", "json"]).expect(0).json();
@@ -101,7 +101,7 @@ fn an_ignored_field_is_counted_and_left_alone_until_its_day() {
     let (_, body) = stage.live(1);
     assert_eq!((&body["greetings"]["enabled"], &body["greetings"]["delayMs"]), (&json!(true), &json!(777)));
 
-    // The day is over: people are told to clean up, and the field is somebody's change to a managed one.
+    // After the date the report asks people to delete the rule, and the field counts as drift again.
     stage.commit(&leaving_the_delay(&[1], "2020-12-31", 2));
     let plan = stage.genesync(&["plan", "--format", "json"]).expect(0).json();
     assert_eq!(
@@ -117,7 +117,7 @@ fn an_ignored_field_is_counted_and_left_alone_until_its_day() {
 }
 
 #[test]
-fn a_new_region_is_made_from_git_and_not_from_the_value_that_is_left_alone() {
+fn a_new_region_gets_the_value_in_git_of_an_ignored_field() {
     let stage = Stage::applied(&[leaving_the_delay(&[1], "2099-12-31", 1)]);
     stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
     stage.commit(&leaving_the_delay(&[1, 2], "2099-12-31", 1));
@@ -128,7 +128,7 @@ fn a_new_region_is_made_from_git_and_not_from_the_value_that_is_left_alone() {
 }
 
 #[test]
-fn a_rule_for_no_field_stops_its_tenant() {
+fn an_ignore_rule_for_an_unknown_field_stops_its_tenant() {
     let stage = Stage::new();
     let misspelled: Vec<_> = leaving_the_delay(&[1], "2099-12-31", 1)
         .into_iter()

@@ -1,6 +1,6 @@
-//! `examples/review`: a pull request's outputs as they are checked in are what the program makes of it today.
+//! `examples/review`: the checked-in outputs of a pull request equal what the program prints today.
 //!
-//! `GENESYNC_EXAMPLES=1` writes them anew.
+//! `GENESYNC_EXAMPLES=1` writes them again.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -42,7 +42,7 @@ fn commit(stage: &Stage, from: &str) {
     repository.commit(Some("HEAD"), &author, &author, from, &tree, &parents).unwrap();
 }
 
-/// The fleet of the example, applied, with an edit by hand that nobody told git of.
+/// The fleet of the example, applied, with an edit by hand that is not in git.
 struct Review {
     stage: Stage,
 }
@@ -86,7 +86,7 @@ impl Review {
 
     fn written(&self, name: &str) -> String {
         let text = std::fs::read_to_string(self.stage.path(name)).unwrap();
-        // When the edit was made is of today, and so are the ids that the platform gives, which a digest holds.
+        // The time of the edit is today's. So are the ids that the platform gives, and a digest covers them.
         let moment = Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC").unwrap();
         let text = moment.replace_all(&text, "2026-11-20 09:41:00 UTC");
         let digest = Regex::new("sha256:[0-9a-f]{64}").unwrap();
@@ -95,7 +95,7 @@ impl Review {
 }
 
 #[test]
-fn a_pull_requests_outputs_are_what_is_checked_in() {
+fn the_checked_in_outputs_equal_what_the_program_prints() {
     let review = Review::new();
     let plan = [
         "plan",
@@ -133,7 +133,7 @@ fn a_pull_requests_outputs_are_what_is_checked_in() {
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
             made == kept,
-            "examples/review/outputs/{name} is not what the program makes: run `make examples`"
+            "examples/review/outputs/{name} differs from the output of the program: run `make examples`"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What a person can ask about: a rule, a guard, a field, a moment, and what a tighter rule would come to.
+//! What `explain` answers: a rule, a guard, a field, a moment, and the effect of a tighter rule.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,7 +13,8 @@ fn genesync(folder: &Path, arguments: &[&str]) -> Ran {
     ran(command.env_clear().current_dir(folder).stdin(Stdio::null()).args(arguments).output().unwrap())
 }
 
-/// A fleet of two: one with hours in Berlin, one whose pale colour is waived until the end of 2098.
+/// Returns a fleet of two: one with hours in Berlin, one with a waiver for its pale colour until the end of
+/// 2098.
 fn fleet() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let hours = "  greetings: {enabled: true, messages: [Guten Tag]}
@@ -47,21 +48,22 @@ spec:
 }
 
 #[test]
-fn a_moment_is_told_with_the_rule_that_won_and_what_comes_next() {
+fn a_moment_is_reported_with_the_rule_that_won_and_what_comes_next() {
     let folder = fleet();
-    let told = |at: &str| genesync(folder.path(), &["explain", "acme", "--at", at]).expect(0).stdout;
+    let reported = |at: &str| genesync(folder.path(), &["explain", "acme", "--at", at]).expect(0).stdout;
     assert_eq!(
-        told("2026-12-24T17:59"),
-        "acme  Thursday 2026-12-24 17:59 Europe/Berlin\n  offered, until Thursday 2026-12-24 18:00\n    won   tenants/acme/web.yaml:10:9\n  greeted with \"Guten Tag\"\n    won   tenants/acme/web.yaml:5:41\n  note: the platform is sent the hours alone, and reads them in its own time zone: see that it is Europe/Berlin\n"
+        reported("2026-12-24T17:59"),
+        "acme  Thursday 2026-12-24 17:59 Europe/Berlin\n  offered, until Thursday 2026-12-24 18:00\n    won   tenants/acme/web.yaml:10:9\n  greeted with \"Guten Tag\"\n    won   tenants/acme/web.yaml:5:41\n  note: the platform gets the hours without a time zone and uses its own: make sure that it is Europe/Berlin\n"
     );
     assert_eq!(
-        told("2026-12-24T18:30"),
-        "acme  Thursday 2026-12-24 18:30 Europe/Berlin\n  not offered, until Sunday 2026-12-27 01:00\n    then  tenants/acme/web.yaml:11:9\n  nobody is greeted\n  note: the platform is sent the hours alone, and reads them in its own time zone: see that it is Europe/Berlin\n"
+        reported("2026-12-24T18:30"),
+        "acme  Thursday 2026-12-24 18:30 Europe/Berlin\n  not offered, until Sunday 2026-12-27 01:00\n    then  tenants/acme/web.yaml:11:9\n  no greeting while closed\n  note: the platform gets the hours without a time zone and uses its own: make sure that it is Europe/Berlin\n"
     );
-    // The same moment in another spelling, and an hour that does not exist.
-    assert_eq!(told("2026-12-24T17:30Z"), told("2026-12-24T18:30"));
+    // The same moment in another format, and an hour that does not exist.
+    assert_eq!(reported("2026-12-24T17:30Z"), reported("2026-12-24T18:30"));
     assert!(
-        told("2027-03-25T10:00").contains("note: on 2027-03-28 the hours from 02:00 to 03:00 do not exist")
+        reported("2027-03-25T10:00")
+            .contains("note: on 2027-03-28 the hours from 02:00 to 03:00 do not exist")
     );
     let json = genesync(folder.path(), &["explain", "acme", "--at", "2026-12-24T17:59", "--format", "json"])
         .expect(0)
@@ -70,12 +72,12 @@ fn a_moment_is_told_with_the_rule_that_won_and_what_comes_next() {
     for (arguments, said) in [
         (&["explain", "nobody", "--at", "2026-12-24T17:59"][..], "tenants: acme, souk"),
         (&["explain", "acne", "--at", "2026-12-24T17:59"], "did you mean `acme`?"),
-        (&["explain", "acme", "--at", "yesterday"], "`yesterday` is no moment"),
-        (&["explain", "souk", "--at", "2026-12-24T17:59"], "names no time zone"),
+        (&["explain", "acme", "--at", "yesterday"], "`yesterday` is not a time"),
+        (&["explain", "souk", "--at", "2026-12-24T17:59"], "has no time zone, and the manifest names none"),
         (&["explain", "souk", "--at", "2026-12-24T17:59", "--tz", "Europe/Berlinn"], "there is no time zone"),
         (
             &["explain", "acme", "--at", "2026-12-24T17:59", "--tz", "America/New_York"],
-            "hours are in Europe/Berlin, not in",
+            "hours is Europe/Berlin, not",
         ),
     ] {
         let ran = genesync(folder.path(), arguments).expect(2);
@@ -83,9 +85,9 @@ fn a_moment_is_told_with_the_rule_that_won_and_what_comes_next() {
     }
 }
 
-/// What can't be read is told of by nobody as if it said nothing.
+/// A tenant that cannot be read is not explained as if it were empty.
 #[test]
-fn nothing_is_explained_of_what_can_t_be_read() {
+fn an_unreadable_tenant_is_not_explained() {
     let folder = fleet();
     let web = folder.path().join("tenants/acme/web.yaml");
     let sound = std::fs::read_to_string(&web).unwrap();
@@ -95,7 +97,11 @@ fn nothing_is_explained_of_what_can_t_be_read() {
         &["explain", "acme", "--at", "2026-12-24T17:59Z"],
     ] {
         let ran = genesync(folder.path(), arguments).expect(1);
-        assert!(ran.stderr.contains("acme is not valid: what it asks for can't be told"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("acme is not valid, so genesync cannot explain its configuration"),
+            "{}",
+            ran.stderr
+        );
     }
     let others = genesync(folder.path(), &["explain", "greetings.messages"]).expect(0);
     assert!(
@@ -103,7 +109,7 @@ fn nothing_is_explained_of_what_can_t_be_read() {
         "{}",
         others.stdout
     );
-    // A value of the wrong form is told of, and every other value too.
+    // A value of the wrong form is reported together with every other value.
     std::fs::write(&web, format!("{sound}  widget: {{theme: {{typography: {{fontSize: 99px}}}}}}\n"))
         .unwrap();
     genesync(folder.path(), &["explain", "greetings.messages", "--tenant", "acme"]).expect(0);
@@ -111,7 +117,7 @@ fn nothing_is_explained_of_what_can_t_be_read() {
 }
 
 #[test]
-fn a_rule_a_guard_and_a_field_are_told_and_a_word_that_is_none_is_not() {
+fn a_rule_a_guard_and_a_field_are_explained_and_other_names_are_refused() {
     let folder = fleet();
     let page = genesync(folder.path(), &["explain", "contrast"]).expect(0).stdout;
     assert!(
@@ -127,7 +133,7 @@ fn a_rule_a_guard_and_a_field_are_told_and_a_word_that_is_none_is_not() {
             "summary": "More tenants change in one run than the limit",
             "messages": [
                 "refused by guard `run-tenants`: one run changes 61 of 80 tenants, and the limit is 50 %",
-                "refused by guard `run-tenants`: one run changes whom 3 of 5 tenants reach, or switches something off there, and the limit is 50 %",
+                "refused by guard `run-tenants`: one run takes something from the visitors of 3 of 5 tenants, and the limit is 50 %",
             ],
             "docs": "docs/guards.md#run-tenants",
         })
@@ -146,14 +152,14 @@ fn a_rule_a_guard_and_a_field_are_told_and_a_word_that_is_none_is_not() {
     let wrong = genesync(folder.path(), &["explain", "contrst"]).expect(2);
     assert!(wrong.stderr.contains("did you mean `contrast`?"), "{}", wrong.stderr);
     for (word, hint) in [
-        ("acme", "what visitors of acme get, add a moment: --at 2026-"),
-        ("fontsize", "write the whole path: `widget.theme.typography.fontSize`"),
+        ("acme", "add a time to see what visitors of acme get: --at 2026-"),
+        ("fontsize", "write the full path: `widget.theme.typography.fontSize`"),
         ("greetings.messages[0]", "`genesync explain greetings.messages`"),
     ] {
         let wrong = genesync(folder.path(), &["explain", word]).expect(2);
         assert!(wrong.stderr.contains(hint), "{word}: {}", wrong.stderr);
     }
-    // A rule is what it is for every tenant.
+    // A rule has the same page for every tenant.
     assert_eq!(genesync(folder.path(), &["explain", "contrast", "--tenant", "acme"]).expect(0).stdout, page);
 }
 
@@ -169,27 +175,27 @@ fn the_page_of_guards_shows_what_the_program_prints() {
     }
     assert!(
         kept == written,
-        "docs/guards.md is not what the program prints: run `GENESYNC_GUARDS=1 cargo test --test it the_page_of_guards`"
+        "docs/guards.md differs from the output of the program: run `GENESYNC_GUARDS=1 cargo test --test it the_page_of_guards`"
     );
 }
 
 #[test]
-fn who_would_newly_fail_is_known_before_a_rule_is_tightened() {
+fn a_tighter_rule_lists_the_tenants_that_would_newly_fail() {
     let folder = fleet();
     genesync(folder.path(), &["validate"]).expect(0);
     let diff = |more: &[&str]| genesync(folder.path(), &[&["rules", "diff"], more].concat());
     let same = diff(&[]).expect(0).stdout;
     assert!(same.starts_with(
-        "the manifests today, and nothing to hold them against: give --set RULE=WEIGHT or --on DATE\n"
+        "the manifests today, and nothing to compare with: add --set RULE=WEIGHT or --on DATE\n"
     ));
     assert!(same.ends_with("0 of 2 tenants would newly fail\n"));
     assert!(diff(&["--on", "soon"]).expect(2).stderr.contains("write a day as YYYY-MM-DD"));
     let tighter = diff(&["--set", "typography=error"]).expect(0).stdout;
     assert!(
         tighter.ends_with("0 of 2 tenants would newly fail\n"),
-        "a warning of its own stays one: {tighter}"
+        "its own warning stays a warning: {tighter}"
     );
-    // On the day after its last one, a waiver has ended.
+    // A waiver has expired on the day after its last day.
     let later = diff(&["--on", "2099-01-01"]).expect(1).stdout;
     assert!(
         later.starts_with("the manifests today, and on 2099-01-01\nsouk\n")
@@ -199,9 +205,7 @@ fn who_would_newly_fail_is_known_before_a_rule_is_tightened() {
     );
     let json = diff(&["--on", "2099-01-01", "--format", "json"]).expect(1).json();
     assert!(json["newlyFailing"]["souk"].as_array().is_some_and(|found| !found.is_empty()));
-    assert!(
-        diff(&["--set", "secrets=info"]).expect(2).stderr.contains("no rule `secrets` that can be tuned")
-    );
+    assert!(diff(&["--set", "secrets=info"]).expect(2).stderr.contains("no tunable rule `secrets`"));
 }
 
 #[test]
@@ -226,7 +230,7 @@ fn a_fleets_accessibility_is_one_report() {
 }
 
 #[test]
-fn a_picture_is_drawn_or_it_is_said_why_not() {
+fn a_picture_is_drawn_or_the_reason_is_reported() {
     let folder = fleet();
     let picture = |more: &[&str]| genesync(folder.path(), &[&["picture"], more].concat());
     assert!(picture(&["acme"]).expect(0).stdout.starts_with("<svg "));
@@ -237,13 +241,13 @@ fn a_picture_is_drawn_or_it_is_said_why_not() {
     for (more, code, said) in [
         (&["nobody"][..], 2, "there is no tenant nobody"),
         (&["acme", "--lang", "de"], 2, "names no languages"),
-        (&["acme", "--out", "x.gif"], 2, "ends in `.svg` or `.png`"),
-        (&["acme", "--scale", "99"], 2, "0.1 to 8 times"),
+        (&["acme", "--out", "x.gif"], 2, "must end in `.svg` or `.png`"),
+        (&["acme", "--scale", "99"], 2, "from 0.1 to 8"),
     ] {
         let ran = picture(more).expect(code);
         assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
     }
     let bad = tenant("acme", &[1], &delay(1).replace("delayMs", "delay"));
     std::fs::write(folder.path().join(&bad[1].0), &bad[1].1).unwrap();
-    assert!(picture(&["acme"]).expect(1).stderr.contains("nothing that could be drawn"));
+    assert!(picture(&["acme"]).expect(1).stderr.contains("has no object that visitors see"));
 }

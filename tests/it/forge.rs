@@ -1,4 +1,4 @@
-//! The comment on a pull request: against a server that behaves as the forges' APIs do, and as they do on a bad day.
+//! The comment on a pull request: against a server that behaves as the forges' APIs do, also when they fail.
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -12,7 +12,7 @@ use crate::support::{Ran, ran};
 
 const TOKEN: &str = "canary-forge-token-1";
 
-/// What the server does with the next request that matches a method and a part of a path.
+/// The server's action for the next request that matches a method and a part of a path.
 struct Fault {
     method: &'static str,
     path: &'static str,
@@ -20,9 +20,9 @@ struct Fault {
 }
 
 enum Act {
-    /// Answers so, and does nothing.
+    /// Answers with this, and does nothing.
     Say(u16, &'static str, Value),
-    /// Does what was asked, and closes the connection.
+    /// Executes the request, and closes the connection.
     Lose,
 }
 
@@ -32,11 +32,11 @@ struct State {
     statuses: Vec<Value>,
     faults: VecDeque<Fault>,
     requests: Vec<String>,
-    /// Whether the token is a user's; else it is a workflow's.
+    /// Whether the token is a user's; otherwise it is a workflow's.
     is_user: bool,
 }
 
-/// GitHub and GitLab on loopback. It ends with the test's process.
+/// GitHub and GitLab on loopback. The server ends with the test's process.
 struct Server {
     url: String,
     state: Arc<Mutex<State>>,
@@ -73,7 +73,7 @@ impl Server {
         ran
     }
 
-    /// What comments say, without their first two lines.
+    /// Returns the texts of the comments, without their first two lines.
     fn comments(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
         let text =
@@ -81,7 +81,7 @@ impl Server {
         state.comments.iter().map(text).collect()
     }
 
-    /// Requests since the last time that were no reading.
+    /// Returns the requests since the last call, without reads.
     fn writes(&self) -> Vec<String> {
         let requests = std::mem::take(&mut self.state.lock().unwrap().requests);
         requests.into_iter().filter(|request| !request.starts_with("GET")).collect()
@@ -130,7 +130,7 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n"
     );
     let stream = reader.get_mut();
-    // Whoever asked may have gone.
+    // The client may have closed the connection.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(answer.as_bytes()));
 }
 
@@ -169,31 +169,31 @@ fn handle(state: &mut State, method: &str, path: &str, body: &[u8]) -> (u16, Val
 }
 
 #[test]
-fn one_comment_is_made_updated_in_place_and_left_alone_where_it_says_so_already() {
+fn one_comment_is_created_updated_in_place_and_left_if_unchanged() {
     for (provider, update) in [
         ("github", "PATCH /repos/bank/chat/issues/comments/1"),
         ("gitlab", "PUT /projects/bank%2Fchat/merge_requests/7/notes/1"),
     ] {
         for is_user in [true, false] {
-            // GitLab's tokens are always somebody's.
+            // GitLab's tokens always belong to a user.
             if provider == "gitlab" && !is_user {
                 continue;
             }
             let server = Server::new();
             server.state.lock().unwrap().is_user = is_user;
-            assert!(server.post(provider, "plan A", &[]).expect(0).stderr.contains("was made"));
+            assert!(server.post(provider, "plan A", &[]).expect(0).stderr.contains("comment posted"));
             assert_eq!(server.writes().len(), 1);
             let silent = server.post(provider, "plan A", &[]).expect(0);
             assert_eq!(
                 (silent.stdout, silent.stderr, server.writes()),
                 (String::new(), String::new(), vec![])
             );
-            assert!(server.post(provider, "plan B", &[]).expect(0).stderr.contains("was updated"));
+            assert!(server.post(provider, "plan B", &[]).expect(0).stderr.contains("comment updated"));
             assert_eq!(
                 (server.comments(), server.writes()),
                 (vec!["plan B".to_owned()], vec![update.to_owned()])
             );
-            // Another plan has a comment of its own.
+            // Another plan has its own comment.
             server.post(provider, "plan C", &["--key", "staging"]).expect(0);
             assert_eq!(server.comments(), ["plan B", "plan C"]);
         }
@@ -201,7 +201,7 @@ fn one_comment_is_made_updated_in_place_and_left_alone_where_it_says_so_already(
 }
 
 #[test]
-fn ours_is_found_on_a_later_page_and_what_others_write_is_not_ours() {
+fn our_comment_is_found_on_a_later_page_and_others_are_not_changed() {
     let server = Server::new();
     let marker = "<!-- genesync:plan -->\n<!-- x -->\nforged";
     server.state.lock().unwrap().comments =
@@ -214,12 +214,12 @@ fn ours_is_found_on_a_later_page_and_what_others_write_is_not_ours() {
 }
 
 #[test]
-fn what_the_forge_refuses_is_told_with_what_to_do() {
+fn what_the_forge_refuses_is_reported_with_what_to_do() {
     for (status, said, hint) in [
         (403, "Resource not accessible by integration", "pull-requests: write"),
         (403, "Unable to create comment because issue is locked.", "unlock the conversation"),
         (422, "Body is too long (maximum is 65536 characters)", "plan fewer tenants"),
-        (404, "Not Found", "no such repository"),
+        (404, "Not Found", "check the repository and the pull request"),
     ] {
         let server = Server::new();
         server.fault("POST", "/comments", Act::Say(status, "", json!({"message": said})));
@@ -229,11 +229,15 @@ fn what_the_forge_refuses_is_told_with_what_to_do() {
             "{}",
             ran.stderr
         );
-        assert_eq!(server.writes().len(), 1, "a refusal is not tried again");
+        assert_eq!(server.writes().len(), 1, "a refused request is not sent again");
     }
     let server = Server::new();
     let long = server.post("github", &"x".repeat(70_000), &[]).expect(2);
-    assert!(long.stderr.contains("65536 are the most") && server.writes().is_empty(), "{}", long.stderr);
+    assert!(
+        long.stderr.contains("the limit is 65536 bytes") && server.writes().is_empty(),
+        "{}",
+        long.stderr
+    );
     let missing = Command::new(env!("CARGO_BIN_EXE_genesync"))
         .env_clear()
         .args(["pr-comment", "--provider", "github", "--file", "/nowhere.md"])
@@ -262,20 +266,20 @@ fn a_forge_that_asks_to_wait_is_waited_for() {
 fn an_answer_that_is_lost_makes_no_second_comment() {
     let server = Server::new();
     server.fault("POST", "/comments", Act::Lose);
-    assert!(server.post("github", "plan A", &[]).expect(0).stderr.contains("was made"));
+    assert!(server.post("github", "plan A", &[]).expect(0).stderr.contains("comment posted"));
     assert_eq!((server.comments(), server.writes().len()), (vec!["plan A".to_owned()], 1));
-    // It was not carried out: a gateway failed before the forge saw it.
+    // The update was not executed: a gateway failed before the forge got it.
     server.fault("PATCH", "/comments", Act::Say(502, "", json!(null)));
     server.post("github", "plan B", &[]).expect(0);
     assert_eq!((server.comments(), server.writes().len()), (vec!["plan B".to_owned()], 2));
-    // An update whose answer is lost is seen to be there.
+    // genesync reads back an update whose answer is lost.
     server.fault("PATCH", "/comments", Act::Lose);
     server.post("github", "plan C", &[]).expect(0);
     assert_eq!((server.comments(), server.writes().len()), (vec!["plan C".to_owned()], 1));
 }
 
 #[test]
-fn the_commit_gets_a_check_or_where_that_may_not_be_a_status() {
+fn the_commit_gets_a_check_or_otherwise_a_status() {
     let server = Server::new();
     let link = "https://ci.example/run/1";
     server
@@ -307,7 +311,7 @@ fn the_commit_gets_a_check_or_where_that_may_not_be_a_status() {
 }
 
 #[test]
-fn a_token_goes_nowhere_in_the_open() {
+fn a_token_is_not_sent_without_https() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
     let server = Server::new();
     let file = server.folder.path().join("plan.md");
@@ -321,13 +325,13 @@ fn a_token_goes_nowhere_in_the_open() {
 }
 
 #[test]
-fn a_comment_that_somebody_edited_says_what_the_plan_says_again() {
+fn a_comment_that_another_user_edited_is_restored() {
     let server = Server::new();
     server.post("github", "plan A\n\n| a | b |", &[]).expect(0);
     {
         let mut state = server.state.lock().unwrap();
         let body = state.comments[0]["body"].as_str().unwrap().to_owned();
-        // Line ends of another kind are no edit.
+        // Other line ends are no edit.
         state.comments[0]["body"] = body.replace('\n', "\r\n").into();
     }
     assert_eq!(server.post("github", "plan A\n\n| a | b |", &[]).expect(0).stderr, "");
@@ -336,5 +340,5 @@ fn a_comment_that_somebody_edited_says_what_the_plan_says_again() {
         let body = state.comments[0]["body"].as_str().unwrap().to_owned();
         state.comments[0]["body"] = body.replace("plan A", "no changes").into();
     }
-    assert!(server.post("github", "plan A\n\n| a | b |", &[]).expect(0).stderr.contains("was updated"));
+    assert!(server.post("github", "plan A\n\n| a | b |", &[]).expect(0).stderr.contains("comment updated"));
 }

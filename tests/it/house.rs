@@ -1,5 +1,5 @@
-//! The house rules that a compiler does not keep: who imports whom, which files import each other in a circle, where
-//! rules have their fixtures and their documentation, how long files are.
+//! The house rules that a compiler does not check: which module imports which, which files import each other
+//! in a circle, that rules have fixtures and documentation, and how long files are.
 
 mod circles;
 mod code;
@@ -50,7 +50,7 @@ const PORTS: &[&str] = &[
     "forge",
 ];
 
-/// Who may import whom, besides itself.
+/// Returns which modules a module may import. It may always import itself.
 fn allowed(module: &str) -> Box<dyn Fn(&str) -> bool> {
     let set = |groups: &[&[&'static str]]| -> Box<dyn Fn(&str) -> bool> {
         let names = groups.concat();
@@ -67,21 +67,21 @@ fn allowed(module: &str) -> Box<dyn Fn(&str) -> bool> {
         "crash" => set(&[&["config"]]),
         "fleet" => set(&[&["model", "source", "manifest", "validate"]]),
         "driver" => set(&[&["model", "reconcile"], STAGES, PORTS]),
-        // What becomes of a run it leaves to the driver.
+        // The driver handles the result of a run.
         "controller" => {
             set(&[&["model", "clock", "crash", "fleet", "driver", "store", "source", "telemetry"]])
         }
-        // It alone starts a controller. Its exit code and its messages are the terminal's.
+        // Only `service` starts a controller. Its exit code and its messages are the terminal's.
         "service" => {
             let ports = ["source", "platform", "store", "config", "clock", "crash", "telemetry", "notify"];
             set(&[&["model", "fleet", "driver", "controller"], &ports])
         }
         "render" => set(&[&["model", "reconcile"]]),
-        // What an editor sees is what `validate` says, and what the pictures hold.
+        // An editor gets the findings of `validate`, and the values in the pictures.
         "lsp" => set(&[&["model", "manifest", "validate", "source", "clock", "fleet", "render"]]),
-        // What it runs for long, it runs through `service`.
+        // `cli` runs long-lived commands through `service`.
         "cli" | "main" | "lib" => Box::new(|name| name != "controller"),
-        other => panic!("src/{other} is new: say here whom it may import"),
+        other => panic!("src/{other} is new: add the modules that it may import here"),
     }
 }
 
@@ -133,8 +133,8 @@ fn every_rule_has_its_file_its_fixtures_and_its_section() {
         assert!(docs.contains(&section), "docs/rules.md has no section that begins with:{section}");
         fixtures.remove(rule.id);
     }
-    assert_eq!(fixtures, BTreeSet::new(), "fixtures of no rule");
-    // Ids that the reader and the loader use, which are no rules that can be tuned.
+    assert_eq!(fixtures, BTreeSet::new(), "fixtures without a rule");
+    // Ids of the reader and the loader, which are not configurable rules.
     for id in ["yaml", "schema", "layers", "repository", "waiver"] {
         assert!(docs.contains(&format!("\n## {id}\n")), "docs/rules.md has no section for `{id}`");
     }
@@ -163,7 +163,7 @@ fn every_guard_has_its_file_its_scene_and_its_section() {
             assert!(section.contains(&part), "docs/guards.md does not say under `{name}`: {part}");
         }
     }
-    assert_eq!(files, expected, "one file a guard under src/plan/guards");
+    assert_eq!(files, expected, "one file per guard under src/plan/guards");
     let listed: Vec<Guard> = guards::ALL.iter().map(|info| info.guard).collect();
     assert_eq!(listed, Guard::ALL, "guards::ALL lists every guard in their order");
 }
@@ -184,7 +184,7 @@ fn the_demo_carries_every_example_file() {
 
 #[test]
 fn files_stay_short_enough_to_be_read() {
-    // Room for tables of test cases; a file of the product that nears its limit wants to be two.
+    // Tests have room for tables of cases; a product file near its limit should be split.
     let limits = [("src", 450), ("tests", 900)];
     let mut long = Vec::new();
     for (folder, lines_max) in limits {
@@ -199,7 +199,7 @@ fn files_stay_short_enough_to_be_read() {
     assert_eq!(long, Vec::<String>::new());
 }
 
-/// Every folder is a module, whose file opens with what a newcomer has to know of it.
+/// Every folder is a module whose file starts with what a newcomer has to know.
 #[test]
 fn every_folder_says_what_comes_in_and_out_what_never_happens_and_where_to_start() {
     let mut folders = BTreeSet::new();
@@ -226,14 +226,15 @@ fn every_folder_says_what_comes_in_and_out_what_never_happens_and_where_to_start
     assert_eq!(silent, Vec::<String>::new());
 }
 
-/// The map of the code has a line for each module, with a word on it.
+/// The map of the code has a line with a description for each module.
 #[test]
 fn the_map_has_a_line_for_every_module() {
     let map = read("src/lib.rs");
     let mut lines = BTreeSet::new();
     for line in map.lines().filter(|line| line.starts_with("pub mod ")) {
-        let (module, word) =
-            line["pub mod ".len()..].split_once("; // ").unwrap_or_else(|| panic!("{line} says nothing"));
+        let (module, word) = line["pub mod ".len()..]
+            .split_once("; // ")
+            .unwrap_or_else(|| panic!("{line} has no description"));
         assert!(!word.is_empty());
         lines.insert(module.to_owned());
     }
@@ -245,7 +246,7 @@ fn the_map_has_a_line_for_every_module() {
     assert_eq!(lines, modules);
 }
 
-/// A test file that no runner names is compiled by nothing and fails never.
+/// A test file that no runner names is never compiled and never fails.
 #[test]
 fn every_test_file_is_in_a_runner() {
     let tests = root().join("tests");
@@ -270,7 +271,7 @@ fn every_test_file_is_in_a_runner() {
     assert_eq!(forgotten, Vec::<PathBuf>::new());
 }
 
-/// Paths of this repository that documents and comments of modules name.
+/// Checks the paths of this repository that pages and module comments name.
 #[test]
 fn every_path_that_is_named_exists() {
     let mut texts: Vec<PathBuf> = files_under(&root().join("docs"), ".md");
@@ -295,11 +296,11 @@ fn every_path_that_is_named_exists() {
             }
         }
     }
-    assert!(seen > 40, "{seen} paths were seen");
+    assert!(seen > 40, "only {seen} paths were found");
     assert_eq!(missing, Vec::<String>::new());
 }
 
-/// The page for those who change the code names targets and tests that exist.
+/// The page for contributors names targets and tests that exist.
 #[test]
 fn the_page_for_contributors_names_what_exists() {
     let page = read("AGENTS.md");
@@ -319,7 +320,7 @@ fn the_page_for_contributors_names_what_exists() {
     assert!(count >= 7, "{count} targets and tests are named");
 }
 
-/// The story of one change links each function that it names.
+/// The page that follows one change links each function that it names.
 #[test]
 fn the_story_of_a_change_names_functions_that_exist() {
     let story = read("docs/a-change.md");

@@ -1,4 +1,5 @@
-//! Import: what is live becomes manifests whose plan is empty, for every example; and what can't be said is told.
+//! Import: for every example, the live configuration becomes manifests whose plan is empty; genesync reports
+//! what a manifest cannot express.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ struct Named {
     cloud: bool,
 }
 
-/// The organizations of a tenant.yaml, as its lines say.
+/// Returns the organizations of a tenant.yaml, read from its lines.
 fn named(text: &str) -> Vec<Named> {
     let cloud = text.contains("api: cloud");
     let after = |line: &str, key: &str| {
@@ -39,7 +40,7 @@ fn named(text: &str) -> Vec<Named> {
     found
 }
 
-/// A world of these organizations, where everything that the examples refer to is there.
+/// Fills the world with these organizations and everything that the examples refer to.
 fn world(stage: &Stage, organizations: &[Named], more: &Value) {
     let client = |named: &Named| json!({"id": named.organization, "secret": SECRET, "name": "genesync", "cloud": {"organization": named.organization}});
     let flows = ["Inbound messages", "Booking desk"].map(|name| json!({"name": name}));
@@ -60,7 +61,7 @@ fn world(stage: &Stage, organizations: &[Named], more: &Value) {
     *stage.world.lock().unwrap() = World::new(&seed);
 }
 
-/// The binary, for whom every region is the emulator and every name has its client.
+/// Runs the binary with the emulator as every region and a client for every name.
 fn genesync(stage: &Stage, organizations: &[Named], arguments: &[&str]) -> Ran {
     let mut command = stage.command(arguments);
     for named in organizations {
@@ -95,7 +96,7 @@ fn copy(from: &Path, to: &Path, change: &dyn Fn(String) -> String) {
     }
 }
 
-/// The example repositories: this one's own, and those under `examples`.
+/// Returns the example repositories: this one's own, and those under `examples`.
 fn examples() -> Vec<PathBuf> {
     let mut found = vec![root().to_owned(), root().join("examples/cloud"), root().join("examples/starter")];
     found.retain(|path| path.join("tenants").is_dir());
@@ -124,17 +125,17 @@ fn what_was_applied_from_every_example_is_imported_as_a_plan_of_nothing() {
         assert!(applied.stdout.contains("Synced"), "{}", applied.stdout);
         for (number, named) in organizations.iter().enumerate() {
             let folder = stage.path(&format!("imported-{number}"));
-            let told = import(&stage, named, &folder, &[]).expect(0);
+            let reported = import(&stage, named, &folder, &[]).expect(0);
             assert!(
-                told.stdout.contains("the plan of it is empty"),
+                reported.stdout.contains("imported: its plan is empty"),
                 "{}: {}",
                 named.organization,
-                told.stdout
+                reported.stdout
             );
             // A second import finds the first.
-            assert!(import(&stage, named, &folder, &[]).expect(2).stderr.contains("holds something already"));
+            assert!(import(&stage, named, &folder, &[]).expect(2).stderr.contains("` is not empty"));
             imported += 1;
-            // What was imported is managed: a change of any of it would be seen.
+            // The imported fields are managed: a change of any of them is found.
             let plan = genesync(&stage, &organizations, &["validate", folder.to_str().unwrap()]).expect(0);
             assert!(!plan.stdout.contains("error"), "{}", plan.stdout);
         }
@@ -144,7 +145,7 @@ fn what_was_applied_from_every_example_is_imported_as_a_plan_of_nothing() {
 
 const KNOWLEDGE: &str = "b1000000-0000-4000-8000-000000000001";
 
-/// One organization of the public API, with what makes an import hard.
+/// Adds an organization of the public API with what makes an import hard.
 fn hard(stage: &Stage) -> Named {
     let named = Named {
         organization: "00000000-0000-4000-8000-000000000077".into(),
@@ -189,22 +190,22 @@ fn hard(stage: &Stage) -> Named {
 }
 
 #[test]
-fn an_import_that_breaks_off_leaves_nothing_in_the_way_of_the_next() {
+fn an_aborted_import_does_not_block_the_next_one() {
     let stage = Stage::new();
     let named = hard(&stage);
     let folder = stage.path("imported");
     let listing = "**/webdeployments/configurations";
-    // Denied at once, and after deployments were read; in the midst of what was written.
+    // The import is denied at once, or after deployments were read, in the middle of its files.
     let cases = [
         (json!({"path": "**/webdeployments/deployments"}), 1, json!({"status": 403}), "doctor --permissions"),
         (json!({"path": listing}), 2, json!({"status": 403}), "doctor --permissions"),
         (json!({"path": listing}), 2, json!({"status": 500}), "500"),
     ];
-    for (requests, nth, action, told) in cases {
+    for (requests, nth, action, reported) in cases {
         let fault = json!({"match": requests, "nth": nth, "times": 0, "do": action});
         stage.control("POST", "faults", &json!({"faults": [fault]}));
         let ran = import(&stage, &named, &folder, &[]).expect(7);
-        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+        assert!(ran.stderr.contains(reported), "{}", ran.stderr);
         assert!(std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()), "{action}");
         stage.control("DELETE", "faults", &Value::Null);
     }
@@ -216,7 +217,7 @@ fn an_import_that_breaks_off_leaves_nothing_in_the_way_of_the_next() {
     };
     let ran = import(&stage, &other, &folder, &[]).expect(2);
     assert!(ran.stderr.contains("this is not an organization id"), "{}", ran.stderr);
-    // What is somebody's own stays.
+    // Files of the user stay.
     std::fs::create_dir_all(folder.join("bases")).unwrap();
     std::fs::write(folder.join("bases/own.yaml"), "").unwrap();
     let mut wrong =
@@ -228,40 +229,43 @@ fn an_import_that_breaks_off_leaves_nothing_in_the_way_of_the_next() {
         "00000000-0000-4000-8000-0000000000FF",
     ]);
     let ran = genesync(&stage, std::slice::from_ref(&named), &wrong).expect(7);
-    assert!(ran.stderr.contains("not of 00000000-0000-4000-8000-0000000000ff"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("not to 00000000-0000-4000-8000-0000000000ff"), "{}", ran.stderr);
     assert!(folder.join("bases/own.yaml").exists() && !folder.join("tenants").exists());
     import(&stage, &named, &folder, &[]).expect(0);
 }
 
 #[test]
-fn what_can_not_be_said_is_left_out_and_told() {
+fn what_a_manifest_cannot_express_is_reported() {
     let stage = Stage::new();
     let named = hard(&stage);
     let folder = stage.path("imported");
-    let told = import(&stage, &named, &folder, &[]).expect(0);
-    assert!(told.stderr.contains("`Only a draft` was never published"), "{}", told.stderr);
+    let reported = import(&stage, &named, &folder, &[]).expect(0);
+    assert!(reported.stderr.contains("`Only a draft`, which was never published"), "{}", reported.stderr);
     let read = |name: &str| std::fs::read_to_string(folder.join("tenants/taken-in").join(name)).unwrap();
-    // Two names that come to the same.
+    // Two names that lead to the same file name.
     let first = read("configuration-acme-web-de.yaml");
     let second = read("configuration-acme-web-de-2.yaml");
     let (newer, invented) = if first.contains("invented") { (&second, &first) } else { (&first, &second) };
     assert!(newer.contains("name: Acme Web (DE)") && !newer.contains("description: newer"), "{newer}");
-    assert!(newer.contains("says something else than what visitors are served: description"), "{newer}");
+    assert!(newer.contains("differs from what visitors are served: description"), "{newer}");
     assert!(newer.contains("served: messenger.styles.primaryColor"), "{newer}");
-    // What the platform knows by an id, and only in the newer version.
+    // A reference by id, and only in the newer version.
     assert!(
         newer.contains("served: supportCenter.knowledgeBase") && !newer.contains("Help center"),
         "{newer}"
     );
-    assert!(invented.contains("this build does not know it; it stays as it is: invented.by"), "{invented}");
-    // However it is quoted: the plan of it is empty.
+    assert!(
+        invented.contains("this build does not know it; genesync keeps the live value: invented.by"),
+        "{invented}"
+    );
+    // For every quoting style: the plan of it is empty.
     assert!(read("deployment-served.yaml").contains(
         "
   flow:"
     ));
     let nameless = read("deployment-nameless-flow.yaml");
     assert!(
-        nameless.contains("no name is known for it: flow") && !nameless.contains("\n  flow:"),
+        nameless.contains("genesync found no name for it: flow") && !nameless.contains("\n  flow:"),
         "{nameless}"
     );
     for file in std::fs::read_dir(folder.join("tenants/taken-in")).unwrap() {
@@ -299,14 +303,14 @@ fn adopt_shows_what_enforce_would_change_and_writes_nothing() {
     let adopt = || genesync(&stage, all, &["adopt", folder, "--tenant", "taken-in"]);
     let shown = adopt().expect(0);
     assert!(shown.stdout.contains("taken-in  enforce  2 to apply"), "{}", shown.stdout);
-    assert!(shown.stderr.ends_with("tenant.yaml does the above\n"), "{}", shown.stderr);
+    assert!(shown.stderr.ends_with("tenant.yaml would apply the plan above\n"), "{}", shown.stderr);
     std::fs::write(&path, before).unwrap();
     assert!(adopt().expect(0).stderr.ends_with("would change nothing now\n"));
     assert_eq!(stage.world.lock().unwrap().writes(), 0);
 }
 
 #[test]
-fn the_doctor_says_what_is_missing_and_how_to_mend_it() {
+fn the_doctor_says_what_is_missing_and_how_to_fix_it() {
     let stage = Stage::new();
     let named = hard(&stage);
     let folder = stage.path("imported");
@@ -315,51 +319,59 @@ fn the_doctor_says_what_is_missing_and_how_to_mend_it() {
     let path_of_manifests = folder.to_str().unwrap();
     let well = genesync(&stage, all, &["doctor", path_of_manifests]).expect(0);
     assert!(
-        well.stdout.contains("the client is of this organization") && well.stdout.contains(", 0 failed"),
+        well.stdout.contains("the client belongs to this organization") && well.stdout.contains(", 0 failed"),
         "{}",
         well.stdout
     );
     let documents =
         genesync(&stage, all, &["doctor", path_of_manifests, "--format", "json"]).expect(0).json();
     assert!(documents["checks"].as_array().unwrap().len() > 8);
-    // Another organization's client.
+    // The client of another organization.
     let tenant = folder.join("tenants/taken-in/tenant.yaml");
     let text = std::fs::read_to_string(&tenant).unwrap();
     std::fs::write(&tenant, text.replace("000000000077", "000000000078")).unwrap();
     let ill = genesync(&stage, all, &["doctor", path_of_manifests]).expect(7);
-    assert!(ill.stdout.contains("name that one, or the credentials of this one\n"), "{}", ill.stdout);
+    assert!(
+        ill.stdout.contains("fix the organization or the credentials in the manifest\n"),
+        "{}",
+        ill.stdout
+    );
     std::fs::write(&tenant, &text).unwrap();
-    // A permission that is missing is named, and fails where git has what it is for.
+    // A missing permission is named. It fails the command if git has an object that needs it.
     let denied = |path: &str| {
         let fault = json!({"match": {"path": path}, "times": 0, "do": {"status": 403}});
         stage.control("POST", "faults", &json!({ "faults": [fault] }));
         let exit = if path.contains("messaging/settings") { 0 } else { 7 };
-        let told = genesync(&stage, all, &["doctor", path_of_manifests]).expect(exit);
+        let reported = genesync(&stage, all, &["doctor", path_of_manifests]).expect(exit);
         stage.control("DELETE", "faults", &Value::Null);
-        told.stdout
+        reported.stdout
     };
     let table = [
         (
             "/api/v2/webdeployments/deployments",
-            "not allowed; needed always; give a role of the client webDeployments:deployment:view",
+            "not allowed, but needed always; add to a role of the client: webDeployments:deployment:view",
         ),
         (
             "/api/v2/flows",
-            "needed where git refers to some inbound message flow; give a role of the client architect:flow:view",
+            "needed if git refers to some inbound message flow; add to a role of the client: architect:flow:view",
         ),
         (
             "/api/v2/conversations/messaging/settings",
-            "not allowed: messaging:setting:view; needed where git refers to some messaging setting; this tenant has none",
+            "not allowed: messaging:setting:view; needed only if git refers to some messaging setting, which this tenant does not have",
         ),
     ];
-    for (path, told) in table {
+    for (path, reported) in table {
         let shown = denied(path);
-        assert!(shown.contains(told), "{path}: {shown}");
+        assert!(shown.contains(reported), "{path}: {shown}");
     }
-    // A signing secret that nobody keeps.
+    // A signing secret that is stored nowhere.
     let integration = "apiVersion: genesync/v1alpha1\nkind: OpenMessagingIntegration\nmetadata: {name: kiosk}\nspec:\n  outboundNotificationWebhookUrl: https://kiosk.example.com/hook\n  signatureSecret: kiosk-signature\n";
     std::fs::write(folder.join("tenants/taken-in/integration-kiosk.yaml"), integration).unwrap();
     let ill = genesync(&stage, all, &["doctor", path_of_manifests]).expect(7);
-    let told = "secret `kiosk-signature`";
-    assert!(ill.stdout.lines().any(|line| line.contains(told) && line.contains("failed")), "{}", ill.stdout);
+    let reported = "secret `kiosk-signature`";
+    assert!(
+        ill.stdout.lines().any(|line| line.contains(reported) && line.contains("failed")),
+        "{}",
+        ill.stdout
+    );
 }

@@ -1,4 +1,4 @@
-//! What is kept, and who may read it: credentials as they were stored, and the state at rest.
+//! What genesync stores, and who may read it: credentials as they were stored, and the state at rest.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn staged() -> Stage {
     stage
 }
 
-/// `plan` with these variables instead of the stage's credentials; an empty list leaves none.
+/// Runs `plan` with these variables instead of the stage's credentials; an empty list sets none.
 fn plan(stage: &Stage, variables: &[(&str, &str)]) -> Ran {
     let mut command = stage.command(&["plan", "--credentials-dir"]);
     command.arg(stage.path("credentials")).env_remove(ID).env_remove(SECRET_OF);
@@ -75,9 +75,9 @@ fn a_credential_is_the_same_however_its_source_ends_a_line() {
 #[test]
 fn a_part_that_is_missing_or_empty_is_named_and_no_other_source_fills_it() {
     let stage = staged();
-    // The directory has both parts: it is not asked.
+    // The directory has both parts: the command is not run.
     mounted(&stage, Some(CLIENT_ID), Some(SECRET));
-    for (variables, told) in [
+    for (variables, reported) in [
         (&[(ID, CLIENT_ID)][..], format!("{SECRET_OF} is not set")),
         (&[(SECRET_OF, SECRET)], format!("{ID} is not set")),
         (&[(ID, CLIENT_ID), (SECRET_OF, "")], format!("{SECRET_OF} is empty")),
@@ -86,20 +86,20 @@ fn a_part_that_is_missing_or_empty_is_named_and_no_other_source_fills_it() {
     ] {
         let failed = plan(&stage, variables);
         assert_ne!(failed.code, 0, "{variables:?}");
-        assert!(failed.stderr.contains(&told), "{variables:?}: {}", failed.stderr);
+        assert!(failed.stderr.contains(&reported), "{variables:?}: {}", failed.stderr);
     }
     plan(&stage, &[]).expect(0);
-    // Nor does a command fill in for the directory.
+    // A command does not fill in a part that the directory lacks.
     commanded(&stage, CLIENT_ID, SECRET);
-    for (id, secret, told) in [
-        (Some(CLIENT_ID), None, "main/client-secret` can't be read"),
+    for (id, secret, reported) in [
+        (Some(CLIENT_ID), None, "main/client-secret` cannot be read"),
         (Some(CLIENT_ID), Some("\n"), "main/client-secret` is empty"),
         (Some(""), Some(SECRET), "main/client-id` is empty"),
     ] {
         mounted(&stage, id, secret);
         let failed = plan(&stage, &[]);
-        assert_ne!(failed.code, 0, "{told}");
-        assert!(failed.stderr.contains(told), "{told}: {}", failed.stderr);
+        assert_ne!(failed.code, 0, "{reported}");
+        assert!(failed.stderr.contains(reported), "{reported}: {}", failed.stderr);
     }
     std::fs::remove_dir_all(stage.path("credentials")).unwrap();
     commanded(&stage, CLIENT_ID, " ");
@@ -111,7 +111,7 @@ fn rights(path: &Path) -> String {
     format!("{:04o}", std::fs::metadata(path).unwrap().permissions().mode() & 0o7777)
 }
 
-/// Runs the binary under a umask that takes nothing away.
+/// Runs the binary with umask 0.
 fn wide_open(stage: &Stage, arguments: &[&str]) -> Ran {
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "umask 000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_genesync")]).args(arguments);
@@ -122,7 +122,7 @@ fn wide_open(stage: &Stage, arguments: &[&str]) -> Ran {
 
 // Guarantee: owner-alone
 #[test]
-fn what_is_made_is_its_owners_alone_whatever_the_umask() {
+fn new_files_are_private_with_any_umask() {
     let stage = staged();
     let state = stage.path("made/by/genesync");
     let remote = format!("file://{}", stage.repository().display());
@@ -149,21 +149,21 @@ fn what_is_made_is_its_owners_alone_whatever_the_umask() {
 }
 
 #[test]
-fn a_folder_that_was_there_and_is_open_is_warned_of_and_left() {
+fn an_existing_open_folder_gets_a_warning_and_is_not_changed() {
     let stage = staged();
     let state = stage.path("state");
     std::fs::create_dir(&state).unwrap();
     for (mode, is_warned) in [(0o755, true), (0o710, true), (0o700, false)] {
         std::fs::set_permissions(&state, std::fs::Permissions::from_mode(mode)).unwrap();
         let applied = stage.genesync(&["apply"]).expect(0);
-        assert_eq!(applied.stderr.contains(&format!("(rights {mode:04o})")), is_warned, "{}", applied.stderr);
+        assert_eq!(applied.stderr.contains(&format!("(mode {mode:04o})")), is_warned, "{}", applied.stderr);
         assert_eq!(rights(&state), format!("{mode:04o}"));
     }
     assert_eq!(rights(&state.join("genesync.db")), "0600");
 }
 
 #[test]
-fn a_state_that_cannot_be_one_is_named_with_what_to_do() {
+fn an_unusable_state_is_reported_with_a_hint() {
     let stage = staged();
     let make = |name: &str, put: &dyn Fn(&Path)| {
         let folder = stage.path(name);
@@ -177,7 +177,7 @@ fn a_state_that_cannot_be_one_is_named_with_what_to_do() {
     let nested = make("nested", &|folder| std::fs::create_dir(folder.join("genesync.db")).unwrap());
     let under = make("under", &|folder| std::fs::write(folder.join("file"), "").unwrap()).join("file/state");
     let unusable = format!("cannot use the state in `{}`", under.display());
-    for (place, told, way) in [
+    for (place, reported, way) in [
         (&text, "text/genesync.db` is another file, not a database of genesync", "move the file away"),
         (&short, "short/genesync.db` is another file, not a database of genesync", "move the file away"),
         (&nested, "nested/genesync.db` is a folder, not a database of genesync", "move the file away"),
@@ -186,11 +186,11 @@ fn a_state_that_cannot_be_one_is_named_with_what_to_do() {
         let place = place.to_str().unwrap();
         let failed = stage.genesync(&["apply", "--state-dir", place]).expect(7);
         assert_eq!(stage.live(1).0, 0);
-        for part in [told, way] {
+        for part in [reported, way] {
             assert!(failed.stderr.contains(part), "{part}: {}", failed.stderr);
         }
     }
-    // A file that began as one: what its pages hold is no tree any more.
+    // A file that was a database: its pages no longer hold a tree.
     let damaged = make("damaged", &|_| {});
     stage.genesync(&["apply", "--state-dir", damaged.to_str().unwrap()]).expect(0);
     let file = damaged.join("genesync.db");
@@ -198,18 +198,18 @@ fn a_state_that_cannot_be_one_is_named_with_what_to_do() {
     bytes[100..700].fill(0xFF);
     std::fs::write(&file, bytes).unwrap();
     let failed = stage.genesync(&["status", "--state-dir", damaged.to_str().unwrap()]).expect(7);
-    for part in ["its file is damaged", "put the copy of the state back"] {
+    for part in ["its file is damaged", "restore the last backup of the state"] {
         assert!(failed.stderr.contains(part), "{part}: {}", failed.stderr);
     }
-    // Nothing of it was touched.
+    // genesync changed nothing in it.
     assert_eq!(std::fs::read_to_string(text.join("genesync.db")).unwrap(), "notes on chat\n");
-    // An empty file is one that is about to become a database.
+    // An empty file is a database that was not written yet.
     let empty = make("empty", &|folder| std::fs::write(folder.join("genesync.db"), "").unwrap());
     stage.genesync(&["apply", "--state-dir", empty.to_str().unwrap()]).expect(0);
 }
 
 #[test]
-fn a_key_that_is_empty_is_named_and_no_other_stands_in() {
+fn a_key_that_is_empty_is_named_and_no_other_replaces_it() {
     let stage = staged();
     let empty = stage.path("key");
     std::fs::write(&empty, "\n").unwrap();
@@ -219,13 +219,13 @@ fn a_key_that_is_empty_is_named_and_no_other_stands_in() {
         ran(command.output().unwrap()).expect(2).stderr
     };
     for key in ["", "  ", "short"] {
-        let told = with(Some(key));
-        assert!(told.contains("the setting `GENESYNC_STATE_KEY` is not a key of 16 bytes"), "{told}");
+        let reported = with(Some(key));
+        assert!(reported.contains("the setting `GENESYNC_STATE_KEY` is not a key of 16 bytes"), "{reported}");
     }
     let text = std::fs::read_to_string(stage.path("settings.toml")).unwrap();
     std::fs::write(stage.path("settings.toml"), format!("state-key-file = {empty:?}\n{text}")).unwrap();
-    let told = with(None);
-    assert!(told.contains("the setting `state-key-file` is not a key of 16 bytes"), "{told}");
+    let reported = with(None);
+    assert!(reported.contains("the setting `state-key-file` is not a key of 16 bytes"), "{reported}");
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_field_in_the_wrong_place_says_where_it_belongs() {
         files
     };
     let head = "apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {name: web}\n";
-    for (text, told) in [
+    for (text, reported) in [
         (
             format!("{head}extends: [house]\nspec:\n  greetings: {{delayMs: 1}}\n"),
             "`extends` belongs under `spec`",
@@ -249,12 +249,12 @@ fn a_field_in_the_wrong_place_says_where_it_belongs() {
         ),
         (format!("{head}spec:\n  labels: {{a: b}}\n"), "`labels` belongs under `metadata`"),
         (format!("{head}spec:\n  organizationId: x\n"), "`organizationId` belongs under `spec` of a Tenant"),
-        // What is nowhere else is looked for here.
+        // A field that exists nowhere else gets a similar name as a suggestion.
         (format!("{head}spec:\n  greetngs: {{delayMs: 1}}\n"), "did you mean `greetings`?"),
     ] {
         stage.commit(&web(&text));
         let found = stage.genesync(&["validate"]).expect(1);
-        assert!(found.stdout.contains(told), "{told}: {}", found.stdout);
+        assert!(found.stdout.contains(reported), "{reported}: {}", found.stdout);
     }
 }
 
@@ -285,7 +285,7 @@ fn ended_rows_are_kept_as_long_as_the_settings_say() {
             |arguments: &[&str]| stage.genesync(&[&["history", "acme"], arguments].concat()).expect(0).stdout;
         (history(&["--overwritten"]).contains("777"), history(&[]).contains("set by Mara Ionescu"))
     };
-    // A controller forgets at its start what is older than that.
+    // At its start a controller deletes older rows.
     age(8);
     let running = stage.controller();
     stage.wait_for(&["acme"], "Synced");
@@ -293,6 +293,6 @@ fn ended_rows_are_kept_as_long_as_the_settings_say() {
     assert_eq!(kept(), (true, true));
     age(2);
     let running = stage.controller();
-    wait_until("what is ten days old is forgotten", || kept() == (false, false));
+    wait_until("rows of ten days ago are deleted", || kept() == (false, false));
     running.stop();
 }

@@ -1,4 +1,4 @@
-//! The language server, asked as an editor asks it: over its standard streams.
+//! The language server, over its standard streams, as an editor uses it.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
@@ -68,7 +68,7 @@ impl Editor {
         }
     }
 
-    /// The next diagnostics of a file.
+    /// Returns the next diagnostics of a file.
     fn diagnostics(&mut self, uri: &str) -> Vec<Value> {
         loop {
             let message = self.read();
@@ -124,7 +124,7 @@ spec:
 ";
 
 #[test]
-fn an_editor_is_told_what_is_wrong_what_stands_there_what_could_and_how_to_mend_it() {
+fn an_editor_gets_findings_hovers_completions_and_fixes() {
     let folder = tempfile::tempdir().unwrap();
     let web = "  extends: [house]\n  greetings: {enabled: true, messages: [Grüß Gott 👋], delayMs: 1500}\n";
     let mut files = tenant("acme", &[1], web);
@@ -140,12 +140,12 @@ fn an_editor_is_told_what_is_wrong_what_stands_there_what_could_and_how_to_mend_
     assert_eq!(editor.open(&own, &text), Vec::<Value>::new());
     assert_eq!(editor.open(&base, BASE), Vec::<Value>::new());
 
-    // Not saved yet, and wrong in both: the layer's pale colour is the layer's.
+    // Not saved yet, and wrong in both files: the layer's pale colour is reported in the layer.
     let pale = BASE.replace("#0B5CAD", "#F2A900");
     let found = editor.change(&base, &pale);
     assert_eq!((found.len(), found[0]["code"].as_str()), (1, Some("contrast")), "{found:?}");
     assert_eq!(found[0]["range"]["start"], json!({"line": 4, "character": 37}));
-    // It is shown in every file that is open: in the tenant's own there is nothing of it.
+    // It is shown in every open file that has it: the tenant's own file has none of it.
     assert_eq!(editor.diagnostics(&own), Vec::<Value>::new());
     let misspelt = text.replace("delayMs", "delayMz");
     let found = editor.change(&own, &misspelt);
@@ -158,14 +158,14 @@ fn an_editor_is_told_what_is_wrong_what_stands_there_what_could_and_how_to_mend_
     );
     let edit = &fixes[0]["edit"]["changes"][&own][0];
     assert_eq!((&edit["newText"], &edit["range"]), (&json!("delayMs"), &range));
-    // The astral character before it is two units wide.
+    // The astral character before it is two UTF-16 units wide.
     assert_eq!(
         range["start"]["character"].as_u64().unwrap() as usize,
         misspelt.lines().nth(5).unwrap().split("delayMz").next().unwrap().encode_utf16().count()
     );
     assert_eq!(editor.change(&own, &text), Vec::<Value>::new());
 
-    let told = editor.at("textDocument/hover", &own, &text, "delayMs: 15")["contents"]["value"]
+    let reported = editor.at("textDocument/hover", &own, &text, "delayMs: 15")["contents"]["value"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -176,13 +176,13 @@ fn an_editor_is_told_what_is_wrong_what_stands_there_what_could_and_how_to_mend_
         "`2000`",
         "Milliseconds before the first message",
     ] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(reported.contains(part), "{part}: {reported}");
     }
-    let told = editor.at("textDocument/hover", &base, &pale, "primary: \"#F2")["contents"]["value"]
+    let reported = editor.at("textDocument/hover", &base, &pale, "primary: \"#F2")["contents"]["value"]
         .as_str()
         .unwrap()
         .to_owned();
-    assert!(told.contains("2.01 of 4.5, fails"), "{told}");
+    assert!(reported.contains("2.01 of 4.5, fails"), "{reported}");
     assert_eq!(editor.at("textDocument/hover", &own, &text, "apiVersi")["contents"]["kind"], "markdown");
 
     let typing = format!("{text}  availability:\n    schedule: ");
@@ -196,7 +196,7 @@ fn an_editor_is_told_what_is_wrong_what_stands_there_what_could_and_how_to_mend_
     assert_eq!(editor.ask("shutdown", Value::Null), Value::Null);
 }
 
-/// Sends bytes to a fresh server and closes the stream; returns how it ended and what it said of it.
+/// Sends bytes to a new server and closes the stream. Returns the exit code and both outputs.
 fn session(input: &str) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
     command.env_clear().arg("lsp").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -208,14 +208,14 @@ fn session(input: &str) -> (i32, String, String) {
 }
 
 #[test]
-fn an_editor_that_leaves_without_shutdown_is_told_by_the_exit_code() {
+fn an_editor_that_leaves_without_shutdown_gets_exit_code_1() {
     for (is_polite, code) in [(true, 0), (false, 1)] {
         let mut editor = Editor::start();
         if is_polite {
             editor.ask("shutdown", Value::Null);
         }
         editor.tell("exit", Value::Null);
-        // The stream stays open: an editor that waits for the end does not close it.
+        // The stream stays open: an editor that waits for the exit does not close it.
         assert_eq!(editor.child.wait().unwrap().code(), Some(code), "{is_polite}");
     }
     let (code, _, error) = session("");
@@ -248,7 +248,7 @@ fn a_carriage_return_alone_ends_a_line() {
     let own = uri(folder.path(), "tenants/acme/web.yaml");
     let found = Editor::start().open(&own, &files[1].1.replace('\n', "\r"));
     assert_eq!(found[0]["range"]["start"], json!({"line": 4, "character": 40}), "{found:?}");
-    // What is printed counts lines as editors do, and shows the one that is meant.
+    // The output counts lines as editors do, and shows the right line.
     let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
     let output = command.env_clear().arg("validate").arg(folder.path()).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();

@@ -1,12 +1,13 @@
-//! What a commit takes out of git, which no live value shows.
+//! What a commit removes from git although no live value changes.
 
-use crate::mending::{read, write};
+use crate::fixing::{read, write};
 use crate::support::{Stage, commit_all, delay, tenant};
 
-/// What nobody manages any more stays live, so that no change shows it: the plan of a commit says it all the same.
+/// A field that git no longer manages stays live, so that no change shows it: the plan of a commit reports
+/// it.
 #[test]
 #[expect(clippy::too_many_lines, reason = "each commit of the story begins where the last one ended")]
-fn a_plan_says_what_git_gives_up() {
+fn a_plan_lists_what_git_stops_managing() {
     let web = |spec: &str| {
         format!("apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {{name: web}}\nspec:\n{spec}")
     };
@@ -28,9 +29,9 @@ fn a_plan_says_what_git_gives_up() {
         assert!(page.contains("<h2>What git manages</h2>"), "{page}");
         (std::fs::read_to_string(stage.path("p.md")).unwrap(), text)
     };
-    let told = |part: &str| {
+    let reported = |part: &str| {
         let (comment, text) = plan();
-        assert!(comment.starts_with("### genesync plan: what git manages changes"), "{comment}");
+        assert!(comment.starts_with("### genesync plan: changes to what git manages"), "{comment}");
         assert!(comment.contains(part), "{part}: {comment}");
         let plain = part.replace('`', "");
         assert!(text.replace(['“', '”'], "").contains(plain.trim_start_matches("- ")), "{part}: {text}");
@@ -38,15 +39,21 @@ fn a_plan_says_what_git_gives_up() {
     write(&folder, "tenants/acme/web.yaml", &both.replace("enabled: true, ", ""));
     for arguments in [&["plan", "--since", "HEAD"][..], &["apply"]] {
         let ran = stage.genesync(arguments).expect(0);
-        assert!(ran.stderr.contains("1 file is not committed, and is not looked at"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("1 file is not committed, and genesync reads only the commit"),
+            "{}",
+            ran.stderr
+        );
     }
     for arguments in [&["plan"][..], &["apply", "--rev", "HEAD"]] {
         assert!(!stage.genesync(arguments).expect(0).stderr.contains("committed"), "{arguments:?}");
     }
-    told("- `acme`: no longer managed, and stays as it is: `greetings.enabled`");
+    reported("- `acme`: no longer managed and left unchanged: `greetings.enabled`");
     write(&folder, "tenants/acme/web.yaml", &both.replace("Dublin", "Paris").replace("enabled: true, ", ""));
-    told("- `acme`: the time zone of its hours: `Europe/Dublin` becomes `Europe/Paris`; it is not sent");
-    // What was not valid before can be given up all the same.
+    reported(
+        "- `acme`: the time zone of its hours changes from `Europe/Dublin` to `Europe/Paris`: genesync does not send it",
+    );
+    // git can also stop managing a value that was invalid before.
     let ill = both.replace("delayMs: 1500", "messages: [\" \"]").replace("enabled: true, ", "");
     write(&folder, "tenants/acme/web.yaml", &ill);
     commit_all(&folder);
@@ -55,39 +62,41 @@ fn a_plan_says_what_git_gives_up() {
         "tenants/acme/web.yaml",
         &web("  availability: {schedule: always, timeZone: Europe/Paris}\n"),
     );
-    told("- `acme`: no longer managed, and stays as it is: `greetings.messages`");
+    reported("- `acme`: no longer managed and left unchanged: `greetings.messages`");
     write(&folder, "tenants/acme/web.yaml", &web("  availability: {schedule: always}\n"));
-    told("- `acme`: the time zone of its hours: `Europe/Paris` becomes `none`; it is not sent");
+    reported(
+        "- `acme`: the time zone of its hours changes from `Europe/Paris` to `none`: genesync does not send it",
+    );
     let settings = read(&folder, "tenants/acme/tenant.yaml");
     write(&folder, "tenants/acme/tenant.yaml", &format!("{settings}oops: [\n"));
     commit_all(&folder);
     write(&folder, "tenants/acme/tenant.yaml", &settings);
-    told("- `acme`: could not be read before: what changed in it can't be told");
+    reported("- `acme`: could not be read before, so its changes are unknown");
     write(&folder, "tenants/acme/tenant.yaml", &settings.replace("mode: enforce", "mode: watch"));
-    told("- `acme`: only watched from now on: nothing is written any more");
+    reported("- `acme`: only watched from now on: genesync writes nothing");
     write(
         &folder,
         "genesync.yaml",
         "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: fleet}\nspec: {rules: {severity: {contrast: ignore}}}\n",
     );
-    told("- `genesync.yaml`: `rules.severity.contrast`: `(absent)` becomes `\"ignore\"`");
+    reported("- `genesync.yaml`: `rules.severity.contrast`: `(absent)` becomes `\"ignore\"`");
     std::fs::rename(folder.join("tenants/beta"), folder.join("tenants/gamma")).unwrap();
     let renamed = read(&folder, "tenants/gamma/tenant.yaml").replace("name: beta", "name: gamma");
     write(&folder, "tenants/gamma/tenant.yaml", &renamed);
-    told("- `beta`: its organization belongs to another tenant now: `gamma`");
+    reported("- `beta`: its organization now belongs to tenant `gamma`");
     std::fs::remove_dir_all(folder.join("tenants/gamma")).unwrap();
-    told("- `gamma`: no longer in git: what is live stays as it is, and nobody looks at it");
+    reported("- `gamma`: no longer in git: genesync stops managing it and leaves it unchanged");
     std::fs::remove_file(folder.join("tenants/acme/web.yaml")).unwrap();
-    told("- `acme`: no longer managed, and stays as it is:");
+    reported("- `acme`: no longer managed and left unchanged:");
     let ran = stage.genesync(&["validate"]).expect(0);
     assert!(
-        ran.stderr.contains("nothing is managed of acme: there is a tenant.yaml, and no configuration"),
+        ran.stderr.contains("acme has a tenant.yaml but no configuration, so genesync manages nothing there"),
         "{}",
         ran.stderr
     );
     let nothing = stage.genesync(&["plan"]).expect(0).stdout;
     assert!(
-        nothing.contains("No changes: 0 tenants are in sync with folder, 1 with nothing to manage"),
+        nothing.contains("No changes: 0 tenants are in sync with folder, 1 without a configuration in git"),
         "{nothing}"
     );
 }

@@ -1,4 +1,4 @@
-//! Inputs that people met: each with the answer that they can use.
+//! Inputs from real users, each with an answer that they can act on.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ fn all(ran: &Ran) -> String {
     format!("{}{}", ran.stdout, ran.stderr)
 }
 
-/// git itself, with nothing of the machine's settings.
+/// Runs git itself, without the machine's settings.
 fn git(folder: &Path, arguments: &[&str]) {
     let mut command = Command::new("git");
     command.current_dir(folder).args(["-c", "protocol.file.allow=always"]).args(arguments);
@@ -26,7 +26,7 @@ fn git(folder: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A stage with one tenant in a repository that a newer git made, with these options of `git init`.
+/// Returns a stage with one tenant in a repository that a newer git made, with these options of `git init`.
 fn made_by_git(options: &[&str]) -> Stage {
     let stage = Stage::new();
     let fleet = stage.repository();
@@ -40,7 +40,7 @@ fn made_by_git(options: &[&str]) -> Stage {
     stage
 }
 
-/// `apply` of another folder than the stage's own, with a state of its own.
+/// Runs `apply` on another folder than the stage's own, with its own state.
 fn apply_to(stage: &Stage, place: &str) -> Ran {
     let mut command = stage.command(&["apply", place]);
     command.env("GENESYNC_STATE_DIR", stage.path("other-state"));
@@ -53,7 +53,7 @@ fn files_that_a_clone_leaves_out_are_committed_and_an_edit_is_not() {
     let stage = made_by_git(&[]);
     let from = format!("file://{}", stage.repository().display());
     let parent = stage.path("");
-    for (name, options, told) in
+    for (name, options, reported) in
         [("sparse", &["--sparse"][..], false), ("nothing", &["--no-checkout"], false), ("edited", &[], true)]
     {
         git(&parent, &[&["clone", "-q"], options, &[&from, name]].concat());
@@ -62,17 +62,17 @@ fn files_that_a_clone_leaves_out_are_committed_and_an_edit_is_not() {
             std::fs::write(clone.join("tenants/acme/new.yaml"), "").unwrap();
         }
         let ran = apply_to(&stage, clone.to_str().unwrap());
-        assert_eq!(ran.stderr.contains("not committed"), told, "{name}: {}", ran.stderr);
+        assert_eq!(ran.stderr.contains("not committed"), reported, "{name}: {}", ran.stderr);
         std::fs::remove_dir_all(stage.path("other-state")).unwrap();
     }
-    // The index says that the work tree's file counts as unchanged.
+    // The index says that the file in the work tree counts as unchanged.
     let edited = stage.path("edited");
     std::fs::remove_file(edited.join("tenants/acme/new.yaml")).unwrap();
     std::fs::write(edited.join("tenants/acme/web.yaml"), "other").unwrap();
     assert!(apply_to(&stage, edited.to_str().unwrap()).stderr.contains("1 file is not committed"));
     git(&edited, &["update-index", "--skip-worktree", "tenants/acme/web.yaml"]);
     assert!(!apply_to(&stage, edited.to_str().unwrap()).stderr.contains("not committed"));
-    // Of an index that is sparse itself it can't be known.
+    // A sparse index does not show it.
     git(&edited, &["update-index", "--no-skip-worktree", "tenants/acme/web.yaml"]);
     std::fs::create_dir(edited.join("other")).unwrap();
     std::fs::write(edited.join("other/file"), "").unwrap();
@@ -80,13 +80,19 @@ fn files_that_a_clone_leaves_out_are_committed_and_an_edit_is_not() {
     git(&edited, &["commit", "-q", "-m", "other"]);
     git(&edited, &["sparse-checkout", "set", "--cone", "--sparse-index", "tenants"]);
     let unknown = apply_to(&stage, edited.to_str().unwrap());
-    assert!(unknown.stderr.contains("may be edited and not committed"), "{}", unknown.stderr);
+    assert!(
+        unknown
+            .stderr
+            .contains("cannot read the index of the work tree, so uncommitted files are not reported"),
+        "{}",
+        unknown.stderr
+    );
     git(&edited, &["sparse-checkout", "reapply", "--no-sparse-index"]);
     assert!(apply_to(&stage, edited.to_str().unwrap()).stderr.contains("1 file is not committed"));
 }
 
 #[test]
-fn repositories_that_only_git_reads_are_named_with_the_way_out() {
+fn unsupported_repositories_are_reported_with_a_hint() {
     let sha256 = ("names its objects by SHA256", "git init --object-format=sha1");
     let reftable = ("keeps its branches as a reftable", "git refs migrate --ref-format=files");
     for (options, (form, way)) in [("--object-format=sha256", sha256), ("--ref-format=reftable", reftable)] {
@@ -97,7 +103,7 @@ fn repositories_that_only_git_reads_are_named_with_the_way_out() {
             for part in [format!("`{place}`").as_str(), form, way] {
                 assert!(ran.stderr.contains(part), "{place}: {part}: {}", ran.stderr);
             }
-            assert!(!ran.stderr.contains("class="), "the library's words: {}", ran.stderr);
+            assert!(!ran.stderr.contains("class="), "the library's message: {}", ran.stderr);
         }
     }
     let stage = made_by_git(&[]);
@@ -115,7 +121,7 @@ fn repositories_that_only_git_reads_are_named_with_the_way_out() {
 
 // Guarantee: links-are-not-followed
 #[test]
-fn a_submodule_is_told_in_one_sentence_wherever_it_is_read() {
+fn a_submodule_is_reported_in_one_sentence_wherever_it_is_read() {
     let stage = made_by_git(&[]);
     let parent = stage.path("");
     git(&parent, &["init", "-q", "-b", "main", "super"]);
@@ -128,7 +134,7 @@ fn a_submodule_is_told_in_one_sentence_wherever_it_is_read() {
     git(&over, &["add", "-A"]);
     git(&over, &["commit", "-q", "-m", "submodules"]);
     git(&parent, &["clone", "-q", &format!("file://{}", over.display()), "bare-folders"]);
-    // What `git add` would take for a submodule.
+    // Folders that `git add` would take for submodules.
     std::fs::create_dir_all(stage.path("embedded/tenants")).unwrap();
     for folder in ["tenants/acme", "tenants/zeta/inner", "bases"] {
         git(&stage.path("embedded"), &["clone", "-q", &from, folder]);
@@ -136,23 +142,31 @@ fn a_submodule_is_told_in_one_sentence_wherever_it_is_read() {
     std::fs::write(stage.path("embedded/tenants/zeta/tenant.yaml"), &tenant("zeta", &[2], "")[0].1).unwrap();
     let findings = |arguments: &[&str]| {
         let found = stage.genesync(&[&["validate", "--format", "json"], arguments].concat()).expect(1).json();
-        let told = found["findings"].as_array().unwrap().iter();
-        let told = told.filter(|finding| finding["rule"] == "repository" || finding["rule"] == "schema");
-        let told = told.map(|finding| {
+        let reported = found["findings"].as_array().unwrap().iter();
+        let reported =
+            reported.filter(|finding| finding["rule"] == "repository" || finding["rule"] == "schema");
+        let reported = reported.map(|finding| {
             format!(
                 "{}: {}",
                 finding["file"].as_str().unwrap_or_default(),
                 finding["message"].as_str().unwrap()
             )
         });
-        told.collect::<BTreeSet<String>>()
+        reported.collect::<BTreeSet<String>>()
     };
     let path = |name: &str| stage.path(name).display().to_string();
     let committed = findings(&[&path("super"), "--rev", "HEAD"]);
     assert!(
-        committed.iter().any(|told| told.contains("`tenants/acme` is a submodule instead of a folder"))
-            && committed.iter().any(|told| told.contains("`bases` is a submodule instead of a folder"))
-            && committed.iter().any(|told| told.contains("this is a submodule; only regular files are read")),
+        committed
+            .iter()
+            .any(|reported| reported.contains("`tenants/acme` is a submodule instead of a folder"))
+            && committed
+                .iter()
+                .any(|reported| reported.contains("`bases` is a submodule instead of a folder"))
+            && committed
+                .iter()
+                .any(|reported| reported
+                    .contains("this is a submodule, but genesync reads only regular files")),
         "{committed:#?}"
     );
     for name in ["super", "bare-folders", "embedded"] {
@@ -186,7 +200,7 @@ fn a_world_file_says_which_field_is_wrong_and_where() {
 #[test]
 fn a_time_zone_means_the_same_on_every_machine() {
     let stage = Stage::new();
-    // A machine whose zones say something else of Berlin, and know a zone that depends on it.
+    // A machine whose zone files define Berlin differently, and define a zone that depends on Berlin.
     let machine = stage.path("machine");
     std::fs::create_dir_all(machine.join("Europe")).unwrap();
     let tokyo = zone("JST-9");
@@ -205,7 +219,7 @@ fn a_time_zone_means_the_same_on_every_machine() {
     let explain = ["explain", "acme", "--at", "2026-11-30T00:15Z"];
     stage.commit(&tenant("acme", &[1], &hours("Europe/Berlin")));
     assert!(ask(&explain, "TZDIR").expect(0).stdout.contains("Monday 2026-11-30 01:15 Europe/Berlin"));
-    // Unless the operator names them.
+    // The machine's zones are used if the operator names their folder.
     assert!(ask(&explain, "GENESYNC_TIME_ZONES").expect(0).stdout.contains("Monday 2026-11-30 09:15"));
     let settings = std::fs::read_to_string(stage.path("settings.toml")).unwrap();
     let named = format!("time-zones = {:?}\n{settings}", machine.display().to_string());
@@ -223,14 +237,14 @@ fn a_time_zone_means_the_same_on_every_machine() {
         files[0].1 = files[0].1.replace("{mode: enforce}", &window);
         stage.commit(&files);
         let found = ask(&["validate"], "TZDIR").expect(1);
-        let told = format!("there is no time zone `{zone}`");
-        assert_eq!(all(&found).matches(&told).count(), 2, "{zone}: {}", all(&found));
+        let reported = format!("there is no time zone `{zone}`");
+        assert_eq!(all(&found).matches(&reported).count(), 2, "{zone}: {}", all(&found));
         let applied = ask(&["apply"], "TZDIR").expect(1);
-        assert!(all(&applied).contains(&told), "{}", all(&applied));
+        assert!(all(&applied).contains(&reported), "{}", all(&applied));
     }
 }
 
-/// A compiled time zone (RFC 8536) that has had one offset for ever, as a POSIX string says it.
+/// Returns a compiled time zone (RFC 8536) with one constant offset, given as a POSIX string.
 fn zone(posix: &str) -> Vec<u8> {
     let header = |version: u8| {
         let mut bytes = [b"TZif".as_slice(), &[version], &[0; 15]].concat();
@@ -252,7 +266,7 @@ fn a_colour_that_fails_is_not_shown_with_the_contrast_that_passes() {
     let colours = "  widget: {theme: {colors: {primary: \"#0078D7\", background: \"#FFFFFF\"}}}\n";
     stage.commit(&tenant("acme", &[1], colours));
     let found = stage.genesync(&["validate"]).expect(1);
-    assert!(all(&found).contains("has a contrast of 4.49, AA asks for 4.5"), "{}", all(&found));
+    assert!(all(&found).contains("has a contrast of 4.49, but AA requires 4.5"), "{}", all(&found));
     assert!(!all(&found).contains("4.50"), "{}", all(&found));
 }
 
@@ -263,7 +277,7 @@ fn a_greeting_is_the_same_however_its_accents_are_encoded() {
         let messages = format!("  greetings: {{enabled: true, messages: [\"{one}\", \"{other}\"]}}\n");
         stage.commit(&tenant("acme", &[1], &messages));
         let found = stage.genesync(&["validate"]).expect(1);
-        assert!(all(&found).contains("this message stands in the list twice"), "{}", all(&found));
+        assert!(all(&found).contains("this message is in the list twice"), "{}", all(&found));
     }
 }
 
@@ -273,7 +287,7 @@ fn a_commit_that_was_never_written_may_be_amended() {
         "{mode: enforce, windows: [{days: [TUESDAY], start: \"03:00\", end: \"03:01\", timeZone: UTC}]}";
     for case in ["invalid", "refused", "window"] {
         let stage = Stage::new();
-        let mended = tenant("acme", &[1], &delay(2));
+        let fixed = tenant("acme", &[1], &delay(2));
         let mut first = tenant("acme", &[1], &delay(1));
         let code = match case {
             "invalid" => {
@@ -292,7 +306,7 @@ fn a_commit_that_was_never_written_may_be_amended() {
         stage.commit(&first);
         let ran = stage.genesync(&["apply"]).expect(code);
         assert_eq!(stage.live(1).0, 0, "{case}: {}", all(&ran));
-        for (path, text) in &mended {
+        for (path, text) in &fixed {
             std::fs::write(stage.repository().join(path), text).unwrap();
         }
         git(&stage.repository(), &["add", "-A"]);
@@ -305,10 +319,10 @@ fn a_commit_that_was_never_written_may_be_amended() {
 }
 
 #[test]
-fn this_machine_is_asked_without_the_proxy_and_the_proxy_is_named() {
+fn loopback_requests_bypass_the_proxy_and_errors_name_the_proxy() {
     let stage = Stage::new();
     stage.commit(&tenant("acme", &[1], &delay(1)));
-    // Nothing listens there.
+    // No process listens there.
     let proxy = "http://user:hunter2@127.0.0.1:9";
     let with = |arguments: &[&str], more: &[(&str, &str)]| {
         let mut command = stage.command(arguments);
@@ -330,12 +344,12 @@ fn this_machine_is_asked_without_the_proxy_and_the_proxy_is_named() {
 }
 
 #[test]
-fn an_answer_that_leads_elsewhere_is_an_outage_and_no_refusal() {
-    for (status, method, told) in [
-        (302, "GET", "redirects are not followed"),
-        (304, "GET", "no cache was asked for"),
-        (407, "GET", "the proxy wants credentials: a proxy or gateway in between"),
-        (307, "PUT", "redirects are not followed"),
+fn a_redirect_is_an_outage_and_not_a_refusal() {
+    for (status, method, reported) in [
+        (302, "GET", "genesync does not follow redirects"),
+        (304, "GET", "genesync uses no cache"),
+        (407, "GET", "the proxy requires credentials: a proxy or gateway in between"),
+        (307, "PUT", "genesync does not follow redirects"),
     ] {
         let stage = Stage::new();
         stage.commit(&tenant("acme", &[1], &delay(1)));
@@ -343,7 +357,7 @@ fn an_answer_that_leads_elsewhere_is_an_outage_and_no_refusal() {
         stage.control("POST", "faults", &json!({"faults": [fault]}));
         let ran = stage.genesync(&["apply"]).expect(7);
         let said = all(&ran);
-        assert!(said.contains("Degraded") && said.contains(told), "{status}: {said}");
+        assert!(said.contains("Degraded") && said.contains(reported), "{status}: {said}");
         assert!(!said.contains("canary"), "{said}");
         assert_eq!(stage.live(1).0, 0, "{status}");
     }
@@ -358,6 +372,6 @@ fn apply_reads_the_commit_and_not_the_files() {
     let applied = stage.genesync(&["apply"]).expect(0);
     assert!(applied.stderr.contains("1 file is not committed"), "{}", applied.stderr);
     assert_eq!(stage.live(1).1["greetings"]["delayMs"], 1);
-    // Where it is looked at while it is edited, the files count.
+    // `plan` without a revision reads the edited files.
     assert!(stage.genesync(&["plan"]).expect(0).stdout.contains("1 -> 2"));
 }

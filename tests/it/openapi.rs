@@ -1,6 +1,6 @@
-//! The emulated cloud API, and whoever speaks to it, held against the schema of the real one.
+//! Checks the emulated cloud API and its clients against the schema of the real API.
 //!
-//! The schema is not part of this repository. Where it is not at hand, what can be said without it is checked.
+//! The schema is not part of this repository. Without it, only the checks that do not need it run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-/// Bodies that the schema has, but not at the path they are read from.
+/// Bodies in the schema that it does not list at the path they are read from.
 const UNLISTED: &[(&str, &str, &str)] = &[
     ("GET", "/api/v2/flows/{}", "Flow"),
     ("GET", "/api/v2/knowledge/knowledgebases/{}", "KnowledgeBase"),
@@ -20,7 +20,7 @@ const UNLISTED: &[(&str, &str, &str)] = &[
     ("GET", "/api/v2/users/{}", "User"),
 ];
 
-/// What the schema says of one method of one path.
+/// The schema's entry for one method of one path.
 struct Operation {
     method: String,
     path: String,
@@ -33,7 +33,7 @@ struct Operation {
 struct Contract {
     operations: Vec<Operation>,
     components: Value,
-    /// By the text of the schema: one takes longer to make than to use.
+    /// By the text of the schema: building a validator takes longer than using it.
     validators: Mutex<BTreeMap<String, Arc<Validator>>>,
 }
 
@@ -96,7 +96,7 @@ impl Contract {
     }
 }
 
-/// Says whether a path is of a pattern with `{variables}`.
+/// Returns whether a path matches a pattern with `{variables}`.
 fn is_at(pattern: &str, path: &str) -> bool {
     let (pattern, path): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
     let mut both = pattern.iter().zip(&path);
@@ -116,9 +116,9 @@ fn contract() -> Option<&'static Contract> {
     found.as_ref()
 }
 
-/// Holds exchanges against the schema: the query and body of each request of the cloud API, and the body of
-/// its answer. Fields that the schema does not know are fine; missing and mistyped ones are not. Exchanges of
-/// anything else are not looked at.
+/// Checks exchanges against the schema: the query and body of each request of the cloud API, and the body of
+/// its answer. Fields that the schema does not know are fine; missing and mistyped ones are not. It skips
+/// exchanges of other APIs.
 #[track_caller]
 pub fn assert_valid(exchanges: &[(Request, Response)]) {
     let mut wrong = Vec::new();
@@ -144,7 +144,7 @@ fn is_cloud(request: &Request) -> bool {
 
 fn check(contract: &Contract, request: &Request, response: &Response, found: &mut Vec<String>) {
     let Some(operation) = contract.operation(request) else {
-        // Whoever asks for what is not there has to be told so.
+        // A request for a missing path must get an error.
         if response.status < 400 {
             found.push("the schema has no such operation".to_owned());
         }
@@ -156,7 +156,7 @@ fn check(contract: &Contract, request: &Request, response: &Response, found: &mu
             found.push(format!("the query has no parameter `{name}`"));
         }
     }
-    // What a client was told is wrong with its request may be wrong with it.
+    // A request that the server refused may break the schema.
     if response.status < 400 {
         match (&operation.request, serde_json::from_slice::<Value>(&request.body)) {
             (Some(schema), Ok(body)) => {
@@ -164,13 +164,13 @@ fn check(contract: &Contract, request: &Request, response: &Response, found: &mu
                     contract.errors(schema, &body).into_iter().map(|error| format!("request {error}")),
                 );
             }
-            (Some(_), Err(error)) => found.push(format!("the request is no JSON: {error}")),
+            (Some(_), Err(error)) => found.push(format!("the request is not JSON: {error}")),
             (None, _) if !request.body.is_empty() => found.push("the request has a body".to_owned()),
             (None, _) => {}
         }
     }
     let error = json!({"$ref": "#/components/schemas/ErrorBody"});
-    // A redirect has whatever body its sender likes.
+    // A redirect may have any body.
     let schema = if response.status >= 300 { Some(&error) } else { operation.response.as_ref() };
     match (schema, body_of(response)) {
         (Some(schema), Some(body)) => {
@@ -187,11 +187,11 @@ fn check(contract: &Contract, request: &Request, response: &Response, found: &mu
 fn check_without(request: &Request, response: &Response, found: &mut Vec<String>) {
     let Some(body) = body_of(response) else {
         if !response.body.is_empty() && !is_foreign(response) {
-            found.push("the answer is no JSON".to_owned());
+            found.push("the answer is not JSON".to_owned());
         }
         return;
     };
-    // A redirect has whatever body its sender likes.
+    // A redirect may have any body.
     if (300..400).contains(&response.status) {
         return;
     }
@@ -216,22 +216,22 @@ fn check_without(request: &Request, response: &Response, found: &mut Vec<String>
     }
 }
 
-/// The body of an answer, where it is JSON.
+/// Returns the body of an answer if it is JSON.
 fn body_of(response: &Response) -> Option<Value> {
     serde_json::from_slice(&response.body).ok()
 }
 
-/// Says whether an answer comes from something in between, as a scripted page does.
+/// Returns whether an answer comes from a proxy in between, as a scripted page does.
 fn is_foreign(response: &Response) -> bool {
     response.header("content-type").is_some_and(|kind| !kind.starts_with("application/json"))
 }
 
-/// A world with one client, and what was asked of it.
+/// A world with one client, and the requests to it.
 struct Caller {
     world: World,
     now: Timestamp,
     token: String,
-    /// Operations that were answered with success, as the emulator's routes name them.
+    /// Operations that succeeded, as the emulator's routes name them.
     done: BTreeMap<String, u16>,
 }
 
@@ -291,8 +291,8 @@ impl Caller {
 const BASE: &str = "/api/v2/webdeployments";
 const OPEN: &str = "/api/v2/conversations/messaging/integrations/open";
 
-/// Calls every operation of supported content, messaging settings and knowledge bases, under both paths where there
-/// are two.
+/// Calls every operation of supported content, messaging settings and knowledge bases, under both paths if
+/// there are two.
 fn call_profiles(caller: &mut Caller) {
     for prefix in ["/api/v2/conversations/messaging", "/api/v2/messaging"] {
         let content = format!("{prefix}/supportedcontent");
@@ -439,7 +439,7 @@ fn every_operation_answers_as_the_schema_says() {
 }
 
 #[test]
-fn what_breaks_the_schema_is_seen() {
+fn a_violation_of_the_schema_is_found() {
     let request = |method: &str, target: &str, body: &str| Request::new(method, target).with_body(body);
     let draft = format!("{BASE}/configurations/c/versions/draft");
     let good: Map<String, Value> =
@@ -467,7 +467,7 @@ fn what_breaks_the_schema_is_seen() {
         (request("GET", "/api/v2/nothing", ""), with("future", json!(1)), false),
     ];
     for (request, response, is_valid) in cases {
-        // Without the schema only the ids are looked at.
+        // Without the schema, check only the ids.
         if contract().is_none() && !is_valid && response.status == 200 {
             continue;
         }

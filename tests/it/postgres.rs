@@ -1,10 +1,10 @@
-//! A private PostgreSQL for one test: on loopback, in a folder of its own, gone with the test.
+//! A private PostgreSQL for one test: on loopback, in its own folder, removed after the test.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Where Debian keeps the servers' programs, which are not on the path.
+/// Returns the path of a server program. Debian keeps these programs outside of `PATH`.
 fn program(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let mut found: Vec<PathBuf> = versions
@@ -15,7 +15,7 @@ fn program(name: &str) -> PathBuf {
     found.pop().unwrap_or_else(|| name.into())
 }
 
-/// A cluster that is stopped when this is dropped, and also when this process dies.
+/// A cluster that stops when this is dropped, and also when this process dies.
 pub struct Postgres {
     folder: tempfile::TempDir,
     port: u16,
@@ -23,18 +23,19 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes and starts a cluster.
+    /// Creates and starts a cluster.
     pub fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("genesync-pg").tempdir().unwrap();
         let data = folder.path().join("data");
         std::fs::create_dir(&data).unwrap();
         if is_root() {
-            // PostgreSQL refuses to run as root: it runs as nobody, in a folder of nobody's.
+            // PostgreSQL refuses to run as root, so it runs as the unprivileged system user, in a folder of
+            // that user.
             for path in [folder.path(), &data] {
                 run(Command::new("chown").arg("nobody").arg(path));
             }
         }
-        run(as_nobody(&program("initdb"))
+        run(as_no_one(&program("initdb"))
             .args([
                 "--auth=trust",
                 "--username=genesync",
@@ -50,12 +51,12 @@ impl Postgres {
         cluster
     }
 
-    /// Starts the server. A shell stands between: it stops the server when its standard input ends, which
-    /// it also does when this process is killed.
+    /// Starts the server through a shell. The shell stops the server when its standard input ends, also when
+    /// this process is killed.
     pub fn launch(&mut self) {
         let server = program("postgres");
         let script = "\"$@\" & server=$!; cat >/dev/null; kill -INT $server; wait $server";
-        let mut command = as_nobody(Path::new("sh"));
+        let mut command = as_no_one(Path::new("sh"));
         command
             .args(["-c", script, "sh"])
             .arg(server)
@@ -95,7 +96,7 @@ impl Postgres {
         }
     }
 
-    /// A new, empty database.
+    /// Creates an empty database, and returns its URL.
     pub fn database(&self, name: &str) -> String {
         self.sql("postgres", &format!("CREATE DATABASE {name}"));
         self.url(name)
@@ -115,7 +116,7 @@ impl Postgres {
         Session(psql.spawn().unwrap())
     }
 
-    /// Runs a statement, and returns what it printed.
+    /// Runs a statement, and returns its output.
     pub fn sql(&self, database: &str, statement: &str) -> String {
         let mut psql = Command::new(program("psql"))
             .args(["-qtAX", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database)])
@@ -130,7 +131,7 @@ impl Postgres {
     }
 }
 
-/// Somebody who is connected for longer than a statement.
+/// A connection that lasts longer than a statement.
 pub struct Session(Child);
 
 impl Session {
@@ -154,7 +155,7 @@ impl Drop for Postgres {
     }
 }
 
-/// A pooler in transaction mode before a cluster; stopped when this is dropped or this process dies.
+/// A pooler in transaction mode before a cluster. It stops when this is dropped or this process dies.
 pub struct Bouncer {
     folder: tempfile::TempDir,
     port: u16,
@@ -162,7 +163,7 @@ pub struct Bouncer {
 }
 
 impl Bouncer {
-    /// With so many connections to each database, shared by all who are connected here.
+    /// Starts a pooler with this many connections to each database, which all clients share.
     pub fn before(cluster: &Postgres, connections: u32) -> Self {
         let folder = tempfile::Builder::new().prefix("genesync-pgb").tempdir().unwrap();
         let port = free_port();
@@ -181,7 +182,7 @@ impl Bouncer {
         let sbin = Path::new("/usr/sbin/pgbouncer");
         let program = if sbin.exists() { sbin } else { Path::new("pgbouncer") };
         let script = "\"$@\" & pooler=$!; cat >/dev/null; kill -INT $pooler; wait $pooler";
-        let mut command = as_nobody(Path::new("sh"));
+        let mut command = as_no_one(Path::new("sh"));
         command.args(["-c", script, "sh"]).arg(program).arg("-q").arg(&file);
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         command.stderr(std::fs::File::create(folder.path().join("log")).unwrap());
@@ -196,7 +197,7 @@ impl Bouncer {
         panic!("pgbouncer did not start; `make test-tools` installs what the tests need:\n{log}");
     }
 
-    /// A database's URL through it, as docs/settings.md says to write it.
+    /// Returns a database's URL through the pooler, in the form of docs/settings.md.
     pub fn url(&self, name: &str) -> String {
         format!("postgres://genesync@127.0.0.1:{}/{name}?statement-cache-capacity=0", self.port)
     }
@@ -213,8 +214,8 @@ pub fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
 }
 
-/// A program, run as nobody where we are root.
-pub fn as_nobody(program: &Path) -> Command {
+/// Returns a command that runs as the unprivileged system user if this process is root.
+pub fn as_no_one(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }
@@ -223,7 +224,7 @@ pub fn as_nobody(program: &Path) -> Command {
     command
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -1,4 +1,4 @@
-//! Plans that a person reviewed: what is written is what was seen, object by object.
+//! Plans that a person reviewed: genesync writes what the person saw, object by object.
 
 use serde_json::{Value, json};
 
@@ -23,31 +23,28 @@ fn delay_of(stage: &Stage, number: u32) -> Value {
 }
 
 #[test]
-fn what_was_reviewed_is_applied_also_where_git_has_moved_on() {
+fn a_reviewed_plan_is_applied_after_later_commits() {
     let (stage, plan) = with_a_plan();
-    // A later commit was not reviewed.
+    // The person did not review a later commit.
     stage.commit(&tenant("acme", &[1, 2], &delay(3)));
     let digest = plan["digest"].as_str().unwrap();
     let apply = ["apply", "--plan", "../plan.json", "--approve", digest];
     let ran = stage.genesync(&apply).expect(0);
     assert!(ran.stdout.contains("2 of 2 tenants Synced"), "{}", ran.stdout);
     assert_eq!([1, 2, 3].map(|number| delay_of(&stage, number)), [json!(2), json!(2), json!(2)]);
-    // A second time there is nothing to do: what it asks for is so.
+    // The second time there is nothing to do: the live configuration equals the plan.
     let mark = stage.mark();
     stage.genesync(&apply).expect(0);
     assert_eq!(stage.writes(mark), []);
 }
 
 #[test]
-fn only_what_moved_is_left_and_who_moved_it_is_told() {
+fn only_what_changed_since_the_review_is_skipped_and_its_author_is_reported() {
     let (stage, _) = with_a_plan();
-    // A field that git manages, and one that it does not: both were not seen by whoever reviewed.
+    // A field that git manages, and one that it does not: the reviewer saw neither edit.
     for (patch, said) in [
         (json!({"greetings": {"delayMs": 777}}), "greetings.delayMs was 1 and is 777"),
-        (
-            json!({"features": {"dynamicRouting": false}}),
-            "something that git does not manage is other than it was",
-        ),
+        (json!({"features": {"dynamicRouting": false}}), "an unmanaged field changed"),
     ] {
         let (stage, _) = with_a_plan();
         stage.edit(3, &patch);
@@ -64,7 +61,8 @@ fn only_what_moved_is_left_and_who_moved_it_is_told() {
         assert_eq!([1, 2].map(|number| delay_of(&stage, number)), [json!(2), json!(2)]);
         assert_ne!(delay_of(&stage, 3), json!(2));
     }
-    // A replica that moved is left, and its primary goes on; where the primary moved, what it would be copied to waits.
+    // A replica that changed is left out, and its primary is applied. If the primary changed, its copies
+    // wait.
     stage.edit(2, &json!({"greetings": {"delayMs": 5}}));
     stage.genesync(&["apply", "--plan", "../plan.json"]).expect(6);
     assert_eq!([1, 2, 3].map(|number| delay_of(&stage, number)), [json!(2), json!(5), json!(2)]);
@@ -76,7 +74,7 @@ fn only_what_moved_is_left_and_who_moved_it_is_told() {
 }
 
 #[test]
-fn somebody_who_is_faster_than_the_write_is_not_gone_over() {
+fn an_edit_that_is_faster_than_the_write_is_not_overwritten_unseen() {
     let (stage, _) = with_a_plan();
     stage.fault(
         3,
@@ -107,7 +105,7 @@ fn a_plan_that_was_changed_has_expired_or_was_not_approved_writes_nothing() {
     refused(5, "was changed after it was made");
     write(&changed(&|plan| plan["revision"] = "0123456789012345678901234567890123456789".into()));
     refused(5, "was changed after it was made");
-    // A tenant that nobody reviewed, and one that stands in it twice.
+    // A tenant that the person did not review, and a tenant that occurs twice.
     write(&changed(&|plan| {
         let mut more = plan["tenants"][1].clone();
         (more["tenant"], more["digest"]) = ("zulu".into(), Value::Null);
@@ -124,22 +122,22 @@ fn a_plan_that_was_changed_has_expired_or_was_not_approved_writes_nothing() {
     write(&changed(&|plan| plan["expiresAt"] = "2020-01-01T00:00:00Z".into()));
     refused(5, "expired at 2020-01-01 00:00:00 UTC");
     write(&changed(&|plan| plan["format"] = "genesync/plan/v9".into()));
-    refused(2, "it is `genesync/plan/v9`");
+    refused(2, "its format is `genesync/plan/v9`");
     std::fs::write(stage.path("plan.json"), "{").unwrap();
-    refused(2, "can't be read");
+    refused(2, "cannot read the plan");
     write(&plan);
     let ran = stage.genesync(&["apply", "--plan", "../plan.json", "--approve", "sha256:other"]).expect(5);
-    assert!(ran.stderr.contains("approved was sha256:other"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the approved digest is sha256:other"), "{}", ran.stderr);
     stage.genesync(&["apply", "--plan", "../plan.json", "--tenant", "acme"]).expect(2);
-    // What was planned from files has no commit that could be applied.
+    // A plan from files has no commit that could be applied.
     stage.genesync(&["plan", "--out", "../plan.json"]).expect(0);
     refused(2, "was made from files, not from a commit");
     assert_eq!(stage.writes(mark), []);
 }
 
 #[test]
-fn a_deployment_does_not_take_along_what_was_not_reviewed() {
-    // Stored, published and pinned: later plans of the run differ from the first one by its own writes.
+fn a_deployment_does_not_pin_unreviewed_edits() {
+    // Stored, published and pinned: the run's own writes change its later plans.
     let cloud = Cloud::applied(1);
     let plan = |colour: &str| {
         cloud.commit(colour);
@@ -158,7 +156,7 @@ fn a_deployment_does_not_take_along_what_was_not_reviewed() {
 }
 
 #[test]
-fn a_draft_that_appears_after_the_review_is_not_written_over() {
+fn a_draft_that_appears_after_the_review_is_not_overwritten() {
     let cloud = Cloud::applied(1);
     cloud.commit("#222222");
     cloud.genesync(&["plan", "--rev", "HEAD", "--draft", "discard", "--out", "../plan.json"]).expect(0);

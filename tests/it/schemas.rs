@@ -1,4 +1,4 @@
-//! The committed schemas are what the types say, and accept exactly what the reader accepts.
+//! The committed schemas equal the types, and accept exactly what the reader accepts.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ fn root() -> &'static Path {
 }
 
 #[test]
-fn committed_schemas_are_what_the_types_say() {
+fn committed_schemas_equal_the_types() {
     for (name, schema) in schema::all() {
         let path = root().join("schemas").join(name);
         let committed = std::fs::read_to_string(&path).unwrap();
@@ -71,8 +71,8 @@ fn what_is_printed_fits_its_schema() {
     }
 }
 
-/// A document as the reader sees it, and whether it is refused for a control character. None where its text alone is
-/// refused for anything else, before any schema.
+/// Returns a document as the reader sees it, and whether it is refused for a control character. None if its
+/// text alone is refused for another reason, before any schema.
 fn read(document: &Value) -> Option<(Node, bool)> {
     let composed = compose(&document.to_string(), 0);
     let mut problems = composed.problems.iter().filter(|problem| !problem.warning).peekable();
@@ -141,7 +141,7 @@ fn the_corpus_is_valid_and_names_every_field() {
     }
 }
 
-/// Values that a person might write anywhere.
+/// Values that a person might write in any place.
 fn anything() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
@@ -229,7 +229,7 @@ fn pointers(value: &Value, path: &str, all: &mut Vec<String>) {
     }
 }
 
-/// Replaces, removes, adds or doubles something somewhere.
+/// Replaces, removes, adds or doubles a value in one place.
 fn mutate(document: &mut Value, at: usize, how: u8, value: &Value, key: &str) {
     let mut all = Vec::new();
     pointers(document, "", &mut all);
@@ -284,9 +284,9 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Rules see documents that break their schema, too: one pass tells everything.
+    /// Rules also get documents that break their schema: one pass reports everything.
     #[test]
-    fn every_rule_bears_every_document(
+    fn no_rule_panics_on_any_document(
         which in any::<usize>(),
         mutations in proptest::collection::vec((any::<usize>(), 0u8..4, anything(), Just("extra")), 0..6),
     ) {

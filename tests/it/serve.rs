@@ -1,4 +1,4 @@
-//! The process's HTTP over real sockets, and clients that mean no good.
+//! The HTTP server of the process over real sockets, and hostile clients.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -84,7 +84,7 @@ impl Served {
     /// Sends a whole request and reads until the server closes.
     fn ask(&self, request: &str) -> String {
         let mut stream = self.connect();
-        // The server may refuse before everything was sent.
+        // The server may refuse before the whole request is sent.
         let _ = stream.write_all(request.as_bytes());
         read_all(&mut stream)
     }
@@ -114,7 +114,7 @@ fn hook(headers: &[(&str, &str)], body: &str) -> String {
     )
 }
 
-/// What the server said until it closed; a reset is a closed connection as well.
+/// Returns what the server sent until it closed; a reset counts as a closed connection.
 fn read_all(stream: &mut TcpStream) -> String {
     let mut received = Vec::new();
     match stream.read_to_end(&mut received) {
@@ -145,7 +145,7 @@ fn status(answer: &str) -> u16 {
 }
 
 #[test]
-fn probes_say_how_it_is_in_one_line() {
+fn probes_answer_with_one_line() {
     let served = Served::new();
     let answer = served.get("/healthz");
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\nok\n"), "{answer}");
@@ -188,7 +188,7 @@ fn a_signed_push_is_a_hint_and_nothing_in_its_body_matters() {
     let gitlab = [("x-gitlab-token", SECRET), ("x-gitlab-event", "Push Hook")];
     assert_eq!(status(&served.hook(&gitlab, "{}")), 202);
     assert_eq!(served.hints(), 6);
-    // Signed, and no push.
+    // Signed, but no push.
     let signature = signed(SECRET, "{}");
     for (event, result) in [("ping", HookResult::Ping), ("issues", HookResult::Ignored)] {
         let answer = served.hook(&[("x-hub-signature-256", &signature), ("x-github-event", event)], "{}");
@@ -199,7 +199,7 @@ fn a_signed_push_is_a_hint_and_nothing_in_its_body_matters() {
 
 // Guarantee: unsigned-learns-nothing
 #[test]
-fn a_bad_signature_is_told_nothing() {
+fn the_answer_to_a_bad_signature_reveals_nothing() {
     let served = Served::new();
     let good = signed(SECRET, "{}");
     let mut answers = Vec::new();
@@ -222,8 +222,8 @@ fn a_bad_signature_is_told_nothing() {
             answers.push(answer.replace(&date, ""));
         }
     }
-    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "one refusal is like another");
-    // More signatures than any forge sends, a good one among them.
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "all refusals are equal");
+    // More signatures than any forge sends, one of them valid.
     let mut headers = vec![("x-hub-signature-256", good.as_str()), ("x-github-event", "push")];
     headers.extend(vec![("x-hub-signature-256", "sha256=00"); 20]);
     assert_eq!(status(&served.hook(&headers, "{}")), 401);
@@ -239,7 +239,7 @@ fn a_large_body_is_refused_whatever_it_says_of_itself() {
     let announced = "POST /hooks/git HTTP/1.1\r\nhost: x\r\ncontent-length: 1073741824\r\n\r\n";
     let answer = served.ask(announced);
     assert_eq!(status(&answer), 413, "{answer}");
-    // Without a length it goes on until the server has enough.
+    // Without a length the client sends until the server closes.
     let mut stream = served.connect();
     stream.set_write_timeout(Some(LONG)).unwrap();
     let endless = "POST /hooks/git HTTP/1.1\r\nhost: x\r\nx-hub-signature-256: sha256=0000000000000000000000000000000000000000000000000000000000000000\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -249,8 +249,8 @@ fn a_large_body_is_refused_whatever_it_says_of_itself() {
     while sent < 1 << 30 && stream.write_all(&chunk).is_ok() {
         sent += 65536;
     }
-    // A mebibyte, and what lies in the system's buffers.
-    assert!(sent < 64 << 20, "{sent} bytes were taken");
+    // One mebibyte, plus what the system's buffers hold.
+    assert!(sent < 64 << 20, "{sent} bytes were read");
     // A length that fits, and one byte more than the limit.
     let body = "x".repeat(1024 * 1024);
     let signature = signed(SECRET, &body);
@@ -264,14 +264,14 @@ fn a_large_body_is_refused_whatever_it_says_of_itself() {
 }
 
 #[test]
-fn slow_clients_are_left() {
+fn slow_clients_are_disconnected() {
     let options = ServeOptions {
         head_timeout: Duration::from_millis(300),
         body_timeout: Duration::from_millis(300),
         ..ServeOptions::default()
     };
     let served = Served::with(&[SECRET], options);
-    // A byte at a time does not help: the deadline is the whole head's.
+    // Sending byte by byte does not help: the deadline is for the whole head.
     let mut stream = served.connect();
     let began = Instant::now();
     let mut writer = stream.try_clone().unwrap();
@@ -283,7 +283,7 @@ fn slow_clients_are_left() {
         }
     }
     assert!(began.elapsed() < LONG);
-    // Nor for a body.
+    // The same for a body.
     let half = "POST /hooks/git HTTP/1.1\r\nhost: x\r\nx-hub-signature-256: sha256=0000000000000000000000000000000000000000000000000000000000000000\r\ncontent-length: 100\r\n\r\nhalf";
     let answer = served.ask(half);
     assert_eq!(status(&answer), 408, "{answer}");
@@ -313,12 +313,12 @@ fn too_many_requests_are_refused_before_their_bodies_are_read() {
     assert_eq!(status(&waiting(&[])), 401, "without a signature no body is read either");
     let wait = answer.lines().find_map(|line| line.strip_prefix("retry-after: ")).unwrap();
     assert!((1..=60).contains(&wait.parse::<u32>().unwrap()), "{answer}");
-    assert_eq!(status(&served.get("/healthz")), 200, "nobody else is held up");
+    assert_eq!(status(&served.get("/healthz")), 200, "other clients are not delayed");
 }
 
 // Guarantee: signed-have-their-share
 #[test]
-fn those_who_prove_nothing_take_nothing_of_the_others_share() {
+fn requests_without_a_valid_signature_do_not_use_up_the_limit_of_signed_ones() {
     let served = Served::with(&[SECRET], ServeOptions { hooks_per_minute: 3, ..ServeOptions::default() });
     let forged = [("x-hub-signature-256", "sha256=00"), ("x-github-event", "push")];
     let codes: Vec<u16> =
@@ -349,16 +349,16 @@ fn a_request_names_one_host() {
 }
 
 #[test]
-fn a_crowd_of_silent_connections_shuts_nobody_out() {
+fn silent_connections_do_not_block_other_clients() {
     let served = Served::with(&[], ServeOptions { connections_max: 4, ..ServeOptions::default() });
     let mut crowd: Vec<TcpStream> = (0..12).map(|_| served.connect()).collect();
     assert_eq!(status(&served.get("/healthz")), 200);
-    // The oldest went first.
+    // The server closed the oldest connection first.
     assert_eq!(read_all(&mut crowd[0]), "");
 }
 
 #[test]
-fn stopping_ends_what_is_idle_and_waits_for_what_is_not() {
+fn stopping_closes_idle_connections_and_waits_for_active_ones() {
     let mut served = Served::new();
     let mut idle = served.connect();
     idle.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
@@ -394,7 +394,7 @@ fn stopping_does_not_wait_for_ever() {
     served.runtime.block_on(async { tokio::time::timeout(LONG, server).await.unwrap().unwrap() });
 }
 
-/// The limit of descriptors is a process's own, so this runs in another one.
+/// The limit of descriptors belongs to a process, so this runs in another one.
 #[test]
 #[cfg(unix)]
 fn running_out_of_descriptors_does_not_end_the_server() {
@@ -420,9 +420,9 @@ fn child_without_descriptors() {
     let mut hoard = Vec::new();
     while let Ok(file) = std::fs::File::open("/dev/null") {
         hoard.push(file);
-        assert!(hoard.len() < 64, "the limit is not in force");
+        assert!(hoard.len() < 64, "the limit does not apply");
     }
-    // One for the client, none for the server's side of the connection.
+    // One descriptor for the client, none for the server's side of the connection.
     drop(hoard.pop());
     let mut stream = served.connect();
     stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
@@ -432,7 +432,7 @@ fn child_without_descriptors() {
         [std::io::ErrorKind::WouldBlock, std::io::ErrorKind::TimedOut].contains(&error.kind()),
         "{error}"
     );
-    // What lasts is an idle connection's descriptor.
+    // The idle connection keeps its descriptor.
     let began = Instant::now();
     stream.set_read_timeout(Some(LONG)).unwrap();
     assert_eq!(status(&read_all(&mut stream)), 200);

@@ -1,4 +1,4 @@
-//! One suite for both engines of the store: each case runs on SQLite and on a private PostgreSQL.
+//! One test suite for both engines of the store: each case runs on SQLite and on a private PostgreSQL.
 
 mod trust;
 mod waves;
@@ -33,7 +33,7 @@ use waves::{
 };
 
 const LONG: Duration = Duration::from_secs(60);
-/// How long a tenant that cannot be reached is waited for.
+/// How long other tenants wait for a tenant that cannot be reached.
 const PATIENCE: Duration = Duration::from_secs(900);
 
 fn tenant(name: &str) -> TenantName {
@@ -67,7 +67,7 @@ fn intent(id: u64, reverts: Vec<Revert>) -> Record {
     })
 }
 
-/// To the millisecond, as the store keeps it.
+/// Returns the current time in milliseconds, the precision of the store.
 fn now() -> Timestamp {
     Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap()
 }
@@ -180,7 +180,7 @@ async fn advance_some(
     store.advance(&head).await
 }
 
-/// Waits until a condition of the store holds; its clock is its own.
+/// Waits until a condition of the store holds; the store has its own clock.
 async fn eventually<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
     for _ in 0..1_000 {
         if condition().await {
@@ -188,10 +188,10 @@ async fn eventually<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) 
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("it did not come to pass within 10 s");
+    panic!("timed out after 10 s");
 }
 
-/// Two handles on one store, as two processes have them.
+/// Two handles of one store, like those of two processes.
 struct Pair {
     a: Store,
     b: Store,
@@ -233,10 +233,11 @@ async fn journal_is_read_back(pair: &Pair) {
     assert_eq!((&ended.owed, &ended.bases[&object]), (&receipts, &base));
     a.append(&lease, &[Record::Confirmed { object, version: 4, entry: "e-1".into() }]).await.unwrap();
     assert_eq!(a.journal(&acme).await.unwrap().owed, Vec::new());
-    // An intent that is there twice is one that a crash made us number again: it must not pass for a new one.
+    // A second intent with the same number comes from a process that numbered again after a crash: the store
+    // refuses it.
     assert!(a.append(&lease, &[intent(2, Vec::new())]).await.is_err());
     a.prune(0).await.unwrap();
-    assert_eq!(a.journal(&acme).await.unwrap().last_intent, 2, "numbers go on after forgetting");
+    assert_eq!(a.journal(&acme).await.unwrap().last_intent, 2, "numbers continue after pruning");
 }
 
 async fn a_lease_has_one_holder_and_its_token_grows(pair: &Pair) {
@@ -248,7 +249,7 @@ async fn a_lease_has_one_holder_and_its_token_grows(pair: &Pair) {
     eventually(|| async { a.holder_of(&first.tenant).await.unwrap().is_none() }).await;
     assert!(
         matches!(a.append(&first, &[intent(2, Vec::new())]).await, Err(StoreError::Fenced { .. })),
-        "run out"
+        "expired"
     );
     let second = take(b, "acme", LONG).await.unwrap();
     assert!(second.token > first.token);
@@ -258,10 +259,10 @@ async fn a_lease_has_one_holder_and_its_token_grows(pair: &Pair) {
     assert_eq!(
         b.renew(std::slice::from_ref(&second), LONG).await.unwrap().len(),
         1,
-        "not given back by another"
+        "another process cannot release it"
     );
     let journal = b.journal(&second.tenant).await.unwrap();
-    assert_eq!((journal.unresolved.len(), journal.last_intent), (1, 1), "a fenced append leaves nothing");
+    assert_eq!((journal.unresolved.len(), journal.last_intent), (1, 1), "a fenced append stores nothing");
     b.release(&[second]).await.unwrap();
     assert!(take(a, "acme", LONG).await.is_some());
 }
@@ -272,7 +273,7 @@ async fn a_new_head_makes_due_what_it_moves(pair: &Pair) {
     assert_eq!(advance(a, None, "c1", &rows).await, Advance::Taken(3));
     assert_eq!(advance(b, None, "c1", &rows).await, Advance::Taken(0), "the other replica has taken it");
     let claimed = claim(a, 10).await;
-    assert_eq!(named(&claimed), ["acme", "beta"], "what is not valid is not due");
+    assert_eq!(named(&claimed), ["acme", "beta"], "an invalid tenant is not due");
     assert!(claimed.iter().all(|one| one.cause == ClaimCause::Commit && !one.applied));
     a.finish(&[done(&claimed[0], true), done(&claimed[1], true)]).await.unwrap();
     assert_eq!(claim(b, 10).await.len(), 0);
@@ -289,7 +290,7 @@ async fn a_new_head_makes_due_what_it_moves(pair: &Pair) {
     assert_eq!(
         status.iter().map(|row| row.tenant.as_str()).collect::<Vec<_>>(),
         ["acme", "beta"],
-        "broken is gone"
+        "broken is removed"
     );
     a.keep_head("repo", &Revision::new("c9")).await.unwrap();
     assert_eq!(b.head("repo").await.unwrap(), Some(Revision::new("c9")));
@@ -299,7 +300,7 @@ async fn what_becomes_due_during_a_run_stays_due(pair: &Pair) {
     let Pair { a, .. } = pair;
     advance(a, None, "c1", &[wanted("acme", "1")]).await;
     let claimed = claim(a, 1).await;
-    assert_eq!(claim(a, 1).await.len(), 0, "one run a tenant");
+    assert_eq!(claim(a, 1).await.len(), 0, "one run per tenant");
     advance(a, Some("c1"), "c2", &[wanted("acme", "2")]).await;
     assert_eq!(claim(a, 1).await.len(), 0, "due, but leased");
     a.finish(&[done(&claimed[0], true)]).await.unwrap();
@@ -358,7 +359,7 @@ async fn an_intent_is_refused_once_git_moved_on_or_the_tenant_is_paused(pair: &P
     assert_eq!(
         (paused.kind, paused.reason.as_str()),
         (PauseKind::Pause, "campaign"),
-        "a hold replaces no pause"
+        "a hold does not replace a pause"
     );
     assert!(a.resume(&lease.tenant).await.unwrap() && !a.resume(&lease.tenant).await.unwrap());
     a.append(lease, &[intent(2, Vec::new())]).await.unwrap();
@@ -404,17 +405,18 @@ async fn a_head_that_changes_too_much_is_held_and_a_replica_behind_claims_nothin
         a.tenants(Which::All).await.unwrap().iter().map(|row| row.pause.is_some()).collect()
     };
     advance_judged(a, Some("c1"), "c2", &rows, &judge).await.unwrap();
-    // What it creates is held with it: a head is refused as a whole.
+    // The commit creates a tenant, which is held too: the guard refuses a head as a whole.
     assert_eq!(held().await, [true, false, true]);
-    // Another commit on top is no answer to a guard, and what it holds still counts.
+    // A further commit does not open a guard, and the held changes still count.
     let again = [wanted("acme", "3"), wanted("beta", "1"), wanted("new", "1")];
     advance_judged(a, Some("c2"), "c3", &again, &judge).await.unwrap();
     assert_eq!(held().await, [true, false, true]);
     let back = [wanted("acme", "1"), wanted("beta", "1"), wanted("new", "1")];
     advance_judged(a, Some("c3"), "c4", &back, &judge).await.unwrap();
-    assert_eq!(held().await, [false, false, false], "git went back to what is in force");
+    assert_eq!(held().await, [false, false, false], "git returned to the applied commit");
     assert_eq!(*counted.lock().unwrap(), [1, 1, 0]);
-    // One that is held counts where a commit does not name it, and so does one that comes back otherwise.
+    // A held tenant counts if a commit does not name it. A tenant that returns with another change counts,
+    // too.
     advance_judged(a, Some("c4"), "c2", &rows, &judge).await.unwrap();
     let beta_gone = [tenant("beta")];
     advance_some(a, Some("c2"), "c5", &[wanted("new", "2")], Some(&beta_gone), &judge).await.unwrap();
@@ -436,7 +438,7 @@ async fn what_was_written_in_part_changes_when_git_goes_back(pair: &Pair) {
     a.finish(&first.iter().map(|one| done(one, true)).collect::<Vec<_>>()).await.unwrap();
     let second = [wanted("acme", "2"), wanted("beta", "2")];
     advance(a, Some("c1"), "c2", &second).await;
-    // One region of acme was written and another was down; of beta nothing was.
+    // One region of acme was written and another was down; beta was not written.
     let partly = |claimed: &Claimed, writes: usize| {
         let (started_at, revision, cause) = (now(), Revision::new("c2"), ClaimCause::Commit);
         Finished {
@@ -465,7 +467,7 @@ async fn what_was_written_in_part_changes_when_git_goes_back(pair: &Pair) {
     let back = [wanted("acme", "1"), wanted("beta", "1")];
     advance_judged(a, Some("c2"), "c3", &back, &judge).await.unwrap();
     assert_eq!(*counted.lock().unwrap(), [1]);
-    // And once it is in sync again, it is at rest.
+    // Once it is in sync again, nothing is due.
     let claimed = claim(a, 5).await;
     a.finish(&claimed.iter().map(|one| done(one, true)).collect::<Vec<_>>()).await.unwrap();
     advance_judged(a, Some("c3"), "c4", &back, &judge).await.unwrap();
@@ -498,14 +500,14 @@ async fn what_runs_left_behind_is_shown(pair: &Pair) {
         status: "Drifted",
         asked: Some(Asked { by: "mara@ops-1".into(), why: "--allow window: a release".into() }),
     };
-    let told = Finished {
+    let reported = Finished {
         drifted: Some(true),
         run: Some(run),
         reason: "mara moved it".into(),
         history: vec![("drift", "greetings.delayMs".into())],
         ..done(&claimed[0], false)
     };
-    a.finish(&[told, done(&claimed[1], true)]).await.unwrap();
+    a.finish(&[reported, done(&claimed[1], true)]).await.unwrap();
     let runs = a.runs(&tenant("acme"), 10).await.unwrap();
     assert_eq!((runs.len(), runs[0].writes, runs[0].conflicts, runs[0].cause.as_str()), (1, 2, 1, "commit"));
     let asked = (runs[0].asked_by.as_str(), runs[0].asked_why.as_str());
@@ -529,7 +531,7 @@ async fn what_runs_left_behind_is_shown(pair: &Pair) {
     assert_eq!(a.note("x").await.unwrap().as_deref(), Some("2"));
 }
 
-async fn the_fleet_is_counted_where_it_stands(pair: &Pair) {
+async fn the_fleet_is_counted_by_status(pair: &Pair) {
     let Pair { a, .. } = pair;
     let rows = ["calm", "drifting", "quiet", "wrong"]
         .map(|name| if name == "wrong" { wanted(name, "") } else { wanted(name, "1") });
@@ -542,7 +544,7 @@ async fn the_fleet_is_counted_where_it_stands(pair: &Pair) {
         until: None,
     };
     a.pause(&tenant("quiet"), &pause).await.unwrap();
-    // Neither a hold nor a pause that is over counts as paused.
+    // A hold does not count as paused, and an expired pause does not either.
     let hold = Pause { kind: PauseKind::Hold, ..pause.clone() };
     a.pause(&tenant("drifting"), &hold).await.unwrap();
     let over = Pause { until: Some(Timestamp::from_millisecond(1_000).unwrap()), ..pause };
@@ -556,7 +558,7 @@ async fn the_fleet_is_counted_where_it_stands(pair: &Pair) {
     let figures = a.figures(3).await.unwrap();
     let mut standing: Vec<(Status, usize)> =
         figures.by_status.iter().map(|some| (some.status, some.tenants)).collect();
-    // Each database sorts what is absent in its own way.
+    // Each database sorts absent values in its own way.
     standing.sort_by_key(|(status, _)| status.row().metric);
     let expected = [(Status::Drifted, 1), (Status::Invalid, 1), (Status::Paused, 1), (Status::Synced, 1)];
     assert_eq!(standing, expected);
@@ -568,7 +570,7 @@ async fn the_fleet_is_counted_where_it_stands(pair: &Pair) {
         troubled.iter().map(|row| (row.tenant.as_str(), row.drifted_at)).collect();
     assert_eq!(named, [("drifting", figures.drifted_at), ("wrong", None)]);
     assert_eq!((figures.drifted, figures.drifted_at.is_some()), (1, true));
-    // What git no longer holds is not counted.
+    // Tenants that git no longer has are not counted.
     let [calm, _, _, wrong] = rows;
     advance(a, Some("c1"), "c2", &[calm, wrong]).await;
     let figures = a.figures(3).await.unwrap();
@@ -576,16 +578,16 @@ async fn the_fleet_is_counted_where_it_stands(pair: &Pair) {
     assert_eq!((figures.oldest.len(), figures.drifted, figures.drifted_at), (2, 0, None));
 }
 
-/// A hundred appends at once: those that are refused, or that the database can't take, leave nothing and concern no
-/// other.
-async fn appends_that_come_together_stand_alone(pair: &Pair) {
+/// A hundred appends at once: those that are refused, or that the database cannot take, leave nothing and
+/// affect no other.
+async fn appends_of_one_group_fail_alone(pair: &Pair) {
     let names: Vec<TenantName> = (0..100).map(|number| tenant(&format!("t-{number:03}"))).collect();
     let mut leases = pair.a.take(&names, LONG).await.unwrap();
     leases.sort_by(|a, b| a.tenant.cmp(&b.tenant));
     pair.a.release(&leases.iter().step_by(10).cloned().collect::<Vec<_>>()).await.unwrap();
     let appends = leases.iter().enumerate().map(|(number, lease)| {
         let (store, lease) = (pair.a.clone(), lease.clone());
-        // No two intents of a tenant have one id.
+        // A tenant has no two intents with one id.
         let second = if number % 10 == 5 { 1 } else { 2 };
         tokio::spawn(async move {
             store.append(&lease, &[intent(1, Vec::new()), intent(second, Vec::new())]).await
@@ -606,7 +608,7 @@ async fn appends_that_come_together_stand_alone(pair: &Pair) {
     assert!(journals.values().all(|journal| journal.unresolved.len() == 2));
 }
 
-/// Sixty runs end at once: each is written down, and its lease is free.
+/// Sixty runs end at once: each is recorded, and its lease is free.
 async fn ends_that_come_together_are_all_written_down(pair: &Pair) {
     let rows: Vec<Wanted> = (0..60).map(|number| wanted(&format!("t-{number:02}"), "1")).collect();
     advance(&pair.a, None, "c1", &rows).await;
@@ -623,12 +625,12 @@ async fn ends_that_come_together_are_all_written_down(pair: &Pair) {
     let tenants = pair.b.tenants(Which::All).await.unwrap();
     assert!(tenants.len() == 60 && tenants.iter().all(|row| row.status == Status::Synced));
     assert!(pair.b.holder_of(&claimed[7].lease.tenant).await.unwrap().is_none());
-    // One whose answer was lost is written down again, and stands there once.
+    // A run whose answer was lost is recorded again, and occurs once in the history.
     pair.a.finish_in_group(&line(&claimed[7])).await.unwrap();
     assert_eq!(pair.b.history(&claimed[7].lease.tenant, 10).await.unwrap().len(), 1);
 }
 
-/// Two processes claim at once, over and over: no tenant is ever in two hands.
+/// Two processes claim at once, over and over: they never hold the same tenant.
 async fn claims_never_overlap(pair: &Pair) {
     let rows: Vec<Wanted> = (0..50).map(|number| wanted(&format!("t-{number:02}"), "1")).collect();
     advance(&pair.a, None, "c1", &rows).await;
@@ -678,8 +680,8 @@ macro_rules! suite {
             another_commit_than_the_head_is_begun_for_itself,
             the_gate_of_queries_is_the_pure_one,
             what_runs_left_behind_is_shown,
-            the_fleet_is_counted_where_it_stands,
-            appends_that_come_together_stand_alone,
+            the_fleet_is_counted_by_status,
+            appends_of_one_group_fail_alone,
             ends_that_come_together_are_all_written_down,
             claims_never_overlap,
             no_two_tenants_go_off_within_an_hour,
@@ -707,7 +709,7 @@ fn the_suite_holds_on_sqlite() {
     macro_rules! run {
         ($($case:ident),*) => {$(
             let folder = tempfile::tempdir().unwrap();
-            // A name that a URL would take apart.
+            // A folder name with characters that have a meaning in a URL.
             let place = StorePlace::Folder(folder.path().join("a state?mode=ro#%20"));
             println!("sqlite: {}", stringify!($case));
             block_on(async { $case(&pair(&place).await).await });
@@ -730,7 +732,7 @@ fn the_suite_holds_on_postgresql() {
 }
 
 #[test]
-fn of_two_that_wait_for_each_other_the_one_that_gives_way_tries_again() {
+fn a_transaction_that_loses_a_deadlock_is_tried_again() {
     let cluster = Postgres::start();
     let place = StorePlace::Postgres(Secret::new(cluster.database("deadlock")));
     let until = async |what: &str, query: &str| {
@@ -740,12 +742,12 @@ fn of_two_that_wait_for_each_other_the_one_that_gives_way_tries_again() {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("waited in vain for {what}");
+        panic!("timed out waiting for {what}");
     };
     block_on(async {
         let store = Store::open(&place, "a").await.unwrap();
         advance(&store, None, "c1", &[wanted("a", "1"), wanted("b", "1")]).await;
-        // The rows are locked in an order that the database chooses: one of the two is against ours.
+        // The database chooses the order of the locks: one of the two orders is the opposite of ours.
         for (ours, theirs) in [("a", "b"), ("b", "a")] {
             store.poke(None, ClaimCause::Operator).await.unwrap();
             let claimed = claim(&store, 2).await;
@@ -762,7 +764,7 @@ fn of_two_that_wait_for_each_other_the_one_that_gives_way_tries_again() {
             other.say(&format!("UPDATE leases SET holder = holder WHERE name = '{ours}'; COMMIT;"));
             ours_ended.await.unwrap().unwrap();
         }
-        // The server's counters come a moment later.
+        // The server updates its counters a moment later.
         until("a deadlock", "SELECT deadlocks > 0 FROM pg_stat_database WHERE datname = 'deadlock'").await;
         store.close().await;
     });
@@ -771,11 +773,11 @@ fn of_two_that_wait_for_each_other_the_one_that_gives_way_tries_again() {
 #[test]
 fn the_suite_holds_behind_a_pooler_in_transaction_mode() {
     let cluster = Postgres::start();
-    // Fewer than there are handles: what one transaction leaves in its connection, another one finds.
+    // Fewer connections than handles: a transaction finds what another one left in its connection.
     let bouncer = Bouncer::before(&cluster, 3);
     macro_rules! run {
         ($($case:ident),*) => {$(
-            // The pooler knows no names that PostgreSQL would cut off.
+            // The pooler does not find names that PostgreSQL shortens.
             let name: String = stringify!($case).chars().take(60).collect();
             cluster.database(&name);
             let url = bouncer.url(&name);
@@ -791,7 +793,7 @@ fn a_store_of_a_later_genesync_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let place = StorePlace::Folder(folder.path().to_owned());
     block_on(async {
-        assert!(Store::look(&place).await.unwrap().is_none(), "looking makes nothing");
+        assert!(Store::look(&place).await.unwrap().is_none(), "reading creates nothing");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
         Store::open(&place, "a").await.unwrap().close().await;
         assert!(Store::look(&place).await.unwrap().is_some());
@@ -805,9 +807,10 @@ fn a_store_of_a_later_genesync_is_refused_and_left_alone() {
     });
 }
 
-/// What the first build with standings wrote of tenants that are only watched, and not valid, held all others for ever.
+/// The first build with standings stored rows of watched and invalid tenants that held all other tenants for
+/// ever.
 #[test]
-fn a_store_of_an_earlier_genesync_is_taken_over_with_its_standings() {
+fn a_store_of_an_earlier_genesync_is_migrated() {
     let folder = tempfile::tempdir().unwrap();
     let place = StorePlace::Folder(folder.path().to_owned());
     block_on(async {

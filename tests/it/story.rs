@@ -1,4 +1,4 @@
-//! What happens to a tenant when something goes wrong: each story with the real binary over real HTTP.
+//! What happens to a tenant when a fault occurs: each story with the real binary over real HTTP.
 
 use serde_json::{Value, json};
 
@@ -31,13 +31,13 @@ fn a_commit_becomes_live_everywhere_and_a_second_plan_says_no_changes() {
 
 // Guarantee: no-blind-write
 #[test]
-fn a_field_that_nobody_manages_survives_an_edit_between_read_and_write() {
+fn a_field_that_no_one_manages_survives_an_edit_between_read_and_write() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     stage.commit(&tenant("acme", &[1], &delay(2)));
     let mark = stage.mark();
     stage.fault(1, "PUT", &json!({"edit": {"actor": "Mara Ionescu", "patch": {"banner": {"n": 1}, "greetings": {"tone": "warm"}}}}));
     let ran = stage.genesync(&["apply"]).expect(0);
-    assert!(ran.stderr.contains("somebody changed"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("another user changed"), "{}", ran.stderr);
     assert_eq!(stage.writes(mark), [("PUT".to_owned(), Some(409)), put_ok()]);
     let (version, body) = stage.live(1);
     assert_eq!(
@@ -66,7 +66,7 @@ fn a_managed_field_edited_between_read_and_write_is_set_again_and_its_editor_nam
 }
 
 #[test]
-fn somebody_who_always_writes_first_makes_the_tenant_contended() {
+fn another_user_who_always_writes_first_makes_the_tenant_contended() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     stage.commit(&tenant("acme", &[1], &delay(2)));
     let mark = stage.mark();
@@ -157,7 +157,7 @@ fn a_token_that_expires_mid_run_is_replaced_and_nothing_is_written_twice() {
 }
 
 #[test]
-fn a_wrong_secret_is_told_without_being_shown() {
+fn a_wrong_secret_is_reported_without_being_shown() {
     let stage = Stage::new();
     stage.commit(&tenant("acme", &[1], &delay(1)));
     let mut command = stage.command(&["apply", "-v"]);
@@ -186,15 +186,15 @@ fn replication_that_fails_in_one_region_is_shown_and_repaired_there() {
 }
 
 #[test]
-fn a_region_that_does_not_answer_holds_up_no_other_and_is_brought_along_once_it_does() {
+fn an_unreachable_region_delays_no_other_and_is_written_later() {
     let stage = Stage::applied(&[tenant("acme", &[1, 2, 3], &delay(1))]);
     stage.commit(&tenant("acme", &[1, 2, 3], &delay(2)));
     let fault = json!({"match": {"organizationId": organization(2)}, "times": 0, "do": {"status": 503}});
     stage.control("POST", "faults", &json!({"faults": [fault]}));
-    // Two regions have it, and one has not: a part.
+    // Two regions are written and one is not: a partial result.
     let ran = stage.genesync(&["apply"]).expect(6);
-    let told = format!("us-east-1 (organization {}) is left out", organization(2));
-    assert!(ran.stdout.contains("Degraded") && ran.stdout.contains(&told), "{}", ran.stdout);
+    let reported = format!("us-east-1 (organization {}) is left out", organization(2));
+    assert!(ran.stdout.contains("Degraded") && ran.stdout.contains(&reported), "{}", ran.stdout);
     let live = |number: u32| stage.live(number).1["greetings"]["delayMs"].clone();
     assert_eq!([live(1), live(2), live(3)], [2, 1, 2]);
     stage.control("DELETE", "faults", &Value::Null);
@@ -220,7 +220,7 @@ fn a_replica_with_fields_of_its_own_is_written_and_never_copied_over() {
 }
 
 #[test]
-fn without_a_job_every_region_is_written_plainly() {
+fn without_replication_jobs_every_region_is_written_directly() {
     for action in [json!({"status": 403}), json!({"drop": "before"}), json!({"drop": "after"})] {
         let stage = Stage::new();
         stage.commit(&tenant("acme", &[1, 2], &delay(1)));
@@ -233,7 +233,7 @@ fn without_a_job_every_region_is_written_plainly() {
 }
 
 #[test]
-fn audit_late_is_waited_for_never_is_unconfirmed_and_neither_writes_again() {
+fn a_late_audit_entry_confirms_a_missing_one_does_not_and_neither_writes_again() {
     let stage = Stage::new();
     stage.commit(&tenant("acme", &[1], &delay(1)));
     stage.control("POST", "settings", &json!({"auditDelayMs": 600}));
@@ -245,7 +245,7 @@ fn audit_late_is_waited_for_never_is_unconfirmed_and_neither_writes_again() {
     let done = stage.genesync(&["apply", "--format", "json"]).expect(0).json();
     assert_eq!(done["tenants"][0]["status"], "Unconfirmed");
     assert_eq!(stage.writes(mark), [put_ok()]);
-    // Whoever needs the proof asks for it.
+    // A user who needs the proof asks for it.
     stage.genesync(&["apply", "--require-confirmed"]).expect(6);
     assert_eq!(stage.writes(mark), [put_ok()]);
 
@@ -256,7 +256,7 @@ fn audit_late_is_waited_for_never_is_unconfirmed_and_neither_writes_again() {
 }
 
 #[test]
-fn an_entry_of_somebody_else_in_our_window_is_reported_as_foreign() {
+fn an_entry_of_another_user_in_our_window_is_reported_as_foreign() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     stage.commit(&tenant("acme", &[1], &delay(2)));
     stage.fault(1, "PUT", &json!({"edit": {"actor": "Mara Ionescu", "patch": {"banner": 1}}}));
@@ -330,7 +330,7 @@ fn a_tenant_that_is_gone_from_git_is_left_as_it_is() {
 
 // Guarantee: rewound-is-asked-about
 #[test]
-fn a_rewound_branch_is_refused_until_a_person_says_so() {
+fn a_rewound_branch_is_refused_until_a_person_allows_it() {
     let stage = Stage::new();
     let first = stage.commit(&tenant("acme", &[1], &delay(1)));
     stage.genesync(&["apply"]).expect(0);
@@ -346,7 +346,7 @@ fn a_rewound_branch_is_refused_until_a_person_says_so() {
 
 // Guarantee: guards-refuse
 #[test]
-fn a_configuration_that_somebody_deleted_is_not_made_again_unasked() {
+fn a_configuration_that_another_user_deleted_is_not_made_again_unasked() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     let person = genesync::emulator::Actor::user("Mara Ionescu");
     stage.world.lock().unwrap().remove(&organization(1), &person, jiff::Timestamp::now());
@@ -388,7 +388,7 @@ fn a_watched_tenant_is_reported_and_never_written() {
 
 // Guarantee: waves-wait
 #[test]
-fn trouble_in_an_early_wave_keeps_later_waves_from_starting() {
+fn a_failure_in_an_early_wave_keeps_later_waves_from_starting() {
     let stage = Stage::new();
     let late: Vec<_> = tenant("zeta", &[2], &delay(1))
         .into_iter()
@@ -420,7 +420,7 @@ fn a_plan_sends_nothing_but_reads() {
 }
 
 #[test]
-fn since_asks_for_the_tenants_that_moved_and_for_no_other() {
+fn since_reads_only_the_tenants_that_changed() {
     let tenants: Vec<_> = (1..=5).map(|number| tenant(&format!("t{number}"), &[number], &delay(1))).collect();
     let stage = Stage::applied(&tenants);
     stage.commit(&tenant("t3", &[3], &delay(2)));
@@ -435,7 +435,7 @@ fn since_asks_for_the_tenants_that_moved_and_for_no_other() {
 #[test]
 fn a_hundred_quiet_runs_send_no_write() {
     let stage = Stage::applied(&[tenant("acme", &[1, 2], &delay(1))]);
-    // The platform stores it with another spelling; that is no change.
+    // The platform stores it in another spelling; that is no change.
     stage.edit(1, &json!({"widget": {"theme": {"colors": {"background": "#fff"}}}}));
     let mark = stage.mark();
     for _ in 0..100 {
@@ -445,7 +445,7 @@ fn a_hundred_quiet_runs_send_no_write() {
     assert_eq!(stage.requests(mark).0.len(), 200);
 }
 
-/// Executed, and its answer held back: then the client dies.
+/// Kills an apply whose write is executed and whose answer is delayed.
 fn kill_an_apply_in_the_middle_of_its_write(stage: &Stage) {
     let before = stage.live(1).0;
     stage.fault(1, "PUT", &json!({"delayMs": 60_000}));
@@ -473,7 +473,7 @@ fn a_process_killed_in_the_middle_of_a_write_leaves_one_version_and_a_receipt() 
     assert_eq!(stage.writes(mark).len(), 1);
     let receipts = &ran.json()["tenants"][0]["receipts"];
     assert_eq!((&receipts[0]["version"], receipts[0]["auditEntry"].is_string()), (&json!(2), true));
-    // What was found out is written down: it is not found out again, and the next commit goes through.
+    // The outcome is recorded: genesync does not search for it again, and the next commit is applied.
     stage.control("DELETE", "faults", &Value::Null);
     let again = stage.genesync(&["apply", "-v"]).expect(0);
     assert!(
@@ -528,7 +528,7 @@ fn a_version_that_is_no_count_is_refused_for_its_tenant_alone() {
 }
 
 #[test]
-fn a_plan_that_waited_for_earlier_waves_is_made_anew_before_it_is_applied() {
+fn a_plan_that_waited_for_earlier_waves_is_made_again_before_it_is_applied() {
     let late = |ms: u32| -> Vec<(String, String)> {
         tenant("zeta", &[2, 3], &delay(ms))
             .into_iter()
@@ -538,7 +538,7 @@ fn a_plan_that_waited_for_earlier_waves_is_made_anew_before_it_is_applied() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), late(1)]);
     stage.edit(3, &json!({"greetings": {"delayMs": 7}}));
     stage.commit(&[tenant("acme", &[1], &delay(2)), late(2)].concat());
-    // Wave 0 takes 6 s, as long as its answer is held back; meanwhile a person adds what nobody manages.
+    // Wave 0 takes 6 s, as long as its answer is delayed; meanwhile a person adds an unmanaged field.
     std::fs::write(
         stage.repository().join("../settings.toml"),
         "[timing]\nwrite-ms = 20000\nsettle-ms = 50\npoll-ms = 20\nconfirm-ms = 3000\n",
@@ -557,7 +557,7 @@ fn a_plan_that_waited_for_earlier_waves_is_made_anew_before_it_is_applied() {
 }
 
 #[test]
-fn a_copy_over_somebodys_edit_is_told_and_left_to_a_person() {
+fn a_copy_over_another_users_edit_is_reported_and_left_to_a_person() {
     let stage = Stage::applied(&[tenant("acme", &[1, 2], &delay(1))]);
     stage.commit(&tenant("acme", &[1, 2], &delay(2)));
     // Long enough to edit in between on any machine.
@@ -575,7 +575,7 @@ fn a_copy_over_somebodys_edit_is_told_and_left_to_a_person() {
     stage.edit(2, &json!({"banner": "sale"}));
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(6));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("replication went over a change"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("replication overwrote a change"));
 }
 
 #[test]
@@ -609,7 +609,7 @@ fn a_run_that_waits_ends_on_a_signal() {
 }
 
 #[test]
-fn a_persons_name_can_not_drive_the_terminal() {
+fn control_characters_in_a_name_are_not_printed() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     let actor = json!({"organizationId": organization(1), "actor": "ev\u{1b}]0;pwned\u{7}il", "patch": {"greetings": {"delayMs": 9}}});
     stage.control("POST", "edit", &actor);
@@ -642,7 +642,7 @@ fn an_expired_waiver_stops_its_own_tenant() {
 
 // Guarantee: one-process-a-tenant
 #[test]
-fn two_at_once_on_one_store_take_turns() {
+fn two_applies_on_one_store_take_turns() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     stage.commit(&tenant("acme", &[1], &delay(2)));
     stage.fault(1, "PUT", &json!({"delayMs": 1_000}));
@@ -653,11 +653,11 @@ fn two_at_once_on_one_store_take_turns() {
     let ran = stage.genesync(&["apply"]).expect(0);
     assert!(ran.stderr.contains("leased by"), "{}", ran.stderr);
     assert!(first.wait().unwrap().success());
-    assert_eq!(stage.live(1).0, 2, "the second found all done");
+    assert_eq!(stage.live(1).0, 2, "the second process found everything done");
 }
 
 #[test]
-fn a_json_document_comes_out_on_failure_too() {
+fn a_failed_run_also_prints_its_json_document() {
     let stage = Stage::new();
     for arguments in [
         &["plan", "--format", "json"][..],
@@ -698,7 +698,7 @@ fn a_project_under_a_wrong_name_stops_everything_rather_than_leave_its_guards_un
     stage.commit(&[tenant("acme", &[1], &delay(2)), vec![("genesync.yml".into(), project.into())]].concat());
     let mark = stage.mark();
     let ran = stage.genesync(&["apply"]).expect(1);
-    assert!(ran.stdout.contains("read from `genesync.yaml`"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("only from `genesync.yaml`"), "{}", ran.stdout);
     assert_eq!(stage.requests(mark).0, Vec::<Value>::new());
 }
 
@@ -708,7 +708,7 @@ fn a_rewind_that_was_asked_for_once_is_not_asked_about_again() {
     let tenants = |ms: u32| [tenant("acme", &[1], &delay(ms)), tenant("zeta", &[2], &delay(1))].concat();
     let first = stage.commit(&tenants(1));
     stage.genesync(&["apply"]).expect(0);
-    // What nobody manages moves, so that zeta too is written down anew at the second commit.
+    // An unmanaged field changes, so that genesync also records zeta again at the second commit.
     stage.edit(2, &json!({"banner": 1}));
     stage.commit(&tenants(2));
     stage.genesync(&["apply"]).expect(0);
@@ -721,7 +721,7 @@ fn a_rewind_that_was_asked_for_once_is_not_asked_about_again() {
 }
 
 #[test]
-fn a_write_whose_time_is_over_does_not_leave() {
+fn a_write_after_its_deadline_is_not_sent() {
     use genesync::api::{Api, ReadApi};
     use genesync::model::{
         Act, CredentialsName, Look, Object, OrganizationId, Outcome, Region, Secret, Target, Write,
@@ -747,7 +747,7 @@ fn a_write_whose_time_is_over_does_not_leave() {
         let read =
             ReadApi::new([(Region::EuWest1, base)].into(), [(name, client)].into(), Options::default())
                 .unwrap();
-        // With a token and a connection at hand, nothing else is in the write's way.
+        // With a token and a connection ready, nothing else delays the write.
         let seen = read.observe(&Look::of_one(target.clone())).await.unwrap();
         let observed = &seen.objects[0];
         let deadline = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(1);

@@ -1,4 +1,4 @@
-//! One world for one test: an emulator on a socket of its own, a git repository, a journal, and the binary.
+//! One world for one test: an emulator on its own socket, a git repository, a journal, and the binary.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -12,21 +12,21 @@ use git2::{IndexAddOption, Repository, Signature};
 use serde_json::{Value, json};
 
 pub const CLIENT_ID: &str = "client-7";
-/// A text that must never come out anywhere.
+/// A secret that must never be printed.
 pub const SECRET: &str = "canary-9f1b7c5e";
 
-/// Everything is over soon, and whoever died is followed soon.
+/// Short times, so that every wait ends soon and another process soon takes over a dead one's tenants.
 const TIMING: &str = "[timing]\nwrite-ms = 1500\nsettle-ms = 50\nbackoff-ms = 20\npoll-ms = 20\npoll-max-ms = 100\nconfirm-ms = 1500\njob-ms = 3000\nlease-ms = 900\n";
 
-/// How long a condition is waited for: longer than a busy machine takes.
+/// The limit of a wait for a condition: longer than a busy machine takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Asks again and again until it is so.
+/// Checks a condition again and again until it holds.
 #[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
+        assert!(begun.elapsed() < PATIENCE, "timed out waiting until {what}");
         std::thread::sleep(Duration::from_millis(25));
     }
 }
@@ -38,7 +38,7 @@ pub struct Stage {
     folder: tempfile::TempDir,
 }
 
-/// What one call of the binary left behind.
+/// The result of one call of the binary.
 pub struct Ran {
     pub code: i32,
     pub stdout: String,
@@ -63,7 +63,7 @@ pub fn organization(number: u32) -> String {
     format!("00000000-0000-4000-8000-{number:012}")
 }
 
-/// A tenant's two files. Organization numbers: the primary, then the replicas.
+/// Returns a tenant's two files. Organization numbers: the primary, then the replicas.
 pub fn tenant(name: &str, organizations: &[u32], web: &str) -> Vec<(String, String)> {
     let regions = ["eu-west-1", "us-east-1", "ap-south-1"];
     let replicas: String = organizations
@@ -84,13 +84,13 @@ pub fn tenant(name: &str, organizations: &[u32], web: &str) -> Vec<(String, Stri
     vec![(format!("tenants/{name}/tenant.yaml"), declared), (format!("tenants/{name}/web.yaml"), web)]
 }
 
-/// A small configuration with one number to change.
+/// Returns a small configuration with one number to change.
 pub fn delay(ms: u32) -> String {
     format!("  greetings: {{enabled: true, messages: [Hello], delayMs: {ms}}}\n")
 }
 
 impl Stage {
-    /// An empty world: any organization is served and starts unconfigured.
+    /// Returns an empty world: any organization is served and starts unconfigured.
     pub fn new() -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -105,7 +105,7 @@ impl Stage {
         stage
     }
 
-    /// A world with tenants, committed and applied.
+    /// Returns a world with tenants, committed and applied.
     pub fn applied(tenants: &[Vec<(String, String)>]) -> Self {
         let stage = Self::new();
         stage.commit(&tenants.concat());
@@ -121,7 +121,7 @@ impl Stage {
         self.path("fleet")
     }
 
-    /// Writes files and commits everything there is. Returns the commit's hash.
+    /// Writes files and commits the whole work tree. Returns the commit's hash.
     pub fn commit(&self, files: &[(String, String)]) -> String {
         for (path, text) in files {
             let path = self.repository().join(path);
@@ -131,14 +131,14 @@ impl Stage {
         commit_all(&self.repository())
     }
 
-    /// The binary, with nothing of the caller's environment.
+    /// Returns a command for the binary, without the caller's environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
         command.args(arguments);
         self.dress(command)
     }
 
-    /// Gives a command the environment in which the binary finds this stage, and nothing of the caller's.
+    /// Gives a command the environment in which the binary finds this stage, without the caller's.
     pub fn dress(&self, mut command: Command) -> Command {
         command.env_clear().current_dir(self.repository());
         command
@@ -156,8 +156,8 @@ impl Stage {
         command
     }
 
-    /// Writes the settings file anew: short timing, a controller that does nothing unasked, and besides lines
-    /// such as `controller.resync-ms = 300`, which win.
+    /// Writes the settings file again: short times, a controller that starts nothing on its own, and these
+    /// lines, such as `controller.resync-ms = 300`, which take precedence.
     pub fn configure(&self, lines: &[&str]) {
         let mut settings: toml::Table = toml::from_str(TIMING).unwrap();
         let calm = [
@@ -173,16 +173,16 @@ impl Stage {
                 section.as_table_mut().unwrap().extend(values.as_table().unwrap().clone());
             }
         }
-        // A program that reads it meanwhile sees the one or the other.
+        // A process that reads it meanwhile sees the old file or the new one.
         std::fs::write(self.path("settings.new"), settings.to_string()).unwrap();
         std::fs::rename(self.path("settings.new"), self.path("settings.toml")).unwrap();
     }
 
-    /// Starts a controller over the stage's own repository.
+    /// Starts a controller for the stage's own repository.
     pub fn controller(&self) -> Running {
         let was_applied = !self.rows().is_empty();
         let running = Running::start(self.command(&["run", "--listen", "127.0.0.1:0"]));
-        // What was applied by hand is due: a test begins once each tenant was looked at, or is being written.
+        // What was applied by hand is due: a test begins once each tenant was read or is being written.
         let looked = |row: &Value| {
             let due: Option<jiff::Timestamp> = row["dueAt"].as_str().and_then(|due| due.parse().ok());
             due.is_none_or(|due| due > jiff::Timestamp::now()) && row["holder"].is_null()
@@ -194,7 +194,7 @@ impl Stage {
         running
     }
 
-    /// How the store sees every tenant; none where it is not there yet.
+    /// Returns the store's row of every tenant; none if there is no store yet.
     pub fn rows(&self) -> Vec<Value> {
         let ran = self.genesync(&["status", "--format", "json"]);
         if ran.code != 0 {
@@ -203,7 +203,7 @@ impl Stage {
         ran.json()["tenants"].as_array().unwrap().clone()
     }
 
-    /// How the store sees a tenant; null where it does not know it, or is not there yet.
+    /// Returns the store's row of a tenant; null if the store has no row or does not exist yet.
     pub fn status(&self, name: &str) -> Value {
         self.rows().into_iter().find(|row| row["tenant"] == name).unwrap_or_default()
     }
@@ -220,7 +220,7 @@ impl Stage {
             }
             std::thread::sleep(Duration::from_millis(25));
         }
-        panic!("waited in vain for {status}: {seen:#}");
+        panic!("timed out waiting for {status}: {seen:#}");
     }
 
     #[track_caller]
@@ -235,7 +235,7 @@ impl Stage {
         ran(command.output().unwrap())
     }
 
-    /// Calls the emulator's control surface, without a socket in between.
+    /// Calls the emulator's control API without a socket.
     pub fn control(&self, method: &str, path: &str, body: &Value) -> Value {
         let mut request = Request::new(method, &format!("/_emulator/{path}"));
         if !body.is_null() {
@@ -261,7 +261,7 @@ impl Stage {
         );
     }
 
-    /// Requests since a number, without those for tokens.
+    /// Returns requests since a number, without those for tokens.
     pub fn requests(&self, since: u64) -> (Vec<Value>, u64) {
         let mut log = self.control("GET", &format!("requests?since={since}"), &Value::Null);
         let requests = log["requests"].as_array_mut().map(std::mem::take).unwrap_or_default();
@@ -269,7 +269,7 @@ impl Stage {
         (requests, log["next"].as_u64().unwrap())
     }
 
-    /// Writes since a number: method and status of each, job starts included.
+    /// Returns writes since a number: method and status of each, job starts included.
     pub fn writes(&self, since: u64) -> Vec<(String, Option<u64>)> {
         let is_write = |request: &&Value| {
             request["method"] == "PUT"
@@ -287,7 +287,7 @@ impl Stage {
         self.requests(0).1
     }
 
-    /// Version and configuration of an organization.
+    /// Returns the version and the configuration of an organization.
     pub fn live(&self, number: u32) -> (u64, Value) {
         let world = self.world.lock().unwrap();
         let stored = world
@@ -296,7 +296,7 @@ impl Stage {
         stored.unwrap_or((0, Value::Null))
     }
 
-    /// How many audit records each actor has, by organization and action.
+    /// Returns the number of audit records of each actor, by organization and action.
     pub fn audit(&self) -> BTreeMap<(String, String), usize> {
         let mut counts = BTreeMap::new();
         for record in self.world.lock().unwrap().audit() {
@@ -311,7 +311,7 @@ impl Stage {
     }
 }
 
-/// A controller beside the test. It dies with it.
+/// A controller beside the test. It ends with the test.
 pub struct Running {
     child: Child,
     log: Arc<Mutex<String>>,
@@ -333,7 +333,7 @@ impl Running {
         Self { child, log, reader: Some(reader) }
     }
 
-    /// What it has logged so far.
+    /// Returns its log so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
@@ -342,12 +342,12 @@ impl Running {
     pub fn wait_for_log(&self, text: &str) {
         let begun = Instant::now();
         while !self.log().contains(text) {
-            assert!(begun.elapsed() < PATIENCE, "the log never said `{text}`:\n{}", self.log());
+            assert!(begun.elapsed() < PATIENCE, "the log never had `{text}`:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(25));
         }
     }
 
-    /// Where it serves probes, as its log says.
+    /// Returns the address of its probes, from its log.
     fn address(&self) -> String {
         self.wait_for_log("serving /healthz");
         let log = self.log();
@@ -373,17 +373,17 @@ impl Running {
         self.ask("GET", path, "", "")
     }
 
-    /// Sends a signal to it alone.
+    /// Sends a signal to this process only.
     pub fn signal(&self, name: &str) {
         signal(self.child.id(), name);
     }
 
-    /// Whether it has ended by itself.
+    /// Returns its exit status if it has ended by itself.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
-    /// Tells it to stop, and returns its exit code and its log.
+    /// Stops it, and returns its exit code and its log.
     #[track_caller]
     pub fn stop(mut self) -> (i32, String) {
         self.signal("-TERM");
@@ -394,7 +394,7 @@ impl Running {
     }
 }
 
-/// Sends a signal to a process alone.
+/// Sends a signal to one process only.
 pub fn signal(id: u32, name: &str) {
     let sent = Command::new("kill").args([name, &id.to_string()]).status().unwrap();
     assert!(sent.success());
@@ -402,7 +402,7 @@ pub fn signal(id: u32, name: &str) {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Who has ended already can't be killed; nobody is left behind either way.
+        // A process that has already ended cannot be killed; no process is left either way.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if let Some(reader) = self.reader.take() {
@@ -428,13 +428,13 @@ pub fn ran(output: Output) -> Ran {
     };
     assert!(
         !ran.stdout.contains(SECRET) && !ran.stderr.contains(SECRET),
-        "the secret came out:\n{}\n{}",
+        "the secret was printed:\n{}\n{}",
         ran.stdout,
         ran.stderr
     );
     assert!(
         !ran.stdout.contains("emulator-token") && !ran.stderr.contains("emulator-token"),
-        "a token came out"
+        "a token was printed"
     );
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("out of place"), "{}", ran.stderr);

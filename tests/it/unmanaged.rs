@@ -1,11 +1,12 @@
-//! What others change in fields that git does not name: told until it is set back, named or accepted.
+//! Changes of other users in fields that git does not name: genesync reports them until they are set back,
+//! named in git or accepted.
 
 use serde_json::{Value, json};
 
 use crate::cloud::Cloud;
 use crate::support::{Stage, organization, tenant, wait_until};
 
-/// A tenant whose manifest names one field alone.
+/// Returns a tenant whose manifest names only one field.
 fn one_field(name: &str, number: u32, delay: u32, sync: &str) -> Vec<(String, String)> {
     let files = tenant(name, &[number], &format!("  greetings: {{delayMs: {delay}}}\n")).into_iter();
     files.map(|(path, text)| (path, text.replace("mode: enforce", &format!("mode: {sync}")))).collect()
@@ -20,7 +21,7 @@ fn paths(plan: &Value, list: &str) -> Vec<String> {
     all.map(|change| change["path"].as_str().unwrap().to_owned()).collect()
 }
 
-/// An organization that is configured and was taken over.
+/// Returns a stage with an organization that was configured before genesync took it over.
 fn adopted(sync: &str) -> Stage {
     let stage = Stage::new();
     stage.commit(&tenant("acme", &[1], "  greetings: {enabled: true, messages: [Hello], delayMs: 1}\n"));
@@ -32,7 +33,7 @@ fn adopted(sync: &str) -> Stage {
 
 // Guarantee: unmanaged-is-reported
 #[test]
-fn a_launcher_that_goes_dark_in_a_field_that_git_does_not_name_is_told_until_a_person_accepts_it() {
+fn a_switched_off_unmanaged_field_is_reported_until_a_person_accepts_it() {
     let stage = adopted("enforce");
     let text = stage.genesync(&["plan"]).expect(0).stdout;
     assert!(
@@ -41,17 +42,17 @@ fn a_launcher_that_goes_dark_in_a_field_that_git_does_not_name_is_told_until_a_p
     );
     stage.edit(1, &json!({"greetings": {"messages": ["Hi"]}}));
     stage.edit(1, &json!({"greetings": {"enabled": false}}));
-    let told = |text: &str| {
+    let reported = |text: &str| {
         let mut lines = text.lines().skip_while(|line| !line.starts_with("Changed by other users")).skip(1);
         let (first, second) = (lines.next().unwrap().to_owned(), lines.next().unwrap().to_owned());
-        // What was switched off stands first.
+        // The disabled field comes first.
         assert!(first.contains("greetings.enabled") && first.contains("off"), "{text}");
         assert!(second.contains("greetings.messages") && second.contains("text"), "{text}");
         assert!(first.contains("Mara Ionescu") && second.contains("Mara Ionescu"), "{text}");
     };
     let text = stage.genesync(&["plan", "--detailed-exitcode"]).expect(0).stdout;
-    told(&text);
-    assert!(text.contains("2 fields that git does not name changed"), "{text}");
+    reported(&text);
+    assert!(text.contains("other users changed 2 fields that git does not name"), "{text}");
     let before = plan(&stage);
     assert_eq!(paths(&before, "unmanagedChanges"), ["greetings.enabled", "greetings.messages"]);
     assert_eq!(before["unmanagedChanges"][0]["was"], true);
@@ -59,14 +60,14 @@ fn a_launcher_that_goes_dark_in_a_field_that_git_does_not_name_is_told_until_a_p
         let text = stage.genesync(&["plan", "--format", format]).expect(0).stdout;
         assert!(text.contains("Changed by other users") && text.contains("greetings.enabled"), "{text}");
     }
-    // A run writes nothing of it, is in sync, and says it once in the history.
+    // A run does not write it, is in sync, and adds it once to the history.
     for _ in 0..2 {
         stage.genesync(&["apply"]).expect(0);
-        told(&stage.genesync(&["status"]).expect(0).stdout);
+        reported(&stage.genesync(&["status"]).expect(0).stdout);
     }
     let history = stage.genesync(&["history", "acme"]).expect(0).stdout;
     assert_eq!(history.matches("greetings.enabled (off)").count(), 1, "{history}");
-    // A write of ours carries it along and accepts nothing.
+    // A write of ours keeps the change and does not accept it.
     stage.commit(&one_field("acme", 1, 5, "enforce"));
     stage.genesync(&["apply"]).expect(0);
     let live = stage.live(1).1;
@@ -86,14 +87,14 @@ fn a_launcher_that_goes_dark_in_a_field_that_git_does_not_name_is_told_until_a_p
     assert!(!stage.genesync(&["status"]).expect(0).stdout.contains("Changed by other users"));
     let history = stage.genesync(&["history", "acme"]).expect(0).stdout;
     assert_eq!(history.matches("accepted").count(), 2, "{history}");
-    // What is accepted is what the next change is told from.
+    // The next change is compared with what was accepted.
     stage.edit(1, &json!({"greetings": {"enabled": true}}));
     assert_eq!(paths(&plan(&stage), "unmanagedChanges"), ["greetings.enabled"]);
     assert_eq!(stage.live(1).1["greetings"]["messages"], json!(["Hi"]));
 }
 
 #[test]
-fn whoever_changed_it_is_named_also_after_a_write_of_ours() {
+fn the_author_is_still_named_after_a_write_of_ours() {
     // The run that writes is the first one that sees the change.
     let stage = adopted("enforce");
     stage.edit(1, &json!({"greetings": {"enabled": false}}));
@@ -114,7 +115,7 @@ fn whoever_changed_it_is_named_also_after_a_write_of_ours() {
 
 // Guarantee: names-with-proof
 #[test]
-fn nobody_is_named_for_what_another_user_did_again() {
+fn the_earlier_author_is_not_named_for_a_repeated_edit_of_another_user() {
     let stage = adopted("enforce");
     let line = || {
         let status = stage.genesync(&["status"]).expect(0).stdout;
@@ -123,7 +124,7 @@ fn nobody_is_named_for_what_another_user_did_again() {
     stage.edit(1, &json!({"greetings": {"enabled": false}}));
     stage.genesync(&["apply"]).expect(0);
     assert!(line().contains("Mara Ionescu"), "{}", line());
-    // On and off again between two looks, by Zoe, and her entries are late.
+    // Zoe switches it on and off again between two reads, and her audit entries are late.
     stage.control("POST", "settings", &json!({"auditDelayMs": 3_600_000}));
     for enabled in [true, false] {
         let patch = json!({"greetings": {"enabled": enabled}});
@@ -136,7 +137,7 @@ fn nobody_is_named_for_what_another_user_did_again() {
 
 // Guarantee: unmanaged-drift
 #[test]
-fn as_drift_it_is_set_back_and_ignored_it_is_nothing_to_tell() {
+fn an_unmanaged_change_is_set_back_as_drift_and_not_reported_if_ignored() {
     let stage = adopted("enforce, unmanaged: drift");
     stage.edit(1, &json!({"greetings": {"enabled": false}, "futureThing": {"on": true}}));
     let text = stage.genesync(&["plan", "--detailed-exitcode"]).expect(8).stdout;
@@ -163,7 +164,7 @@ fn a_watched_tenant_is_compared_with_what_it_held_when_it_was_seen_first() {
     let stage = Stage::new();
     stage.commit(&tenant("acme", &[1], "  greetings: {enabled: true, messages: [Hello], delayMs: 1}\n"));
     stage.stateless(&["apply"]).expect(0);
-    // Git says something else of one field, and the tenant is only watched.
+    // Git has another value of one field, and the tenant is only watched.
     stage.commit(&one_field("acme", 1, 9, "watch"));
     stage.genesync(&["apply"]).expect(0);
     stage.edit(1, &json!({"greetings": {"enabled": false}}));
@@ -176,11 +177,11 @@ fn a_watched_tenant_is_compared_with_what_it_held_when_it_was_seen_first() {
 }
 
 #[test]
-fn a_watched_tenant_drifts_by_what_git_does_not_name_where_that_is_drift() {
+fn a_watched_tenant_drifts_by_unmanaged_fields_that_count_as_drift() {
     let stage = Stage::new();
     stage.commit(&tenant("acme", &[1], "  greetings: {enabled: true, messages: [Hello], delayMs: 1}\n"));
     stage.stateless(&["apply"]).expect(0);
-    // The audit log does not tell in time: what was there when it was seen first does.
+    // The audit log is late: the baseline of the first read shows the drift.
     stage.control("POST", "settings", &json!({"auditDelayMs": 3_600_000}));
     stage.commit(&one_field("acme", 1, 1, "watch, unmanaged: drift"));
     stage.genesync(&["apply"]).expect(0);
@@ -194,7 +195,7 @@ fn a_watched_tenant_drifts_by_what_git_does_not_name_where_that_is_drift() {
 }
 
 #[test]
-fn in_watch_as_well_what_is_ignored_is_what_counts_from_then_on() {
+fn in_watch_mode_an_ignored_change_becomes_the_baseline() {
     let stage = Stage::new();
     stage.commit(&tenant("acme", &[1], "  greetings: {enabled: true, messages: [Hello], delayMs: 1}\n"));
     stage.stateless(&["apply"]).expect(0);
@@ -209,7 +210,7 @@ fn in_watch_as_well_what_is_ignored_is_what_counts_from_then_on() {
 }
 
 #[test]
-fn what_the_platform_does_everywhere_is_one_line_and_nobodys() {
+fn a_change_of_the_platform_everywhere_is_one_line_without_an_author() {
     let stage = Stage::new();
     let fleet: Vec<_> =
         (1..=3).flat_map(|number| one_field(&format!("t{number}"), number, 1, "enforce")).collect();
@@ -227,7 +228,7 @@ fn what_the_platform_does_everywhere_is_one_line_and_nobodys() {
     assert!(two["unmanagedChanges"][0].get("by").is_none(), "{two}");
     release(3);
     stage.edit(3, &json!({"greetings": {"enabled": false}}));
-    // Before anybody wrote: whoever edited there may have done it.
+    // Before the first write of genesync, any user who edited there may be the author.
     let text = stage.genesync(&["plan"]).expect(0).stdout;
     assert!(text.contains("newThing.shape") && !text.contains("the platform"), "{text}");
     let fourth = one_field("t4", 4, 1, "enforce");
@@ -239,7 +240,7 @@ fn what_the_platform_does_everywhere_is_one_line_and_nobodys() {
     let mut left = paths(&four, "unmanagedChanges");
     left.sort();
     assert_eq!(left, ["greetings.enabled", "newThing.shape"], "{four}");
-    // A commit to all of them leaves it the platform's.
+    // A commit to all tenants does not change that: the platform is still the author.
     let fleet: Vec<_> =
         (1..=4).flat_map(|number| one_field(&format!("t{number}"), number, 2, "enforce")).collect();
     stage.commit(&fleet);
@@ -250,11 +251,11 @@ fn what_the_platform_does_everywhere_is_one_line_and_nobodys() {
 }
 
 #[test]
-fn a_messenger_that_goes_dark_is_told_by_its_publisher() {
+fn a_switched_off_messenger_is_reported_with_its_publisher() {
     let cloud = Cloud::applied(1);
     let dark = json!({"messenger": {"launcherButton": {"visibility": "Off"}}});
     cloud.edit(1, json!({"draft": {"configuration": "Website", "patch": dark}}));
-    // A draft is served to nobody.
+    // Visitors do not get a draft.
     let text = cloud.plan().expect(0).stdout;
     assert!(text.contains("unpublished draft of Mara") && !text.contains("Changed by other users"), "{text}");
     cloud.edit(1, json!({"publish": {"configuration": "Website"}}));
@@ -268,7 +269,7 @@ fn a_messenger_that_goes_dark_is_told_by_its_publisher() {
 
 // Guarantee: unmanaged-is-reported
 #[test]
-fn a_controller_notices_and_tells_it() {
+fn a_controller_reports_an_unmanaged_change() {
     let stage = adopted("enforce");
     stage.configure(&["controller.resync-ms = 300"]);
     let _running = stage.controller();
@@ -279,6 +280,6 @@ fn a_controller_notices_and_tells_it() {
     });
     assert_eq!(stage.status("acme")["status"], "Synced");
     stage.genesync(&["accept", "acme"]).expect(0);
-    wait_until("it is no longer told", || stage.status("acme")["unmanaged"] == json!([]));
+    wait_until("it is no longer reported", || stage.status("acme")["unmanaged"] == json!([]));
     assert_eq!(stage.live(1).1["greetings"]["enabled"], false);
 }

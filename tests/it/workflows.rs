@@ -1,36 +1,32 @@
-//! What `init` writes: a repository, and the jobs of the two forges, run as they stand.
+//! The files that `init` writes: a repository, and the jobs of the two forges, run unchanged.
 
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::mending::{genesync, read};
+use crate::fixing::{genesync, read};
 use crate::support::{Stage, delay, ran, tenant};
 
 #[test]
-fn nothing_is_started_inside_of_a_repository() {
+fn init_is_refused_inside_a_repository() {
     let folder = tempfile::tempdir().unwrap();
     genesync(folder.path(), &["init"]).expect(0);
     let inside = folder.path().join("tenants/acme");
     let lost = genesync(&inside, &["validate"]).expect(1);
-    assert!(
-        lost.stderr.contains("this folder lies inside a configuration repository: name `"),
-        "{}",
-        lost.stderr
-    );
+    assert!(lost.stderr.contains("name the configuration repository `"), "{}", lost.stderr);
     for arguments in [&["init"][..], &["init", "new/deep"]] {
         let refused = genesync(&inside, arguments).expect(2);
-        assert!(refused.stderr.contains("lies inside the configuration repository"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("is inside the configuration repository"), "{}", refused.stderr);
     }
     assert_eq!(std::fs::read_dir(&inside).unwrap().count(), 2);
     let deep = genesync(folder.path(), &["init", "sub/dir"]).expect(2);
-    assert!(deep.stderr.contains("lies inside the configuration repository"), "{}", deep.stderr);
-    // Where a repository stands already, what is there is kept.
+    assert!(deep.stderr.contains("is inside the configuration repository"), "{}", deep.stderr);
+    // If a repository already exists, its files are kept.
     genesync(folder.path(), &["init"]).expect(0);
 }
 
-/// The lines of a step's `run: |` in a workflow file.
+/// Returns the lines of a step's `run: |` in a workflow file.
 fn script(workflow: &str, step: &str) -> String {
     let after = workflow.split(&format!("- name: {step}")).nth(1).unwrap();
     let block = after.split("run: |\n").nth(1).unwrap();
@@ -38,7 +34,8 @@ fn script(workflow: &str, step: &str) -> String {
     lines.map(|line| format!("{}\n", line.trim_start_matches("          "))).collect()
 }
 
-/// What GitLab's jobs run, by a real shell with a real git; and the job that builds everybody's code has no credentials.
+/// Runs GitLab's jobs in a real shell with a real git. The job that builds the code of all contributors has
+/// no credentials.
 #[test]
 fn the_jobs_that_init_writes_for_gitlab_plan_a_merge_request() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
@@ -72,7 +69,7 @@ fn the_jobs_that_init_writes_for_gitlab_plan_a_merge_request() {
         let work = stage.path(job);
         std::fs::create_dir(&work).unwrap();
         let script = format!("{}{}", runs(".genesync-run", "before_script"), runs(job, "script"));
-        // Nothing listens there: what is posted is another test's.
+        // No process listens there: another test covers posting.
         let script = script.replace("genesync pr-comment", "true");
         let mut shell = stage.dress(Command::new("bash"));
         shell.current_dir(&work).args(["-eo", "pipefail", "-c", &script]);
@@ -94,12 +91,12 @@ fn the_jobs_that_init_writes_for_gitlab_plan_a_merge_request() {
     let plan: Value = serde_json::from_str(&read(&planned, "plan.json")).unwrap();
     let tenants: Vec<&Value> =
         plan["tenants"].as_array().unwrap().iter().map(|tenant| &tenant["tenant"]).collect();
-    assert_eq!(tenants, ["acme"], "what the merge request moved, and nothing else");
+    assert_eq!(tenants, ["acme"], "only the change of the merge request");
     assert!(planned.join("plan.html").exists() && !planned.join("tenants").exists());
 }
 
-/// The workflow's own commands, by a real shell with a real git: the pull request is data, and is planned from where it
-/// branched off.
+/// Runs the workflow's own commands in a real shell with a real git. The pull request is only data, and its
+/// plan starts at its merge base.
 #[test]
 fn the_workflow_that_init_writes_plans_a_pull_request() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
@@ -111,7 +108,7 @@ fn the_workflow_that_init_writes_plans_a_pull_request() {
     let head = repository.head().unwrap().target().unwrap();
     repository.reference("refs/pull/7/head", head, true, "a pull request").unwrap();
     repository.reset(repository.find_commit(base).unwrap().as_object(), git2::ResetType::Hard, None).unwrap();
-    // Meanwhile the other tenant moved on the default branch: that is not the pull request's.
+    // Meanwhile the other tenant changed on the default branch: that is not part of the pull request.
     stage.commit(&tenant("zeta", &[2], &delay(9)));
 
     let started = tempfile::tempdir().unwrap();

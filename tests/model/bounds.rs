@@ -1,24 +1,24 @@
-//! What may happen in an exploration, what is switched off in it, and what really happened.
+//! What may happen in an exploration, which guards are off in it, and what really happened.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-/// Guards that can be switched off: some are the core's, some its driver's, its store's or the server's.
+/// Guards that can be switched off: guards of the core, of its driver, of the store and of the server.
 #[derive(Debug, Clone, Copy)]
 pub struct Guards {
     /// The server refuses a stale version.
     pub if_match: bool,
     /// A write whose answer was lost counts as open.
     pub read_back: bool,
-    /// Intents are kept.
+    /// Intents are stored.
     pub intent: bool,
     /// The store refuses the records of an old token.
     pub fence: bool,
-    /// What is open is waited out before anything is read.
+    /// A run waits for the deadlines of all open intents before it reads anything.
     pub quarantine: bool,
     /// A write whose deadline is past is not sent.
     pub deadline: bool,
-    /// Git is asked once more before an intent is kept.
+    /// Git is asked once more before an intent is stored.
     pub recheck: bool,
     /// The server keeps what it accepts.
     pub memory: bool,
@@ -40,35 +40,35 @@ impl Guards {
     };
 }
 
-/// How often each thing may happen.
+/// How often each fault or event may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Budget {
-    /// A person edits a field that nobody manages.
+    /// A person edits an unmanaged field.
     pub edits: u8,
     /// A request or its answer is lost.
     pub lost: u8,
-    /// A write is held up on its way.
+    /// A write is delayed on its way.
     pub late: u8,
     /// A write is refused by the rate limit.
     pub throttles: u8,
     /// A process dies.
     pub crashes: u8,
-    /// Git moves.
+    /// Git gets a new commit.
     pub commits: u8,
     /// A lease runs out while its holder works.
     pub leases: u8,
-    /// A run starts from what git said before.
+    /// A run starts from an older commit.
     pub behind: u8,
-    /// Writes have to queue for the rate limit before their intents are kept.
+    /// Writes have to queue for the rate limit before their intents are stored.
     pub queues: u8,
-    /// The audit log shows nothing until long after.
+    /// The audit log shows nothing until much later.
     pub lags: u8,
-    /// A run that has a plan is told to wait for a lower wave, or is refused by a guard of the whole pass.
+    /// A run with a plan has to wait for a lower wave, or is refused by a guard of the whole pass.
     pub words: u8,
 }
 
-/// What really happened in some state: without it nothing is shown. Beside the states and not in them, so that
-/// what is behind does not multiply what is ahead.
+/// What really happened in some state; without it an exploration shows nothing. It is stored beside the
+/// states, so that the past does not multiply the states.
 #[derive(Debug, Default)]
 pub struct Witnesses(Mutex<BTreeSet<&'static str>>);
 

@@ -1,5 +1,5 @@
-//! A toy of the platform behind the `cloud` dialect: pairs of a configuration with a draft and versions, and a deployment
-//! that pins a version. It takes every write, whatever that was made from.
+//! A model of the platform behind the `cloud` dialect: pairs of a configuration with a draft and versions,
+//! and a deployment that pins a version. It accepts every write, whatever the write was planned from.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::world::now;
 
 type Body = Map<String, Value>;
 
-/// What was published, by whom, and whose draft it was.
+/// A published version: its body, its publisher, and the author of its draft.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Version {
     body: Body,
@@ -24,7 +24,7 @@ struct Version {
     tick: i64,
 }
 
-/// What the organization holds: pairs that know nothing of each other.
+/// What the organization holds: independent pairs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Cloud {
     pairs: Vec<Pair>,
@@ -37,26 +37,26 @@ struct Pair {
     draft: Option<(Body, Maker, i64)>,
     versions: Vec<Version>,
     deployment: Option<Body>,
-    /// Every change of the deployment.
+    /// Every change of the deployment, in order.
     pins: Vec<(Maker, i64)>,
-    /// Ticks with every write.
+    /// Increases with every write.
     clock: i64,
 }
 
-/// What a write of ours did to others.
+/// The damage that a write of ours did.
 #[derive(Debug, Default)]
 pub struct Damage {
-    /// Somebody's change is gone, or goes along, which it was not made from.
+    /// It overwrote or published another user's change that it was not planned from.
     pub over_theirs: bool,
-    /// A newer write of ours is gone.
+    /// It overwrote a newer write of ours.
     pub over_ours: bool,
-    /// It says what an older commit says.
+    /// It wrote the value of an older commit.
     pub travelled: bool,
-    /// There are two of it now.
+    /// It created a second object of the same name.
     pub doubled: bool,
 }
 
-/// What somebody does at the platform's own screens.
+/// The number of edits that a person can make on the platform's screens.
 pub const DEEDS: usize = 3;
 
 fn web(pair: usize) -> Object {
@@ -71,7 +71,7 @@ fn pair_of(object: &Object) -> usize {
     object.name.parse().unwrap_or_default()
 }
 
-/// What git says of some pairs at a commit.
+/// Returns what git says of some pairs at a commit.
 pub fn resources(commit: u64, pairs: usize) -> Vec<Resource> {
     let wanted = |object, body: Value| {
         let body = Arc::new(body.as_object().cloned().unwrap_or_default());
@@ -84,7 +84,7 @@ pub fn resources(commit: u64, pairs: usize) -> Vec<Resource> {
     configurations.chain((0..pairs).map(|pair| wanted(site(pair), refers(pair)))).collect()
 }
 
-/// The commit whose value a configuration holds.
+/// Returns the commit whose value a configuration holds.
 fn content(body: &Body) -> u64 {
     let colour = body.get("messenger").and_then(|messenger| messenger["styles"]["primaryColor"].as_str());
     colour.and_then(|colour| colour.strip_prefix('#')?.parse().ok()).unwrap_or(0)
@@ -99,7 +99,7 @@ fn moment(tick: i64) -> u64 {
 }
 
 impl Maker {
-    /// A person by name; what a client did names nobody.
+    /// Returns a person by name; an edit by a client has no name.
     fn named(self) -> Option<Actor> {
         (self == Maker::Person).then(|| self.actor())
     }
@@ -110,7 +110,7 @@ impl Cloud {
         Self { pairs: (0..pairs).map(|number| Pair { number, ..Pair::default() }).collect() }
     }
 
-    /// Whether visitors are served what git says at a commit.
+    /// Returns whether visitors get what git says at a commit.
     pub fn serves(&self, commit: u64) -> bool {
         self.pairs.iter().all(|pair| pair.served().is_some_and(|body| content(body) == commit))
     }
@@ -122,22 +122,22 @@ impl Cloud {
         Seen { objects, names }
     }
 
-    /// A write of ours takes force, whatever it was made from.
+    /// Executes a write of ours, whatever it was planned from.
     pub fn write(&mut self, write: &Write) -> (Option<Stored>, Damage) {
         self.pairs[pair_of(&write.target.object)].write(write)
     }
 
-    /// Mara changes what git leaves alone: in a draft, and publishes it, and pins it.
+    /// Mara changes an unmanaged field: in a draft, published, or pinned as well.
     pub fn edit(&mut self, deed: usize) {
         self.pairs[deed / DEEDS].edit(deed % DEEDS);
     }
 
-    /// The audit log, complete at once: publications and changes of the deployments.
+    /// Returns the audit log, complete at once: publications and changes of the deployments.
     pub fn entries(&self) -> Vec<Entry> {
         self.pairs.iter().flat_map(Pair::entries).collect()
     }
 
-    /// Versions and changes of ours that no edit on top hides, by object.
+    /// Returns versions and changes of ours that no later edit hides, by object.
     pub fn ours(&self) -> Vec<(ObjectRef, u64)> {
         self.pairs.iter().flat_map(Pair::ours).collect()
     }
@@ -168,7 +168,8 @@ impl Pair {
         stored.map_or(Observed::Absent, Observed::Present)
     }
 
-    /// What a listing alone tells, where the draft is where it was seen: its versions are not looked at.
+    /// Returns what the listing alone shows if the draft has not changed since the sighting; the versions are
+    /// not read then.
     fn unmoved(&self, sighting: &Sighting) -> Option<Stored> {
         let (draft, by, drafted) = self.draft.as_ref()?;
         let served = self.deployment.as_ref().and_then(|body| self.pinned(body)).unwrap_or(0);
@@ -213,7 +214,7 @@ impl Pair {
             version: self.versions.len() as u64,
             body: Arc::new(newest.map(|newest| newest.body.clone()).unwrap_or_default()),
             modified_at: newest.map(|newest| at(newest.tick)),
-            // As the platform has it: whose draft it was, where a client published.
+            // As on the platform: the author of the draft if a client published it.
             modified_by: publisher.or_else(|| newest?.drafted.named()),
             instance: Some(Arc::new(instance)),
         })
@@ -267,7 +268,7 @@ impl Pair {
                 damage.travelled =
                     self.draft.as_ref().is_some_and(|(body, _, _)| content(body) > content(&write.body));
                 self.draft = Some(((*write.body).clone(), Maker::Put, self.clock));
-                // The answer is the draft alone.
+                // The answer contains only the draft.
                 let alone = Pair { versions: Vec::new(), ..self.clone() };
                 (alone.configuration(), damage)
             }

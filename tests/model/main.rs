@@ -1,16 +1,16 @@
-//! The core explored exhaustively on small bounds: every interleaving of two processes that share a tenant's
-//! journal with a person's edit, a new commit, lost and late requests, refusals, crashes and leases that run
-//! out at any moment, by stateright: of webchat, whose server refuses a stale version, and of the cloud dialect, whose
-//! server takes each of the three writes of a change, whatever that was made from.
+//! Explores the core exhaustively within small bounds, with stateright. Two processes share a tenant's
+//! journal. Every interleaving with a person's edit, a new commit, lost and late requests, refusals, crashes
+//! and expired leases is explored. Webchat's server refuses a stale version. The server of the cloud dialect
+//! accepts each of the three writes of a change, whatever it was planned from.
 //!
-//! The model calls the real `step`. Around it stand a server, a git, and a store that hands out leases with
-//! fencing tokens and refuses the records of an old one. What is left out is time: a wait ends at once. What a
-//! wait is for is kept: when the deadline of an intent has been waited out, by whichever process, its request
-//! no longer arrives, and no longer leaves a process that had stood still with it.
+//! The model calls the real `step`. Around it are a server, a git, and a store that issues leases with
+//! fencing tokens and refuses the records of an old token. Time is left out: a wait ends at once. The effect
+//! of a wait is kept: after any process has waited for the deadline of an intent, its request no longer
+//! arrives, and a paused process no longer sends it.
 //!
 //! Liveness is checked by healing, as bounded safety: from every reachable state, with faults off, the tenant
-//! must be synced and proved within three runs, and silent after that. And each guard, switched off, must
-//! break something: otherwise the model shows nothing.
+//! must be synced and proved within three runs, and silent after that. Each guard, switched off, must break a
+//! property: otherwise the model shows nothing.
 
 #![allow(
     clippy::unwrap_used,
@@ -38,7 +38,7 @@ use genesync::model::{Dialect, Versions};
 use stateright::{Checker, HasDiscoveries, Model};
 use world::{BLIND, DOUBLE, HEALS, OWN, RECEIPT, TOKEN, TRAVEL, Toy, UNTOLD, WAITS};
 
-/// The versions that webchat ships with, and a server of it that would hold nobody to any.
+/// The version checks of webchat as it ships, and those of a server that enforces no versions.
 fn both() -> [Versions; 2] {
     [Dialect::Webchat.capabilities().versions, Versions::Unenforced]
 }
@@ -57,7 +57,7 @@ const NOTHING: Budget = Budget {
     words: 0,
 };
 
-/// Explores everything, and returns what is violated.
+/// Explores everything, and returns the violated properties.
 fn explore(label: &str, toy: Toy) -> Vec<&'static str> {
     let (began, versions) = (Instant::now(), toy.versions);
     let checker = toy.checker().threads(2).spawn_bfs().join();
@@ -77,7 +77,7 @@ fn explore(label: &str, toy: Toy) -> Vec<&'static str> {
         .collect()
 }
 
-/// Nothing is violated, and what the exploration is about really happened in it.
+/// Checks that no property is violated, and that the named events really happened.
 fn holds(label: &str, toy: Toy, happened: &[&str]) {
     let witnesses = std::sync::Arc::clone(&toy.witnesses);
     assert_eq!(explore(label, toy), Vec::<&str>::new(), "{label}");
@@ -87,16 +87,17 @@ fn holds(label: &str, toy: Toy, happened: &[&str]) {
     }
 }
 
-/// Where versions are enforced somebody else's edit is a conflict; elsewhere it is gone over, and told.
+/// Returns the result of another user's edit in between: a conflict if versions are enforced; otherwise
+/// genesync overwrites the edit and reports it.
 fn crossing(versions: Versions) -> &'static str {
     match versions {
         Versions::Enforced => "a conflict",
-        Versions::Unenforced => "an edit is gone over",
+        Versions::Unenforced => "an edit is overwritten",
     }
 }
 
 #[test]
-fn one_process_holds_through_everything_that_can_happen_to_it() {
+fn one_process_keeps_every_property_under_all_faults() {
     alone(Dialect::Webchat.capabilities().versions);
 }
 
@@ -113,8 +114,8 @@ fn one_process_with_a_replica_and_a_job_holds() {
 
 fn with_a_job(versions: Versions) {
     let budget = Budget { edits: 1, lost: 1, late: 1, throttles: 1, crashes: 1, lags: 1, ..NOTHING };
-    // A job goes over what is there, whatever the server does with versions.
-    let happened = ["an edit is gone over", "a late write arrives", "a run ends unconfirmed"];
+    // A job overwrites the replica, with or without version checks.
+    let happened = ["an edit is overwritten", "a late write arrives", "a run ends unconfirmed"];
     holds("a replica and a job", Toy::new(2, 1, versions, budget), &happened);
     let budget = Budget { queues: 1, edits: 1, crashes: 1, ..NOTHING };
     holds("a replica, a job and a queue", Toy::new(2, 1, versions, budget), &["writes queue"]);
@@ -122,12 +123,12 @@ fn with_a_job(versions: Versions) {
 
 #[test]
 #[ignore = "takes half a minute, and there is no such server: the cloud dialect, which has none either, has no jobs"]
-fn one_process_holds_where_webchat_would_hold_nobody_to_a_version() {
+fn one_process_serves_both_dialects() {
     alone(Versions::Unenforced);
     with_a_job(Versions::Unenforced);
 }
 
-/// What has to happen where one process takes over from another.
+/// The events of a takeover by another process.
 const TAKEOVER: [&str; 4] = [
     "a takeover",
     "an old token is refused",
@@ -157,7 +158,7 @@ fn two_processes_hold_through_a_takeover_at_any_moment() {
 #[test]
 fn the_three_writes_of_the_cloud_dialect_hold() {
     let budget = Budget { edits: 1, lost: 1, late: 1, crashes: 1, ..NOTHING };
-    let happened = ["an edit is gone over", "a late write arrives"];
+    let happened = ["an edit is overwritten", "a late write arrives"];
     holds("cloud, an edit", Toy::cloud(1, budget), &happened);
     let budget = Budget { late: 1, crashes: 1, commits: 1, ..NOTHING };
     let happened = ["a late write arrives", "a run is superseded"];
@@ -172,7 +173,7 @@ fn the_three_writes_of_the_cloud_dialect_hold() {
 
 #[test]
 fn batches_of_two_and_of_three_writes_hold() {
-    let happened = ["a batch", "an edit is gone over", "a late write arrives"];
+    let happened = ["a batch", "an edit is overwritten", "a late write arrives"];
     let budget = Budget { edits: 1, late: 1, ..NOTHING };
     holds("cloud, two pairs, an edit", Toy::of_pairs(2, 1, budget), &happened);
     let budget = Budget { lost: 1, crashes: 1, throttles: 1, ..NOTHING };
@@ -188,7 +189,7 @@ fn batches_of_two_and_of_three_writes_hold() {
     holds("cloud, two pairs, a queue", Toy::of_pairs(2, 1, budget), &["a batch", "writes queue"]);
 }
 
-/// What earlier runs left open is still resolved, and nothing new is begun, whoever comes in between.
+/// A run still resolves what earlier runs left open, and begins nothing new, whatever happens in between.
 #[test]
 fn a_run_that_has_to_wait_or_is_refused_writes_nothing_and_leaves_nothing_behind() {
     let happened = ["a run waits for a lower wave", "a run is refused", "a late write arrives", "a takeover"];
@@ -223,11 +224,11 @@ fn two_processes_hold_through_everything_at_once() {
         holds("two processes, everything at once", Toy::new(1, 2, versions, budget), &TAKEOVER);
     }
     let budget = Budget { edits: 1, lost: 1, late: 1, throttles: 1, crashes: 1, commits: 1, ..NOTHING };
-    let happened = ["an edit is gone over", "a late write arrives", "a run is superseded"];
+    let happened = ["an edit is overwritten", "a late write arrives", "a run is superseded"];
     holds("cloud, everything at once", Toy::cloud(1, budget), &happened);
 }
 
-/// Without its guard this property must break.
+/// Checks that this property breaks without its guard.
 fn breaks(mut toy: Toy, guards: Guards, property: &'static str) {
     toy.guards = guards;
     let (dialect, versions) = (toy.dialect, toy.versions);
@@ -238,7 +239,7 @@ fn breaks(mut toy: Toy, guards: Guards, property: &'static str) {
 }
 
 #[test]
-fn each_guard_is_load_bearing_in_the_cloud_dialect() {
+fn every_guard_is_needed_in_the_cloud_dialect() {
     let all = Guards::ALL;
     let usual = Budget { edits: 1, late: 1, leases: 1, commits: 1, ..NOTHING };
     let lost = Budget { late: 0, lost: 1, ..usual };
@@ -261,7 +262,7 @@ fn each_guard_is_load_bearing_in_the_cloud_dialect() {
 }
 
 #[test]
-fn each_guard_is_load_bearing() {
+fn every_guard_is_needed() {
     use Versions::{Enforced, Unenforced};
     let all = Guards::ALL;
     let usual = Budget { edits: 1, late: 1, leases: 1, commits: 1, ..NOTHING };
@@ -272,8 +273,8 @@ fn each_guard_is_load_bearing() {
         (Guards { if_match: false, ..all }, Enforced, usual, BLIND),
         (Guards { read_back: false, ..all }, Enforced, lost, RECEIPT),
         (Guards { read_back: false, ..all }, Unenforced, lost, UNTOLD),
-        // Where versions are enforced they keep our own writes apart; what breaks without the other guards is
-        // that each is accounted for. Elsewhere everything breaks.
+        // If versions are enforced, they keep our own writes apart; without the other guards only the
+        // receipts break. Otherwise every property breaks.
         (Guards { intent: false, ..all }, Enforced, usual, RECEIPT),
         (Guards { intent: false, ..all }, Unenforced, usual, OWN),
         (Guards { quarantine: false, ..all }, Enforced, usual, RECEIPT),
@@ -281,18 +282,18 @@ fn each_guard_is_load_bearing() {
         (Guards { quarantine: false, ..all }, Unenforced, usual, TRAVEL),
         (Guards { deadline: false, ..all }, Enforced, usual, RECEIPT),
         (Guards { deadline: false, ..all }, Unenforced, usual, OWN),
-        // Two runs number their intents alike, and one closes the other's. In the first million states without
-        // the fence, which have no end, an enforced version was never got round.
+        // Two runs give their intents the same numbers, and one closes the other's intent. Without the fence
+        // there is no end of states; in the first million no enforced version was bypassed.
         (Guards { fence: false, ..all }, Enforced, usual, RECEIPT),
         (Guards { fence: false, ..all }, Enforced, usual, TOKEN),
         (Guards { fence: false, ..all }, Unenforced, usual, OWN),
         (Guards { fence: false, ..all }, Unenforced, usual, TRAVEL),
-        // No version tells an old commit from a new one.
+        // A version does not distinguish an old commit from a new one.
         (Guards { recheck: false, ..all }, Enforced, behind, TRAVEL),
         (Guards { recheck: false, ..all }, Unenforced, behind, TRAVEL),
-        // Whoever is not told to wait writes.
+        // A run that is not held back writes.
         (Guards { word: false, ..all }, Enforced, Budget { words: 1, ..NOTHING }, WAITS),
-        // A server that forgets is nobody's guard: it shows that healing can fail.
+        // A server that loses writes is no guard: it shows that healing can fail.
         (Guards { memory: false, ..all }, Enforced, usual, HEALS),
     ];
     for (guards, versions, budget, property) in table {
@@ -300,9 +301,9 @@ fn each_guard_is_load_bearing() {
     }
 }
 
-/// Where every run starts from the newest commit, the lease alone keeps commits in order, for a run of an older
-/// one can't write any more once a newer one began. The question before each intent is there for runs that
-/// start from a fetch that is behind.
+/// If every run starts from the newest commit, the lease alone keeps commits in order: a run of an older
+/// commit cannot write any more once a newer one began. The question to git before each intent is for runs
+/// that start from an outdated fetch.
 #[test]
 fn asking_git_again_is_not_needed_by_runs_that_start_from_the_newest_commit() {
     for versions in both() {

@@ -1,21 +1,21 @@
-//! What can happen next, and what becomes of one write among several.
+//! The possible next moves, and the fate of one write of a batch.
 
 use genesync::reconcile::Effect;
 
 use crate::shared::Word;
 
-/// What becomes of one write of a batch.
+/// The fate of one write of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Odd {
-    /// It is executed, and its answer lost.
+    /// It is executed, and its answer is lost.
     Lost,
-    /// It is not executed, or not yet, and not answered.
+    /// It is not executed, or not yet, and has no answer.
     Gone,
-    /// It is refused by the rate limit.
+    /// The rate limit refuses it.
     Throttled,
 }
 
-/// How many requests an effect is.
+/// Returns the number of requests of an effect.
 pub fn requests(effect: &Effect) -> usize {
     match effect {
         Effect::Write(writes) => writes.len(),
@@ -23,42 +23,44 @@ pub fn requests(effect: &Effect) -> usize {
     }
 }
 
-/// What can happen next; the first number is the process, the second one a write of its batch.
+/// A possible next move. The first number is the process, the second one a write of its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Move {
-    /// A process that is idle begins a run, taking the lease where it ran out.
+    /// An idle process begins a run. It takes the lease if that has expired.
     Begin,
-    /// The same, from what git said before.
+    /// The same, from an older commit.
     BeginBehind,
-    /// The same as the first, but it has to wait for a lower wave, or is refused, once it has a plan.
-    BeginTold(Word),
-    /// The effect is performed and heard.
+    /// The same as the first, but once the run has a plan it has to wait for a lower wave, or is refused.
+    BeginReported(Word),
+    /// The effect is performed, and the run gets its event.
     Perform(usize),
-    /// The request is executed and its answer lost.
+    /// The request is executed, and its answer is lost.
     LoseAnswer(usize, usize),
     /// The request is lost on its way.
     LoseRequest(usize, usize),
-    /// The request is held up.
+    /// The request is delayed.
     Delay(usize, usize),
-    /// The request that was held up arrives.
+    /// The delayed request arrives.
     Arrive,
-    /// The request is refused by the rate limit.
+    /// The rate limit refuses the request.
     Throttle(usize, usize),
-    /// What is about to be written has to queue first: its intents are made anew.
+    /// The write has to queue first: its intents are created again.
     Queue(usize),
     /// The audit log shows nothing until the deadline.
     Lag(usize),
-    /// The process dies before the effect, or before hearing of it: when so many writes of a batch were executed.
+    /// The process dies before the effect, or before it gets the event: after this many writes of a batch
+    /// were executed.
     CrashBefore(usize),
     CrashAfter(usize, usize),
-    /// The lease runs out, and its holder does not know.
+    /// The lease expires, and its holder does not know.
     LoseLease(usize),
-    /// It hears of it.
+    /// The holder notices the loss.
     Notice(usize),
-    /// A run that may be hears that git moved.
+    /// A run that can be superseded gets the news of a newer commit.
     Supersede(usize),
-    /// A person edits a field that nobody manages, in this organization; in the `cloud` dialect in this way.
+    /// A person edits an unmanaged field of this organization; in the `cloud` dialect, with this kind of
+    /// edit.
     Edit(usize),
-    /// Git moves.
+    /// Git gets a new commit.
     Commit,
 }

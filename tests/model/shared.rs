@@ -1,4 +1,4 @@
-//! Values that many states hold at once: hashed when they are made, and cloned for next to nothing.
+//! Values that many states share: hashed when they are created, and cheap to clone.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -10,7 +10,8 @@ use genesync::model::{Guard, Record, Refusal};
 use genesync::reconcile::{Effect, End, Event, Note, Run, step};
 use jiff::Timestamp;
 
-/// A value and its digest. Two values of one digest count as equal, as they do to the checker anyway.
+/// A value and its digest. Two values with one digest count as equal; the checker compares states in the same
+/// way.
 #[derive(Debug)]
 pub struct Shared<T> {
     value: Arc<T>,
@@ -36,7 +37,7 @@ impl<T> Shared<T> {
 }
 
 impl<T: Hash + Clone> Shared<T> {
-    /// Makes another value of this one.
+    /// Replaces the value by a changed copy.
     pub fn change(&mut self, change: impl FnOnce(&mut T)) {
         let mut value = (*self.value).clone();
         change(&mut value);
@@ -71,22 +72,22 @@ impl<T> PartialEq for Shared<T> {
 
 impl<T> Eq for Shared<T> {}
 
-/// What a run answered to an event.
+/// What a run returns for an event.
 #[derive(Debug, Clone)]
 pub struct Heard {
-    /// The run and what it waits for; none once it has settled.
+    /// The run and the effect that it waits for; none once it has settled.
     pub next: Option<(Shared<Run>, Shared<Effect>)>,
-    /// How it ended.
+    /// Its result.
     pub ended: Option<End>,
-    /// Whether it said that somebody's change is gone, or may be.
-    pub told: bool,
+    /// Whether it reported that another user's change is or may be overwritten.
+    pub reported: bool,
     /// Whether the event was one that the phase does not wait for.
     pub out_of_place: bool,
 }
 
 type Memo = HashMap<(u64, u64, bool, Word), Heard>;
 
-/// What its driver tells a run that has a plan.
+/// The answer of the driver to a run that has a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Word {
     Proceed,
@@ -113,20 +114,20 @@ thread_local! {
     static HEARD: RefCell<Memo> = RefCell::default();
 }
 
-/// Feeds an event to the core, and its driver's word where it has a plan.
+/// Feeds an event to the core, and the driver's answer if it has a plan.
 pub fn hear(run: &Shared<Run>, event: Event, word: Word, (now, is_late): (Timestamp, bool)) -> Heard {
     let key = (run.digest(), digest(&event), is_late, word);
     if let Some(known) = HEARD.with_borrow(|memo| memo.get(&key).cloned()) {
         return known;
     }
-    let mut heard = Heard { next: None, ended: None, told: false, out_of_place: false };
+    let mut heard = Heard { next: None, ended: None, reported: false, out_of_place: false };
     let mut next = step((**run).clone(), event, now);
     loop {
         let mut asked = None;
         for effect in next.effects {
             match effect {
                 Effect::Report(note) => {
-                    heard.told |=
+                    heard.reported |=
                         matches!(note, Note::Overwrote { .. } | Note::Unclear { .. } | Note::Mixed { .. });
                     heard.out_of_place |= matches!(note, Note::OutOfPlace { .. });
                 }
@@ -149,5 +150,5 @@ pub fn hear(run: &Shared<Run>, event: Event, word: Word, (now, is_late): (Timest
     heard
 }
 
-/// A journal's lines.
+/// The records of a journal.
 pub type Lines = Shared<Vec<Record>>;

@@ -1,5 +1,5 @@
-//! The `webchat` side of the toy: organizations whose server counts versions, and what their audit log and our journal
-//! have to say of each.
+//! The `webchat` part of the model: organizations whose server counts versions, their audit log, and what our
+//! journal must contain for each version.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::world::now;
 
-/// Who made a version, and how.
+/// The author of a version, and how it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Maker {
     Person,
@@ -20,7 +20,7 @@ pub enum Maker {
     Job,
 }
 
-/// One organization's configuration and who made each version.
+/// One organization's configuration and the author of each version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Organization {
     pub body: Map<String, Value>,
@@ -49,7 +49,7 @@ pub fn desired(commit: u64) -> Desired {
     }
 }
 
-/// The commit whose value a configuration holds.
+/// Returns the commit whose value a configuration holds.
 pub fn content(body: &Map<String, Value>) -> u64 {
     body.get("greetings").and_then(|greetings| greetings["delayMs"].as_u64()).unwrap_or(0)
 }
@@ -98,7 +98,7 @@ impl Organization {
     }
 }
 
-/// The audit log of a world without time: complete at once.
+/// Returns the audit log of a world without time: it is complete at once.
 pub fn entries(organizations: &[Organization]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (number, organization) in organizations.iter().enumerate() {
@@ -118,8 +118,8 @@ pub fn entries(organizations: &[Organization]) -> Vec<Entry> {
     entries
 }
 
-/// Every version of ours is a receipt in the journal, except where an edit on top of it hides whose it was: that
-/// the core reports as unclear.
+/// Checks that every version of ours has a receipt in the journal, unless a later edit hides its author: the
+/// core reports that case as unclear.
 pub fn accounted(organizations: &[Organization], receipts: &[&Receipt]) -> bool {
     let receipts: BTreeSet<(String, u64)> =
         receipts.iter().map(|receipt| (receipt.target.organization.to_string(), receipt.version)).collect();

@@ -1,4 +1,5 @@
-//! A toy of the platform, of git and of the store, small enough to be explored whole, around the real core.
+//! A model of the platform, of git and of the store around the real core, small enough to be explored
+//! completely.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
@@ -22,23 +23,23 @@ use crate::moves::{Move, Odd, requests};
 use crate::shared::{Lines, Shared, Word, digest, hear};
 use crate::webchat::{self, Maker, Organization, content, desired, index, target};
 
-pub const BLIND: &str = "no write goes over an edit that it has not seen";
-pub const UNTOLD: &str = "an edit that was gone over is told";
-pub const OWN: &str = "no write of ours goes over a newer one of ours";
+pub const BLIND: &str = "no write overwrites an edit that it has not seen";
+pub const UNTOLD: &str = "an overwritten edit is reported";
+pub const OWN: &str = "no write of ours overwrites a newer one of ours";
 pub const TRAVEL: &str = "what an older commit says never replaces what a newer one says";
 pub const RECEIPT: &str = "every version of ours has a receipt";
-pub const TOKEN: &str = "only whoever has the newest token writes the journal";
+pub const TOKEN: &str = "only the holder of the newest token writes the journal";
 pub const WAITS: &str = "a run that has to wait, or is refused, writes nothing";
 pub const DOUBLE: &str = "nothing is made twice";
 pub const HEALS: &str = "from here it heals and falls silent";
 
-/// What an exploration is about, and its bounds.
+/// The subject of an exploration, and its bounds.
 #[derive(Debug, Clone)]
 pub struct Toy {
     pub dialect: Dialect,
     /// Organizations of the tenant: the primary and its replicas.
     pub organizations: usize,
-    /// Pairs of the `cloud` dialect: as many writes are under way at once.
+    /// Pairs of the `cloud` dialect: this many writes are under way at once.
     pub pairs: usize,
     /// Processes that share the work.
     pub processes: usize,
@@ -46,7 +47,7 @@ pub struct Toy {
     pub budget: Budget,
     pub guards: Guards,
     pub witnesses: Arc<Witnesses>,
-    /// Whether worlds heal and are accounted for, by what is left of them once every process is gone.
+    /// Whether a world heals and is accounted for, by its state without processes.
     judged: Arc<Mutex<HashMap<u64, (bool, bool)>>>,
 }
 
@@ -71,7 +72,7 @@ impl Toy {
         Self { dialect: Dialect::Cloud, ..Self::new(1, processes, versions, budget) }
     }
 
-    /// The same with some pairs, which are written side by side.
+    /// The same with several pairs, which are written in parallel.
     pub fn of_pairs(pairs: usize, processes: usize, budget: Budget) -> Self {
         Self { pairs, ..Self::cloud(processes, budget) }
     }
@@ -81,34 +82,34 @@ impl Toy {
     }
 }
 
-/// How a run stands to the lease that it began with.
+/// The state of the lease that a run began with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Lease {
     Held,
-    /// It ran out, and nobody has taken it: the token is still the newest.
+    /// It expired, and no process has taken it: its token is still the newest.
     Expired,
-    /// Somebody has taken it, with a newer token.
+    /// Another process has taken it, with a newer token.
     Taken,
 }
 
-/// A process at work.
+/// A working process.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Working {
     lease: Lease,
     run: Shared<Run>,
     asked: Shared<Effect>,
-    /// Git was asked once more, and had not moved: the intent may be kept.
+    /// Git was asked once more and has no newer commit: the intent may be stored.
     checked: bool,
-    /// The journal's length when it was read, or when the newest intent of this run went in: everything that is
-    /// open up to there is waited out in one.
+    /// The journal's length when the run read it, or when it stored its newest intent. The run waits for
+    /// everything that is open up to there at once.
     line: usize,
-    /// The deadline of the write that it is about to send is past.
+    /// The deadline of the next write is past.
     expired: bool,
-    /// What its driver tells it once it has a plan.
+    /// The driver's answer once the run has a plan.
     word: Word,
 }
 
-/// A request that is held up on its way.
+/// A request that is delayed on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Late {
     request: Shared<Effect>,
@@ -116,23 +117,23 @@ struct Late {
     line: usize,
 }
 
-/// Whether somebody's edit is gone.
+/// Whether another user's edit is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Gone {
     Nothing,
     Untold,
-    Told,
+    Reported,
 }
 
-/// One state of everything.
+/// One state of the whole model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Everything {
     organizations: Shared<Vec<Organization>>,
-    /// In place of them, in the `cloud` dialect.
+    /// Replaces the organizations in the `cloud` dialect.
     cloud: Shared<Cloud>,
-    /// The journal, as it is on the disk.
+    /// The journal on the disk.
     records: Lines,
-    /// The newest last; at most one has the newest token.
+    /// The newest is last; at most one has the newest token.
     working: Vec<Working>,
     late: Option<Late>,
     commit: u64,
@@ -143,7 +144,7 @@ pub struct Everything {
     doubled: bool,
     travelled: bool,
     intruded: bool,
-    /// A run wrote that was told to wait, or was refused.
+    /// A run wrote although it had to wait or was refused.
     overheard: bool,
 }
 
@@ -151,7 +152,7 @@ pub fn now() -> Timestamp {
     Timestamp::from_second(1_790_000_000).unwrap_or_default()
 }
 
-/// Past every deadline of the audit log.
+/// Returns a time past every deadline of the audit log.
 fn much_later() -> Timestamp {
     now() + SignedDuration::from_hours(1)
 }
@@ -167,7 +168,7 @@ fn journal(records: &[Record]) -> Journal {
 }
 
 impl Everything {
-    /// What a counterexample is read from: the platform, and the journal line by line.
+    /// Returns what is needed to read a counterexample: the platform, and the journal line by line.
     pub fn trail(&self) -> (&Cloud, Vec<String>) {
         let line = |record: &Record| match record {
             Record::Intent(intent) => format!("intent {}: {:?}", intent.id, intent.action),
@@ -176,7 +177,7 @@ impl Everything {
         (&self.cloud, self.records.iter().map(line).collect())
     }
 
-    /// A write of ours takes force.
+    /// Executes a write of ours.
     fn store(&mut self, at: usize, body: Map<String, Value>, seen: Option<u64>, maker: Maker) -> u64 {
         let organization = &self.organizations[at];
         let unseen = organization.versions.get(seen.unwrap_or(0) as usize..).unwrap_or_default();
@@ -192,7 +193,7 @@ impl Everything {
         self.organizations[at].version()
     }
 
-    /// Nothing that went into the journal is without an end, and nothing is under way.
+    /// Returns whether every intent in the journal has an outcome and no request is under way.
     fn is_closed(&self) -> bool {
         self.late.is_none() && journal(&self.records).unresolved.is_empty()
     }
@@ -251,10 +252,10 @@ impl Toy {
         if self.guards.word { word } else { Word::Proceed }
     }
 
-    /// Feeds an event and keeps what the core asks for; a settled run makes room for the next.
+    /// Feeds an event and keeps the effect that the core asks for; a settled run leaves room for the next.
     fn hear(&self, state: &mut Everything, at: usize, event: Event) -> Option<End> {
         let working = &mut state.working[at];
-        // What it reads after its first look at the log it reads past the deadline: waiting has to end.
+        // Its second read of the log is past the deadline, so that the wait ends.
         let is_late = match working.run.phase() {
             Phase::Confirming { attempt, .. } => *attempt > 0 || event == Event::Entries(Entries::default()),
             _ => false,
@@ -267,8 +268,8 @@ impl Toy {
             _ => {}
         }
         assert!(!heard.out_of_place, "out of place in {:?}", working.run.phase());
-        if heard.told && state.gone == Gone::Untold {
-            state.gone = Gone::Told;
+        if heard.reported && state.gone == Gone::Untold {
+            state.gone = Gone::Reported;
         }
         match heard.next {
             Some((run, asked)) => {
@@ -279,7 +280,7 @@ impl Toy {
         heard.ended
     }
 
-    /// Executes a PUT; the version check is the server's, and a guard.
+    /// Executes a PUT. The server checks the version; that check is a guard.
     fn put(&self, state: &mut Everything, write: &Write) -> Outcome<Stored> {
         if self.is_cloud() {
             return self.put_there(state, write);
@@ -291,7 +292,7 @@ impl Toy {
                 self.witnesses.saw("a conflict");
                 return Outcome::Conflict;
             }
-            self.witnesses.saw("an edit is gone over");
+            self.witnesses.saw("an edit is overwritten");
             state.blind |= self.versions == Versions::Enforced;
         }
         let kept =
@@ -312,7 +313,7 @@ impl Toy {
             (stored, _) = Cloud::clone(&state.cloud).write(write);
         }
         if damage.over_theirs {
-            self.witnesses.saw("an edit is gone over");
+            self.witnesses.saw("an edit is overwritten");
             if state.gone == Gone::Nothing {
                 state.gone = Gone::Untold;
             }
@@ -323,12 +324,12 @@ impl Toy {
         stored.map_or(Outcome::Conflict, Outcome::Accepted)
     }
 
-    /// Executes a job: it copies what the primary holds, over whatever is there.
+    /// Executes a job: it copies the primary's configuration over the replica.
     fn copy(&self, state: &mut Everything, seen: Option<u64>) -> Job {
         let source = state.organizations[0].body.clone();
         let version = state.store(1, source, seen, Maker::Job);
         if version != seen.unwrap_or(0) + 1 {
-            self.witnesses.saw("an edit is gone over");
+            self.witnesses.saw("an edit is overwritten");
         }
         let copied = JobTarget {
             organization: target(1).organization,
@@ -353,7 +354,7 @@ impl Toy {
         }
     }
 
-    /// Performs an effect without any fault. None where it is not done yet.
+    /// Performs an effect without a fault. None if it is not done yet.
     fn perform(&self, state: &mut Everything, at: usize) -> Option<Event> {
         let working = state.working[at].clone();
         match &*working.asked {
@@ -362,7 +363,7 @@ impl Toy {
                 Some(Event::Observed(state.organizations[index(&look.target)].observed().into()))
             }
             Effect::Save(records) => self.save(state, at, records),
-            // A write that waited for longer than its deadline in a process that stood still is not sent.
+            // A paused process does not send a write whose deadline has passed.
             Effect::Write(writes) if working.expired => {
                 Some(Event::Answered(vec![Outcome::Unsent(lost()); writes.len()]))
             }
@@ -389,7 +390,7 @@ impl Toy {
         }
     }
 
-    /// The store: git is asked before an intent is kept, and an old token is refused.
+    /// The store: git is asked before an intent is stored, and an old token is refused.
     fn save(&self, state: &mut Everything, at: usize, records: &[Record]) -> Option<Event> {
         let working = &mut state.working[at];
         if matches!(working.run.phase(), Phase::Intending(_)) && !working.checked && self.guards.recheck {
@@ -397,7 +398,7 @@ impl Toy {
                 self.witnesses.saw("a run is superseded");
                 return Some(Event::Superseded);
             }
-            // Git may move between the question and the record.
+            // Git may get a commit between the question and the record.
             if state.left.commits > 0 {
                 working.checked = true;
                 return None;
@@ -419,8 +420,8 @@ impl Toy {
         Some(Event::Saved)
     }
 
-    /// The deadline of everything that a run knew to be open is past: what is under way no longer lands, and
-    /// what was not sent no longer leaves.
+    /// Waits until the deadline of everything that the run knew to be open: delayed requests no longer
+    /// arrive, and unsent ones are no longer sent.
     fn wait_out(&self, state: &mut Everything, at: usize) {
         let line = state.working[at].line;
         state.late.take_if(|late| late.line <= line);
@@ -433,7 +434,8 @@ impl Toy {
         }
     }
 
-    /// The event of a request whose n-th write is not answered; the others of its batch are performed.
+    /// Returns the event of a request whose n-th write gets no answer; the other writes of its batch are
+    /// performed.
     fn unanswered(&self, state: &mut Everything, effect: &Effect, nth: usize, odd: Odd) -> Event {
         let Effect::Write(writes) = effect else {
             return match effect {
@@ -454,8 +456,8 @@ impl Toy {
         Event::Answered(writes.iter().enumerate().map(answer).collect())
     }
 
-    /// What is left of a world whose processes are gone: whether it heals, and whether every version of ours is
-    /// accounted for.
+    /// Judges a world without its processes: whether it heals, and whether every version of ours is accounted
+    /// for.
     fn judge(&self, state: &Everything) -> (bool, bool) {
         let key = digest(&(&state.organizations, &state.cloud, &state.records, &state.late, state.commit));
         if let Some(known) = self.judged.lock().unwrap().get(&key) {
@@ -466,7 +468,8 @@ impl Toy {
         judged
     }
 
-    /// With faults off, a few runs must end in sync with everything proved, and one more must write nothing.
+    /// Checks that, with faults off, a few runs end in sync with everything proved, and that one more run
+    /// writes nothing.
     fn heals(&self, state: &Everything) -> bool {
         let mut state = Everything { working: Vec::new(), left: Budget::default(), ..state.clone() };
         if let Some(late) = state.late.take() {
@@ -500,7 +503,7 @@ impl Toy {
             && before == (state.organizations, state.cloud, state.records)
     }
 
-    /// What becomes of people's drafts in each of the runs that heal: the operator is asked, and says it.
+    /// The operator's decision about drafts of people in each of the healing runs.
     fn quiet(&self) -> &'static [Drafts] {
         match self.dialect {
             Dialect::Webchat => &[Drafts::Refuse; 3],
@@ -523,7 +526,7 @@ impl Toy {
     }
 }
 
-/// The version that the write under way was planned from.
+/// Returns the version from which the current write was planned.
 fn seen(run: &Run) -> Option<u64> {
     match &run.phase() {
         Phase::Sending(Pending::Job(_, _, seen)) => seen.first().copied().flatten(),
@@ -590,7 +593,7 @@ impl Model for Toy {
         if is_free && state.working.len() < self.processes {
             moves.push(Move::Begin);
             if left.words > 0 {
-                moves.extend([Word::HeldBack, Word::Refused].map(Move::BeginTold));
+                moves.extend([Word::HeldBack, Word::Refused].map(Move::BeginReported));
             }
             if state.commit > 1 && left.behind > 0 {
                 moves.push(Move::BeginBehind);
@@ -627,7 +630,7 @@ impl Model for Toy {
                 moves.push(Move::Supersede(at));
             }
             match working.lease {
-                // Whoever has lost the lease is as good as dead once it hears of it.
+                // A process without its lease stops once it notices the loss.
                 Lease::Expired | Lease::Taken => moves.push(Move::Notice(at)),
                 Lease::Held => {
                     if left.leases > 0 {
@@ -654,7 +657,7 @@ impl Model for Toy {
                 let commit = state.commit;
                 self.begin(&mut state, commit, Drafts::Refuse, Word::Proceed);
             }
-            Move::BeginTold(word) => {
+            Move::BeginReported(word) => {
                 state.left.words -= 1;
                 let commit = state.commit;
                 self.begin(&mut state, commit, Drafts::Refuse, word);

@@ -1,8 +1,8 @@
-//! The simulator: the real core in the product's own driver, and the real wire format, against the emulator's world,
-//! in one thread, with a clock, faults, people and crashes that all come from one seed.
+//! The simulator: the real core in the product's own driver, and the real wire format, against the emulator's
+//! world. It runs in one thread; the clock, the faults, the people and the crashes all come from one seed.
 //!
-//! Each seed switches on a random subset of faults, lets them rage for a while, then heals the world and
-//! demands that the tenant converges, falls silent, and that every write of ours is accounted for.
+//! Each seed switches on a random subset of faults, runs with them for a while, and then heals the world.
+//! After that the tenant must converge and fall silent, and every write of ours must be accounted for.
 //! `GENESYNC_SEEDS=20000 cargo test --test sim` runs more; a failing seed is printed with its trace.
 
 #![allow(
@@ -22,12 +22,13 @@ mod universe;
 use genesync::model::Dialect;
 use universe::{Counts, Mutant, Simulation, Universe};
 
-/// Seeds of a normal run.
+/// The number of seeds of a normal run.
 const SEEDS: u64 = 2_000;
-/// One in so many is played in the cloud dialect: each takes that much longer, a look there being many requests.
+/// One in this many seeds is played in the cloud dialect: each takes that much longer, because one read there
+/// is many requests.
 const CLOUD_SHARE: u64 = 5;
 
-/// One in so many is played with fifty objects besides: most of a run's time is spent in looking at them.
+/// One in this many seeds is played with fifty more objects: most of a run's time is spent reading them.
 const CROWD_SHARE: u64 = 200;
 
 fn seeds() -> u64 {
@@ -72,9 +73,9 @@ fn every_seed_of_the_cloud_dialect_converges_and_falls_silent_once_faults_stop()
     converges(Dialect::Cloud, seeds().div_ceil(CLOUD_SHARE));
 }
 
-/// The platform shows what is new when it likes, up to the time after which it is taken not to be there.
+/// The platform shows a new version at any time up to the limit after which genesync takes it for missing.
 #[test]
-fn a_version_that_shows_late_is_published_once() {
+fn a_version_that_appears_late_is_published_once() {
     let late =
         |seed| Simulation::of(Universe::new(seed, Dialect::Cloud, Mutant::None).showing_after(1_500)).play();
     let (_, failures) = on_all_cores(200, late);
@@ -89,7 +90,7 @@ fn many_objects_converge_and_fall_silent_once_faults_stop() {
     let (counts, failures) = on_all_cores(seeds, crowd);
     assert!(failures.is_empty(), "{} of {seeds} seeds failed; the first:\n{}", failures.len(), failures[0]);
     println!("{seeds} seeds of fifty objects: {counts}");
-    // What a batch has to survive, and one object alone has not.
+    // Faults that a batch has to survive, and that do not apply to a single object.
     let silent = counts.never(Dialect::Cloud);
     for fault in ["crash after", "crash before", "drop after", "edit", "landed late", "takeover"] {
         assert!(!silent.contains(&fault), "{fault} never happened in {seeds} seeds");
@@ -126,7 +127,7 @@ fn the_same_seed_plays_the_same_way() {
     }
 }
 
-/// Without its guard the core must be caught: otherwise the simulator proves nothing.
+/// Checks that the core without its guard is caught: otherwise the simulator proves nothing.
 fn is_caught(dialect: Dialect, mutant: Mutant, complaint: &str) {
     let seeds = match dialect {
         Dialect::Webchat => 300,
@@ -144,7 +145,7 @@ fn is_caught(dialect: Dialect, mutant: Mutant, complaint: &str) {
 // Guarantee: no-blind-write
 #[test]
 fn writing_without_if_match_is_caught() {
-    is_caught(Dialect::Webchat, Mutant::NoIfMatch, "over a change that it had not seen");
+    is_caught(Dialect::Webchat, Mutant::NoIfMatch, "overwrote a change that it had not seen");
 }
 
 #[test]
@@ -165,6 +166,6 @@ fn writing_without_an_intent_is_caught() {
 // Guarantee: fenced
 #[test]
 fn taking_the_records_of_an_old_token_is_caught() {
-    is_caught(Dialect::Webchat, Mutant::NoFence, "went over a newer one of ours");
-    is_caught(Dialect::Cloud, Mutant::NoFence, "says what");
+    is_caught(Dialect::Webchat, Mutant::NoFence, "overwrote a newer one of ours");
+    is_caught(Dialect::Cloud, Mutant::NoFence, "has the value of r");
 }

@@ -1,11 +1,11 @@
-//! What goes wrong in one seed: drawn once, so that adding a fault does not reshuffle the others.
+//! The faults of one seed: drawn once, so that a new fault does not change the others.
 
 /// A stream of numbers from a seed (SplitMix64).
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
 
 impl Dice {
-    /// The stream of one concern of one seed.
+    /// Returns the stream of one concern of one seed.
     pub fn new(seed: u64, concern: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ concern.wrapping_mul(0xD1B5_4A32_D192_ED03))
     }
@@ -18,18 +18,18 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`.
+    /// Returns a number below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.roll() % end.max(1)
     }
 
-    /// True so many times in a hundred.
+    /// Returns true with this probability, in percent.
     pub fn percent(&mut self, chance: u64) -> bool {
         self.below(100) < chance
     }
 }
 
-/// Chances in a hundred, each zero in seeds that leave it out.
+/// Chances in percent; zero in seeds without that fault.
 #[derive(Debug, Clone)]
 pub struct Script {
     pub drop_before: u64,
@@ -46,25 +46,25 @@ pub struct Script {
     pub crash_after: u64,
     pub job_failure: u64,
     pub store_failure: u64,
-    /// The lease runs out and another process takes over.
+    /// The lease expires and another process takes over.
     pub lease: u64,
-    /// An organization answers nothing for a while.
+    /// An organization does not answer for a while.
     pub outage: u64,
-    /// A run that has a plan is told to wait, or is refused.
+    /// A run with a plan has to wait, or is refused.
     pub held_back: u64,
-    /// The operator wants the process to end.
+    /// The operator stops the process.
     pub stop: u64,
-    /// Effects performed before the world heals.
+    /// The number of effects before the world heals.
     pub steps: u64,
-    /// Organizations besides the primary.
+    /// The number of replicas.
     pub replicas: usize,
-    /// The server looks at no version.
+    /// The server checks no versions.
     pub unenforced: bool,
-    /// The tenant manages profiles and defaults besides, where there are such.
+    /// The tenant also manages profiles and defaults, if the dialect has them.
     pub profiles: bool,
-    /// Pairs of a configuration and a deployment besides the first, where there are such.
+    /// The number of further pairs of a configuration and a deployment, if the dialect has them.
     pub neighbours: usize,
-    /// Git is asked again before an intent is kept, and now and then while a run waits.
+    /// Git is asked again before an intent is stored, and sometimes while a run waits.
     pub asks_git: bool,
 }
 
@@ -98,7 +98,7 @@ impl Script {
             profiles: false,
             neighbours: 0,
         };
-        // Drawn last: what came before stays as it was.
+        // Drawn last, so that the earlier numbers stay the same.
         script.lease = if dice.percent(50) { 1 + dice.below(10) } else { 0 };
         script.unenforced = dice.percent(30);
         script.asks_git = dice.percent(50);

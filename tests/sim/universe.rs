@@ -30,20 +30,20 @@ pub use process::Simulation;
 
 const CLIENT: &str = "our-client";
 const SECRET: &str = "our-secret";
-/// How long after its deadline a write may still take to show.
+/// How long after its deadline a write may become visible.
 const SETTLE_MS: u32 = 200;
 
-/// A guard of the product that is switched off, to show that the oracle would notice.
+/// A guard of the product that is switched off, to show that the oracle notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutant {
     None,
-    /// Writes go out with whatever version is current.
+    /// Writes carry the current version instead of the planned one.
     NoIfMatch,
-    /// A lost answer counts as *not executed*.
+    /// A write with a lost answer counts as *not executed*.
     NoReadBack,
-    /// Intents are acknowledged and not kept.
+    /// Intents are acknowledged and not stored.
     NoIntent,
-    /// The store takes the records of an old token.
+    /// The store accepts the records of an old token.
     NoFence,
 }
 
@@ -64,7 +64,7 @@ pub struct Universe {
     people: Dice,
     processes: Dice,
     outages: Dice,
-    /// The organization that answers nothing until then.
+    /// The organization that does not answer, and until when.
     dark: Option<(String, Timestamp)>,
     now: Timestamp,
     world: World,
@@ -74,39 +74,39 @@ pub struct Universe {
     commit: u64,
     /// The newest commit that each organization was written from.
     written: BTreeMap<String, u64>,
-    /// What a write of ours did that none may do.
+    /// A forbidden effect of a write of ours.
     crossed: Option<String>,
     /// The first demand that was not met.
     failed: Option<String>,
-    /// By client.
+    /// Tokens by client.
     tokens: BTreeMap<String, (String, Timestamp)>,
     in_flight: Vec<InFlight>,
-    /// Every record that was made durable.
+    /// Every durable record.
     records: Vec<Record>,
     git: (u64, Vec<Resource>),
     tenant: Tenant,
     unclear: BTreeSet<(String, u64)>,
     /// Whether any read was stale so far.
     stale_ever: bool,
-    /// Organizations of which the core said, after a stale read, that it can't tell.
+    /// Organizations of which the core reported, after a stale read, that it does not know what happened.
     doubtful: BTreeSet<String>,
     overwrote: BTreeSet<String>,
     /// The version of each organization that the core read last.
     known: BTreeMap<String, u64>,
-    /// Organizations where a write without a precondition removed or changed what nobody manages.
+    /// Organizations where a write without a precondition removed or changed an unmanaged field.
     gone_over: BTreeSet<String>,
-    /// What there is to know of the `cloud` dialect.
+    /// What the oracle knows of the `cloud` dialect.
     cloud: cloud::Seen,
     audited: usize,
     counts: Counts,
     trace: Vec<String>,
 }
 
-/// What git says of an organization at one of its values.
+/// Returns what git says of an organization at one of its values.
 fn resources(dialect: Dialect, script: &Script, value: u64) -> Vec<Resource> {
     match dialect {
         Dialect::Webchat => vec![Resource::implied(webchat::desired(value))],
-        // What is needed stands before what needs it.
+        // An object comes before the objects that refer to it.
         Dialect::Cloud => {
             let profiles = if script.profiles { profiles::resources(value) } else { Vec::new() };
             [profiles, cloud::resources(value, script.neighbours)].concat()
@@ -114,7 +114,8 @@ fn resources(dialect: Dialect, script: &Script, value: u64) -> Vec<Resource> {
     }
 }
 
-/// The client of an organization, where each has its own: the first goes by the one name that they share elsewhere.
+/// Returns the client of an organization. In the `cloud` dialect each has its own; the first one has the name
+/// that all share in `webchat`.
 fn client(organization: &OrganizationId) -> String {
     match organization.as_str() {
         "org-0" => CLIENT.to_owned(),
@@ -191,13 +192,13 @@ impl Universe {
         }
     }
 
-    /// What is new shows after so many milliseconds.
+    /// Makes new values visible after this many milliseconds.
     pub fn showing_after(mut self, ms: u64) -> Self {
         self.world.set_settings(SettingsPatch { visible_delay_ms: Some(ms), ..SettingsPatch::default() });
         self
     }
 
-    /// With so many pairs of a configuration and a deployment besides the first.
+    /// Adds this many further pairs of a configuration and a deployment.
     pub fn among(mut self, neighbours: usize) -> Self {
         self.script.neighbours = neighbours;
         self.git.1 = resources(self.tenant.dialect, &self.script, 1);
@@ -217,14 +218,14 @@ impl Universe {
         Err(format!("SEED={}: {why}\n{:?}\n{}", self.seed, self.script, self.trace.join("\n")))
     }
 
-    /// The journal as it is on the disk.
+    /// Returns the journal on the disk.
     fn journal(&self) -> Journal {
         let mut journal = Journal::default();
         self.records.iter().cloned().for_each(|record| journal.absorb(record));
         journal
     }
 
-    /// Whatever was still under way arrives; nothing goes wrong any more.
+    /// Delivers every request that is under way, and ends all faults.
     fn heal(&mut self) {
         self.say("-- healed --");
         self.advance(60_000);
@@ -264,7 +265,7 @@ impl Universe {
             tenant: self.tenant.clone(),
             revision: Revision::new(format!("r{}", self.git.0)),
             resources: self.git.1.clone(),
-            // Short, so that a fight is over once people have stopped.
+            // Short, so that a fight ends once people have stopped.
             limits: Limits {
                 flap_window_ms: 45_000,
                 drafts: self.cloud.drafts,
@@ -310,9 +311,10 @@ impl Universe {
                     self.doubtful.insert(organization.to_string());
                 }
             }
-            // Stale reads make a write look as if it had not landed, or as if it had made or gone over another
-            // version than it did. Nothing is lost by it, for the next write names the stale version and is
-            // refused; but which version was ours can't be told, and the core says so with these notes.
+            // After a stale read a write can look as if it had not landed, or as if it had made or
+            // overwritten another version. Nothing is lost, because the next write names the stale version
+            // and is refused. But the core cannot know which version was ours, and reports that with these
+            // notes.
             Note::NotLanded { object, .. } | Note::Landed { object, .. } if self.stale_ever => {
                 self.doubtful.insert(object.organization.to_string());
             }
@@ -347,13 +349,13 @@ impl Universe {
         }
     }
 
-    /// Some time goes by before anything is done.
+    /// Lets some time pass before the next action.
     fn passes(&mut self) {
         let pause = 1 + self.dice.below(120);
         self.advance(pause);
     }
 
-    /// Looks at what was done last.
+    /// Checks the last action.
     fn judge(&mut self) {
         if let Some(crossed) = self.crossed.take() {
             self.demand(Err(crossed));
@@ -370,7 +372,7 @@ impl Universe {
         }
     }
 
-    /// Fails the seed where a demand was not met.
+    /// Fails the seed if a demand was not met.
     fn check(&self) -> Result<(), String> {
         self.failed.as_ref().map_or(Ok(()), |why| self.fail(why))
     }
@@ -378,7 +380,7 @@ impl Universe {
     fn keep(&mut self, records: &[Record]) -> Result<(), StoreError> {
         if self.dice.percent(self.script.store_failure) {
             self.counts.hit("store failure");
-            self.say("the journal can't be written");
+            self.say("the journal cannot be written");
             let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
             return Err(StoreError::Database { doing: "writing the journal", source: full.into() });
         }
@@ -387,8 +389,9 @@ impl Universe {
         Ok(())
     }
 
-    /// The intent of a write is durable before the write leaves, and no other of that object is open; nor is one of another
-    /// batch, but for writes to organizations that don't answer and that are left alone for now.
+    /// Demands that the intent of a write is durable before the write leaves, and that no other intent of
+    /// that object is open. Intents of another batch must not be open either, except for writes to
+    /// organizations that do not answer and are skipped for now.
     fn demand_intent(&mut self, targets: &[Target]) {
         let open = self.journal().unresolved;
         let elsewhere = |intent: &&Intent| match &intent.action {
@@ -403,7 +406,7 @@ impl Universe {
             IntentAction::Job { .. } => true,
         };
         let own: Vec<&&Intent> = here.iter().filter(is_own).collect();
-        // Those of a batch are made at one moment.
+        // Intents of one batch have the same time.
         let is_one_batch = own.len() == 1 && here.iter().all(|intent| intent.sent_at == own[0].sent_at);
         if is_one_batch || matches!(self.mutant, Mutant::NoIntent | Mutant::NoFence) {
             return;

@@ -1,5 +1,5 @@
-//! What the audit log has of some objects: asked at once where the service is offered so, else by a query that runs
-//! on the platform and is fetched when it is done.
+//! Queries the audit log for entries about some objects: in real time if the service supports it, otherwise
+//! by a query that runs on the platform and is fetched when it is done.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use crate::model::audit::PropertyChange;
 use crate::model::{Actor, ActorKind, Entry, Fault, FaultKind, ObjectRef};
 use crate::platform::operation::{Verb, shown};
 
-/// Records on a page: as many as the platform gives.
+/// Records on a page: the platform's maximum.
 pub const PAGE_SIZE: u32 = 500;
-/// How often a query that runs on the platform is asked for, and how long is waited in between.
+/// How often a running query is polled, and the wait between polls, in ms.
 const POLLS_MAX: u32 = 20;
 const POLL_MS: u64 = 500;
-/// Often enough for what is quick.
+/// The first waits, in ms: short, because most queries are fast.
 const FIRST_POLLS_MS: [u64; 4] = [50, 100, 200, 300];
 
-/// How far back the service that answers at once goes.
+/// How far back the real-time service goes, in hours.
 const REALTIME_HOURS: i64 = 14 * 24;
 
-/// Ids of the objects that are asked about.
+/// The objects of a query, by id.
 pub type Ids = BTreeMap<Arc<str>, ObjectRef>;
 
 #[derive(Deserialize)]
@@ -57,7 +57,7 @@ impl Service {
     }
 }
 
-/// What the log calls the publication of a draft, where it has a word for it.
+/// The log's action for the publication of a draft, if it has one.
 const PUBLISH: &str = "Publish";
 
 #[derive(Deserialize)]
@@ -79,10 +79,10 @@ struct Page {
 }
 
 impl<C: Caller> Reader<'_, C> {
-    /// Entries about some objects of the organization. True in the second place means that there was more.
+    /// Returns entries about some objects of the organization. The second value is true if the log has more.
     ///
     /// # Errors
-    /// The audit log can't be asked, or its answer can't be read.
+    /// The audit log cannot be queried, or its answer cannot be read.
     pub async fn entries(
         &self,
         ids: &Ids,
@@ -150,7 +150,7 @@ impl<C: Caller> Reader<'_, C> {
         while query.state != "Succeeded" {
             let failed = matches!(query.state.as_str(), "Failed" | "Cancelled");
             if failed || polls >= POLLS_MAX {
-                let state = if failed { query.state.to_lowercase() } else { "not done in time".into() };
+                let state = if failed { query.state.to_lowercase() } else { "not finished in time".into() };
                 return Err(Fault::new(FaultKind::Transient, format!("{} is {state}", subject())));
             }
             let wait_ms = FIRST_POLLS_MS.get(polls as usize).copied().unwrap_or(POLL_MS);
@@ -169,7 +169,7 @@ impl<C: Caller> Reader<'_, C> {
                 .unwrap_or_default();
             let path = format!("{path}/results?pageSize={PAGE_SIZE}&expand=user&allowRedirect=true{after}");
             let mut response = self.ask(&get(path, subject())).await?;
-            // Large results are a file elsewhere, which the platform points to.
+            // Large results are in a file elsewhere, which the platform links to.
             if let (300..=399, Some(location)) = (response.status, response.location.clone()) {
                 response = self.caller().fetch(self.target().region, &location, &subject()).await?;
             }
@@ -184,8 +184,8 @@ impl<C: Caller> Reader<'_, C> {
     }
 }
 
-/// A record as an entry, where it is about one of the objects and says who did it. Where publications have entries
-/// `apart` from those of drafts, the others are about the draft: they prove nothing of a version.
+/// Returns a record as an entry if it is about one of the objects and names its author. If publications have
+/// entries `apart` from those of drafts, the other entries are about the draft and confirm no version.
 fn entry(record: Value, ids: &Ids, apart: bool) -> Option<Entry> {
     let record: wire::AuditRecord = serde_json::from_value(record).ok()?;
     let object = ids.get(record.entity?.id.as_str())?.clone();

@@ -1,4 +1,4 @@
-//! The seam under every reading of an organization: whoever performs one request.
+//! The interface between the reading code and the transport: a [`Caller`] performs one request.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use crate::api::ReadApi;
 use crate::model::{Fault, Region, Target};
 use crate::platform::operation::{Operation, Response};
 
-/// Performs requests: the client does so over HTTP, a simulator within its own process.
+/// Performs requests: the client over HTTP, a simulator within its own process.
 pub trait Caller: Sync {
-    /// Performs a request about a target and returns the answer, whatever that says.
+    /// Performs a request about a target and returns the answer, whatever its status.
     ///
     /// # Errors
     /// There was no answer.
@@ -18,10 +18,10 @@ pub trait Caller: Sync {
         operation: &Operation,
     ) -> impl Future<Output = Result<Response, Fault>> + Send;
 
-    /// Fetches a result from the place that an answer points to, without a token.
+    /// Fetches a result without a token from the location that an answer names.
     ///
     /// # Errors
-    /// There was no answer, or the place is not one of the region's.
+    /// There was no answer, or the location is not in the region.
     fn fetch(
         &self,
         region: Region,
@@ -29,10 +29,10 @@ pub trait Caller: Sync {
         subject: &str,
     ) -> impl Future<Output = Result<Response, Fault>> + Send;
 
-    /// Waits between two questions about the same thing.
+    /// Waits between two polls.
     fn wait(&self, time: Duration) -> impl Future<Output = ()> + Send;
 
-    /// How many requests of one look may be under way at once.
+    /// The number of requests of one look that may be under way at once.
     fn in_flight(&self) -> usize {
         1
     }

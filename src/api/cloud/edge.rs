@@ -1,4 +1,4 @@
-//! What visitors' browsers are given: the files of the delivery network. No token goes there.
+//! The files of the delivery network, as browsers of visitors get them. genesync sends no token there.
 
 use serde::Deserialize;
 
@@ -6,10 +6,10 @@ use super::{segment, wire};
 use crate::api::ReadApi;
 use crate::model::{Fault, FaultKind, Target};
 
-/// What a deployment's file says of itself.
+/// The content of a deployment's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edge {
-    /// The published version whose content it holds.
+    /// The published version that it contains.
     pub version: Option<u64>,
     /// Whether the messenger is offered.
     pub active: bool,
@@ -24,16 +24,16 @@ struct File {
 }
 
 impl ReadApi {
-    /// What the delivery network serves of a deployment; none where it does not know it, or not yet.
+    /// Returns what the delivery network serves of a deployment; none if it does not serve it, or not yet.
     ///
     /// # Errors
-    /// It can't be asked, or its answer can't be read.
+    /// The request fails, or its answer cannot be read.
     pub async fn edge(&self, target: &Target, deployment: &str) -> Result<Option<Edge>, Fault> {
         let path = format!("webdeployments/v1/deployments/{}/config.json", segment(deployment));
         let subject = format!("what visitors of {target} are served");
         let response = self.client.fetch_public(target.region, "api-cdn", &path, &subject).await?;
         match response.status {
-            // An object that is not there is forbidden, to whoever may not list what is.
+            // The network answers 403 for a missing object if the client may not list objects.
             403 | 404 => return Ok(None),
             200..=299 => {}
             status => {

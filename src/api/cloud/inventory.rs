@@ -1,7 +1,7 @@
-//! Everything that an organization holds, page by page: what an import is made from.
+//! Reads everything that an organization holds, page by page, for an import.
 //!
-//! In: an organization. Out: its objects, one at a time, and the names of what they refer to. Never: holds more than a
-//! page of configurations.
+//! In: an organization. Out: its objects, one at a time, and the names of what they refer to. Never: keeps
+//! more than one page of configurations in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,31 +15,32 @@ use super::survey::{Entity, Reader, side_by_side};
 use super::wire;
 use crate::model::{Fault, FaultKind, Object, ObjectKind, ReferenceKind, Stored, Target};
 
-/// The names of things by their ids, and what could not be listed.
+/// The names of objects by their ids, and the permissions that are missing.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
-    /// By kind and id.
+    /// The names by kind and id.
     pub names: BTreeMap<(ReferenceKind, String), Arc<str>>,
-    /// What the client may not see, in a sentence each.
+    /// One sentence for each kind of object that the client may not read.
     pub unread: Vec<String>,
 }
 
-/// An object that is live.
+/// A live object.
 #[derive(Debug, Clone)]
 pub struct Live {
-    /// Which one.
+    /// The object.
     pub object: Object,
-    /// What it holds: of a configuration its newest version.
+    /// Its body: for a configuration the newest version.
     pub stored: Stored,
-    /// Dotted paths in which a version that is served says something else than the newest.
+    /// Dotted paths in which a served version differs from the newest.
     pub served_otherwise: Vec<String>,
 }
 
 impl ReadApi {
-    /// The names of what objects may refer to.
+    /// Returns the names of the objects that others may refer to.
     ///
     /// # Errors
-    /// The organization can't be asked, or is another one. What the client may not see is told, and no error.
+    /// The organization cannot be read, or is another one. A missing permission is part of the result and no
+    /// error.
     pub async fn directory(&self, target: &Target) -> Result<Directory, Fault> {
         self.identify(target).await?;
         let reader = Reader::new(self, target);
@@ -53,11 +54,11 @@ impl ReadApi {
         Ok(directory)
     }
 
-    /// Tells every object of an organization, configurations first. The names of configurations are added to the
-    /// directory; what was never published is told in `unpublished`.
+    /// Passes every object of an organization to `tell`, configurations first. The names of configurations
+    /// are added to the directory; names of never published objects are added to `unpublished`.
     ///
     /// # Errors
-    /// Something can't be listed, or whoever is told fails.
+    /// A listing cannot be read, or `tell` fails.
     pub async fn each_object(
         &self,
         target: &Target,
@@ -80,20 +81,21 @@ impl ReadApi {
         for (kind, objects) in held {
             entities(kind, objects).into_iter().try_for_each(|live| tell(live, directory))?;
         }
-        // What is imported where something refers to it, and nothing can, is wanted with everything alone.
+        // Kinds that are imported only if an object refers to them are imported with everything if nothing
+        // can refer to them.
         let wanted = |kind: ObjectKind| all || !kind.is_imported_by_reference() || kind.referent().is_some();
         let plain: Vec<_> = kinds::all()
             .filter(|(kind, _)| !kind.has_drafts() && kind.pins().is_none() && wanted(*kind))
             .collect();
-        // What refers to others comes first, so that it is known of those whether anything refers to them.
+        // Objects that refer to others come first, so that it is known which of the others are in use.
         for (kind, shape) in plain.into_iter().rev() {
-            let told = match &shape.place {
+            let reported = match &shape.place {
                 Storage::Listed(listing, _) => {
                     reader.whole(listing).await.map(|objects| entities(kind, objects))
                 }
                 Storage::Called(calls) => reader.fields(calls).await.map(|stored| vec![only(kind, stored)]),
             };
-            match told {
+            match reported {
                 Err(fault) if fault.kind == FaultKind::Denied => directory.leave_unread(&fault),
                 other => other?.into_iter().try_for_each(|live| tell(live, directory))?,
             }
@@ -102,14 +104,15 @@ impl ReadApi {
     }
 }
 
-/// Whoever takes the objects of an inventory, one at a time.
+/// Receives the objects of an inventory, one at a time.
 type Tell<'a> = dyn FnMut(Live, &Directory) -> Result<(), Fault> + Send + 'a;
 
-/// The versions of each object with drafts that some other object pins, by its id.
+/// The versions of each object with drafts that another object pins, by its id.
 type Pins = BTreeMap<String, BTreeSet<u64>>;
 
 impl<C: Caller> Reader<'_, C> {
-    /// Tells every published object of a kind with drafts; what was never published is told in `unpublished`.
+    /// Passes every published object of a kind with drafts to `tell`; adds never published ones to
+    /// `unpublished`.
     async fn tell_published(
         &self,
         kind: ObjectKind,
@@ -147,7 +150,8 @@ impl<C: Caller> Reader<'_, C> {
         Ok(())
     }
 
-    /// What a configuration of a listing holds that was published, and where something serves another version of it.
+    /// Returns the published body of a listed configuration, and the paths in which another version is
+    /// served.
     async fn live(
         &self,
         kind: ObjectKind,
@@ -174,9 +178,9 @@ impl<C: Caller> Reader<'_, C> {
 
 impl Directory {
     fn leave_unread(&mut self, fault: &Fault) {
-        let told = fault.to_string();
-        if !self.unread.contains(&told) {
-            self.unread.push(told);
+        let reported = fault.to_string();
+        if !self.unread.contains(&reported) {
+            self.unread.push(reported);
         }
     }
 
@@ -224,7 +228,7 @@ fn pins(held: &BTreeMap<ObjectKind, Vec<Entity>>) -> Pins {
     pins
 }
 
-/// Leaves in which two bodies are not the same, spelling included.
+/// Returns the paths in which two bodies differ, spelling included.
 fn differing(one: &Entity, other: &Entity) -> Vec<String> {
     let mut paths = Vec::new();
     for (from, to) in [(one, other), (other, one)] {

@@ -1,8 +1,9 @@
-//! The table of kinds as this API has them: where objects of a kind are, how they are changed, what they need, and
-//! where the names that other objects refer to are listed.
+//! The table of kinds of this API: where objects of a kind are, how they are changed, which permissions they
+//! need, and where the names that other objects refer to are listed.
 //!
-//! In: a kind, or a kind of reference. Out: a row. Never: a request. Start reading at [`shape`], the rows of kinds, and
-//! [`NAMED`], the listings of names. A kind that is written field by field has references as its fields, and nothing else.
+//! In: a kind, or a kind of reference. Out: a row. Never: a request. Start reading at [`shape`], the rows of
+//! kinds, and [`NAMED`], the listings of names. A kind that is written field by field has only references as
+//! its fields.
 
 #![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of object has its row here")]
 
@@ -10,7 +11,7 @@ use super::need::{Need, Use, to_look, to_write};
 use crate::model::{ObjectKind, ReferenceKind};
 use crate::platform::operation::Verb;
 
-/// How the pages of a listing are told apart.
+/// How a listing is divided into pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Paging {
     /// By a cursor in the link to the next page.
@@ -25,36 +26,36 @@ pub(super) struct Listing {
     /// Its path below the base URL.
     pub path: &'static str,
     pub paging: Paging,
-    /// What it lists, in words.
+    /// Its content as text.
     pub what: &'static str,
 }
 
-/// What is known of a kind.
+/// The row of a kind.
 #[derive(Debug)]
 pub(super) struct Shape {
     /// Where its objects are.
     pub place: Storage,
-    /// The service whose audit records report it.
+    /// The service of its audit records.
     pub service: &'static str,
-    /// Whether `status` is a field that git may set. Of the others, it is the platform's.
+    /// Whether `status` is a field that git may set; for other kinds the platform sets it.
     pub has_status: bool,
-    /// The field of a write that carries a secret.
+    /// The field of a write with a secret.
     pub secret: Option<&'static str>,
-    /// What a client has to be allowed.
+    /// The permissions that a client needs.
     pub needs: &'static [Need],
 }
 
 /// Where objects of a kind are.
 #[derive(Debug)]
 pub(super) enum Storage {
-    /// In a listing, and each below its path by its id; changed by a verb.
+    /// In a listing, each at its id below the path of the listing; changed by a verb.
     Listed(Listing, Verb),
-    /// Nowhere as a whole: the only one of an organization has a call for each field.
+    /// Without a whole object: the only one of an organization has a call for each field.
     Called(&'static [Call]),
 }
 
 impl Shape {
-    /// The listing of its objects, where they are in one.
+    /// The listing of its objects, if they have one.
     pub(super) fn listing(&self) -> Option<&Listing> {
         match &self.place {
             Storage::Listed(listing, _) => Some(listing),
@@ -63,13 +64,13 @@ impl Shape {
     }
 }
 
-/// Reads and writes one field of an object that has no call of its own.
+/// The calls that read and write one field of an object without a call of its own.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call {
     /// The field, a reference.
     pub field: &'static str,
     pub path: &'static str,
-    /// How a write names the id.
+    /// The key of the id in a write.
     pub key: &'static str,
 }
 
@@ -217,7 +218,7 @@ const INTEGRATION: Shape = Shape {
     ],
 };
 
-/// What is known of a kind; none for a kind of another API.
+/// Returns the row of a kind; none for a kind of another API.
 pub(super) fn shape(kind: ObjectKind) -> Option<&'static Shape> {
     match kind {
         ObjectKind::MessengerConfiguration => Some(&CONFIGURATION),
@@ -235,29 +236,29 @@ pub(super) fn all() -> impl Iterator<Item = (ObjectKind, &'static Shape)> {
     ObjectKind::ALL.iter().filter_map(|kind| Some((*kind, shape(*kind)?)))
 }
 
-/// The path below which objects of a kind are; empty for a kind that is in no listing.
+/// The path of the objects of a kind; empty for a kind without a listing.
 pub(super) fn folder(kind: ObjectKind) -> &'static str {
     shape(kind).and_then(Shape::listing).map_or("", |listing| listing.path)
 }
 
-/// The kind of which a kind pins a version.
+/// The kind whose versions a kind pins.
 pub(super) fn pinned_by(kind: ObjectKind) -> Option<ObjectKind> {
     let path = kind.pins()?;
     let (_, to) = kind.references().iter().find(|(known, _)| *known == path)?;
     ObjectKind::referred_to(*to)
 }
 
-/// Where the names of what objects refer to are listed, and what it takes to see them.
+/// A listing with the names of referenced objects, and the permissions that it needs.
 #[derive(Debug)]
 pub(super) struct Named {
-    /// Every kind of reference that is found there.
+    /// Every kind of reference in it.
     pub kinds: &'static [ReferenceKind],
     pub listing: Listing,
     pub need: Need,
 }
 
-/// Every listing of names, but for those of objects that are read with their versions. Categories and labels are of one
-/// knowledge base, whose lists this build does not read.
+/// Every listing of names, except those of objects that are read with their versions. Categories and labels
+/// belong to one knowledge base; genesync does not read their lists.
 pub(super) const NAMED: &[Named] = &[
     named(
         &[ReferenceKind::Flow],

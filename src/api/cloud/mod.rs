@@ -1,12 +1,12 @@
-//! The `cloud` dialect: Genesys Cloud's public API. How a run's wishes become requests, and what answers mean.
+//! The `cloud` dialect: Genesys Cloud's public API. Builds requests and interprets answers.
 //!
-//! In: what a run asks for; responses. Out: an [`Operation`]; observations, an outcome, entries. Never: names a kind outside
-//! `kinds.rs`. [`write()`] and [`answer`] are pure; `survey`, `inventory` and `audit`, which put several answers together,
-//! ask whoever is a [`Caller`], and `permissions` and `edge` the port itself. Start reading at `kinds.rs`, the table; then
-//! [`write()`] and `survey.rs`.
+//! In: what a run asks for; responses. Out: an [`Operation`]; observations, an outcome, entries. Never: names
+//! a kind outside `kinds.rs`. [`write()`] and [`answer`] are pure; `survey`, `inventory` and `audit` combine
+//! several answers and use a [`Caller`], and `permissions` and `edge` use the port itself. Start reading at
+//! `kinds.rs`, the table; then [`write()`] and `survey.rs`.
 //!
-//! The source is the public API's own models, *Web deployments*, *Open messaging*, *Messaging settings*, *Flows*,
-//! *Knowledge* and *Audits*.
+//! The source is the public API's own models, *Web deployments*, *Open messaging*, *Messaging settings*,
+//! *Flows*, *Knowledge* and *Audits*.
 
 mod audit;
 mod caller;
@@ -29,7 +29,7 @@ pub use audit::Ids;
 pub use caller::Caller;
 pub use survey::Reader;
 
-/// A part of a path that came from outside: one segment, whatever it holds.
+/// Encodes an external value as one segment of a path.
 fn segment(text: &str) -> String {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
     let one = |byte: u8| match safe(byte) {
@@ -48,8 +48,8 @@ fn post(verb: Verb, path: String, body: Option<&Value>, subject: String) -> Oper
     Operation { verb, path, if_match: None, body, subject, dialect: Dialect::Cloud }
 }
 
-/// The request that carries a write out. `secret` signs what an integration's webhook sends; it goes along with
-/// every write, for it can't be read back and compared. None for a write that this API has no request for.
+/// Returns the request of a write. `secret` signs the requests of an integration's webhook; every write has
+/// it, because it cannot be read back and compared. None for a write that this API has no request for.
 pub fn write(write: &Write, secret: Option<&str>) -> Option<Operation> {
     let subject = write.target.to_string();
     let kind = write.target.object.kind;
@@ -78,18 +78,18 @@ pub fn write(write: &Write, secret: Option<&str>) -> Option<Operation> {
     Some(post(verb, path, Some(&Value::Object(body)), subject))
 }
 
-/// The request that sets the one field of a body, which is a reference.
+/// Returns the request that sets the only field of a body, which is a reference.
 fn set_field(calls: &[Call], body: &Map<String, Value>, subject: String) -> Option<Operation> {
     let set = calls.iter().find_map(|call| Some((call, body.get(call.field)?.get("id")?)));
     let (Call { path, key, .. }, id) = set?;
     Some(post(Verb::Put, (*path).to_owned(), Some(&json!({ *key: id })), subject))
 }
 
-/// What the answer to a [`write()`] means.
+/// Interprets the answer to a [`write()`].
 pub fn answer(write: &Write, response: &Response) -> Outcome<Accepted> {
     let refused = || refusal(response);
     match response.status {
-        // An acceptance that can't be read is as good as a lost answer: it is read back.
+        // An unreadable acceptance counts as a lost answer: it is read back.
         200..=299 => wire::accepted(write, response).map_or_else(Outcome::Unknown, Outcome::Accepted),
         409 | 412 => Outcome::Conflict,
         408 => Outcome::Unknown(refused()),
@@ -97,7 +97,7 @@ pub fn answer(write: &Write, response: &Response) -> Outcome<Accepted> {
         404 | 410 => Outcome::NotFound(refused()),
         401 | 403 => Outcome::Denied(refused()),
         400 if wire::error(response).lacks_feature() => Outcome::Denied(refused()),
-        // A gateway's words: what stands behind it may still be at work.
+        // The answer is from a gateway: the server behind it may still process the request.
         502 | 504 => Outcome::Unknown(refused()),
         _ if response.is_detour() => Outcome::Unknown(refused()),
         500..=599 => Outcome::Failed(refused()),
@@ -105,25 +105,25 @@ pub fn answer(write: &Write, response: &Response) -> Outcome<Accepted> {
     }
 }
 
-/// An answer that says no, as a fault.
+/// Returns a refusal as a fault.
 fn refusal(response: &Response) -> Fault {
     let error = wire::error(response);
     let kind = match response.status {
-        // Whatever the status: it is said of the object's fields, and not of the client.
+        // Whatever the status, the fault is in the object's fields and not in the client.
         _ if error.lacks_feature() => FaultKind::Rejected,
         429 => FaultKind::Throttled,
         401 | 403 => FaultKind::Denied,
         404 | 410 => FaultKind::NotFound,
-        // Neither yes nor no: it comes from something in between, or says nothing.
+        // Neither accepted nor refused: from an intermediary, or without content.
         200..=399 | 407 | 408 | 500..=599 => FaultKind::Transient,
         _ => FaultKind::Rejected,
     };
-    let mut message = response.told();
+    let mut message = response.reported();
     if error.lacks_feature() {
         let fields: Vec<String> =
             error.lacking().iter().map(|field| format!("`{}`", shown(field, 100))).collect();
         message.push_str(&format!(
-            ": the organization does not have this feature: {}; take the field out of the manifest, or have it enabled",
+            ": the organization does not have this feature: {}; remove the field from the manifest, or have the feature enabled",
             fields.join(", ")
         ));
         return response.fault(kind, message);
@@ -139,24 +139,24 @@ fn refusal(response: &Response) -> Fault {
     Fault { too_large: response.status == 413, ..response.fault(kind, message) }
 }
 
-/// Who the token belongs to.
+/// Reads the organization of the token.
 fn organization(target: &Target) -> Operation {
     get("api/v2/organizations/me".into(), format!("the organization of credentials `{}`", target.credentials))
 }
 
-/// A person.
+/// Reads a person.
 pub fn user(id: &str) -> Operation {
     get(format!("api/v2/users/{}", segment(id)), format!("user {}", shown(id, 100)))
 }
 
-/// What a person is called, where the answer to [`user`] says it.
+/// The name of a person, if the answer to [`user`] has it.
 pub fn name_of(response: &Response) -> Option<String> {
     let user: Map<String, Value> = wire::parse(response).ok()?;
     let name = wire::text(&user, "name").filter(|name| !name.is_empty())?;
     Some(shown(name, 100).into_owned())
 }
 
-/// The body of a question to the audit log.
+/// The body of a query of the audit log.
 fn audit_question(from: jiff::Timestamp, to: jiff::Timestamp, service: &str, page: Option<u32>) -> Value {
     let sort = json!([{"name": "Timestamp", "sortOrder": "descending"}]);
     let mut body = json!({"interval": format!("{from}/{to}"), "serviceName": service, "sort": sort});

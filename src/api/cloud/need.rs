@@ -1,27 +1,27 @@
-//! One thing that a client has to be allowed, and what in git makes it so.
+//! One permission need of a client, and the part of git that causes it.
 
 use crate::model::{ObjectKind, ReferenceKind, Resource, reference};
 
-/// Commands that only look.
+/// Commands that only read.
 const LOOKS: &str = "plan, adopt, import, run, apply";
-/// Commands that write, where the tenant is enforced.
+/// Commands that write if the tenant is enforced.
 const WRITES: &str = "run, apply";
 
-/// What in git makes a permission necessary.
+/// The part of git that makes a permission necessary.
 #[derive(Debug, Clone, Copy)]
 pub enum Use {
-    /// Anything.
+    /// Any tenant.
     Always,
     /// An object of this kind.
     Kind(ObjectKind),
     /// A reference to one of these.
     References(&'static [ReferenceKind]),
-    /// Nothing: it goes without, and tells less. The text says how.
+    /// Optional: without it genesync reports less. The text says what.
     Wish(&'static str),
 }
 
 impl Use {
-    /// Whether any of these resources makes it so.
+    /// Whether any of these resources needs it.
     pub fn is_in(self, resources: &[Resource]) -> bool {
         match self {
             Use::Always => true,
@@ -34,7 +34,7 @@ impl Use {
         }
     }
 
-    /// When that is, in words.
+    /// Returns the condition as text.
     pub fn when(self) -> String {
         match self {
             Use::Always => "always".into(),
@@ -42,32 +42,32 @@ impl Use {
             Use::Kind(kind) => {
                 let name = kind.name();
                 let article = if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
-                format!("where git has {article} `{name}`")
+                format!("if git has {article} `{name}`")
             }
             Use::References(kinds) => {
                 let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-                format!("where git refers to some {}", names.join(", or some "))
+                format!("if git refers to some {}", names.join(", or some "))
             }
         }
     }
 }
 
-/// One thing that a client has to be allowed.
+/// One permission need of a client.
 #[derive(Debug, Clone, Copy)]
 pub struct Need {
-    /// What for.
+    /// The purpose.
     pub what: &'static str,
     /// The permissions, all of which are needed.
     pub permissions: &'static [&'static str],
     /// The commands that need it.
     pub commands: &'static str,
-    /// What in git makes it so.
+    /// The part of git that makes it necessary.
     pub of: Use,
-    /// What is read to find out; none where only a write would tell.
+    /// The path that is read to check it; none if only a write would show it.
     pub probe: Option<&'static str>,
 }
 
-/// What a look needs.
+/// Returns a need for reading.
 pub(super) const fn to_look(
     what: &'static str,
     permissions: &'static [&'static str],
@@ -77,13 +77,13 @@ pub(super) const fn to_look(
     Need { what, permissions, commands: LOOKS, of, probe }
 }
 
-/// What a write needs: only a write would tell whether it is there.
+/// Returns a need for writing: only a write would show whether the client has it.
 pub(super) const fn to_write(what: &'static str, permissions: &'static [&'static str], of: Use) -> Need {
     Need { what, permissions, commands: WRITES, of, probe: None }
 }
 
 impl Need {
-    /// Whether nothing is written by it.
+    /// Whether it is only for reading.
     pub fn only_looks(&self) -> bool {
         self.commands != WRITES
     }

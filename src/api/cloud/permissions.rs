@@ -1,4 +1,4 @@
-//! What a client has to be allowed, command by command: said once, for `doctor` and for its page.
+//! The permissions that a client needs, by command: for `doctor` and for its page.
 
 use std::fmt::Write as _;
 
@@ -8,25 +8,25 @@ use crate::api::ReadApi;
 use crate::model::{Fault, Target};
 use crate::platform::operation::Response;
 
-/// What confirms writes and names whoever drifted.
+/// The need for confirming writes and for naming the authors of drift.
 const AUDIT: Need = Need {
-    what: "confirm writes and name who drifted",
+    what: "confirm writes and name the authors of drift",
     permissions: &["audits:audit:view"],
     commands: "plan, adopt, run, apply",
     of: Use::Always,
     probe: Some("api/v2/audits/query/realtime/servicemapping"),
 };
 
-/// What turns ids of people into names.
+/// The need for showing names instead of ids of people.
 const PEOPLE: Need = Need {
-    what: "name people whom the platform gives by their ids alone",
+    what: "show the names of people whom the platform gives only by id",
     permissions: &["directory:user:view"],
     commands: "plan, adopt, run, apply",
-    of: Use::Wish("a part of the id is shown"),
+    of: Use::Wish("genesync shows a part of the id"),
     probe: None,
 };
 
-/// Everything that genesync may ask of this API: what is always needed first.
+/// Every permission that genesync may need of this API; those that are always needed come first.
 pub fn needs() -> Vec<Need> {
     let of_kinds = || kinds::all().flat_map(|(_, shape)| shape.needs).copied();
     let always = |need: &Need| matches!(need.of, Use::Always);
@@ -35,19 +35,19 @@ pub fn needs() -> Vec<Need> {
     of_kinds().filter(always).chain([AUDIT]).chain(names).chain(sometimes).chain([PEOPLE]).collect()
 }
 
-/// The page of them, as Markdown.
+/// Returns the page of permissions, as Markdown.
 pub fn page() -> String {
     let mut out = String::from(
         "# Permissions in Genesys Cloud
 
-What the OAuth client of an organization has to be allowed, for tenants with `api: cloud`. The client is of the grant type
-*Client Credentials*; it gets these permissions by a role, in the divisions of what it manages. To watch, it needs nothing
-that can write: give it a role of its own for that, and the second one when the tenant is enforced.
-`genesync doctor` tries out what can be tried without writing, and says which of them the manifests need. This page is
-printed by `genesync doctor --permissions`.
+The permissions that the OAuth client of an organization needs, for tenants with `api: cloud`. The client has the grant type
+*Client Credentials*; it gets these permissions by a role, in the divisions of the objects that it manages. To watch, it
+needs no write permission: give it a role for watching, and a second role when the tenant is enforced.
+`genesync doctor` checks the permissions that it can check without writing, and reports which ones the manifests need.
+`genesync doctor --permissions` prints this page.
 ",
     );
-    let parts: [(&str, bool); 2] = [("To watch", true), ("To enforce, besides", false)];
+    let parts: [(&str, bool); 2] = [("To watch", true), ("To enforce, additionally", false)];
     for (title, looks) in parts {
         let _ = write!(
             out,
@@ -56,7 +56,7 @@ printed by `genesync doctor --permissions`.
         for need in needs().iter().filter(|need| need.only_looks() == looks) {
             let permissions: Vec<String> =
                 need.permissions.iter().map(|permission| format!("`{permission}`")).collect();
-            // Writing to a String can't fail.
+            // Writing to a String cannot fail.
             let _ = writeln!(
                 out,
                 "| {} | {} | {} | {} |",
@@ -71,18 +71,18 @@ printed by `genesync doctor --permissions`.
 }
 
 impl ReadApi {
-    /// Asks who the token belongs to, and whether that is the organization that git names.
+    /// Checks that the token belongs to the organization that git names.
     ///
     /// # Errors
-    /// It is another one, or can't be asked.
+    /// The token belongs to another organization, or the query failed.
     pub async fn belongs(&self, target: &Target) -> Result<(), Fault> {
         self.identify(target).await
     }
 
-    /// Tries out whether something may be read.
+    /// Checks whether a path may be read.
     ///
     /// # Errors
-    /// It may not, or can't be asked for.
+    /// The path may not be read, or the request failed.
     pub async fn probe(&self, target: &Target, path: &str) -> Result<Response, Fault> {
         let joint = if path.contains('?') { '&' } else { '?' };
         let paged =

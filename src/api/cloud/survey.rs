@@ -1,8 +1,8 @@
 //! Reading what an organization holds: many objects by listing them, one by its id.
 //!
-//! In: a [`Look`], and whoever performs a request. Out: what was seen, object by object, and what goes by the names
-//! that were asked for. Never: takes a listing that broke off for a whole one, or one of two things of the same name
-//! for the right one. Start reading at [`Reader::survey`].
+//! In: a [`Look`], and a [`Caller`]. Out: the state of each object, and the ids of the names that were
+//! sought. Never: accepts an incomplete listing, or chooses between two objects of the same name. Start
+//! reading at [`Reader::survey`].
 
 mod listing;
 mod names;
@@ -28,12 +28,12 @@ use crate::model::{
 use crate::platform::operation::{Operation, Response};
 use listing::distinct;
 
-/// Questions that stand in line for their turn.
+/// The maximum number of requests that wait for a slot.
 const IN_LINE: usize = 64;
 
 pub(super) type Entity = Map<String, Value>;
 
-/// What was sought and found, by its place in the look.
+/// The objects that were sought and found, by their places in the look.
 type Found = Vec<(usize, Stored)>;
 
 /// The configurations of an organization, by id.
@@ -43,31 +43,31 @@ type Configurations = BTreeMap<String, Listed>;
 struct Listed {
     kind: ObjectKind,
     name: String,
-    /// The newest published version; none where the listing does not know one.
+    /// The newest published version; none if the listing has none.
     version: Option<u64>,
-    /// What that holds, of a configuration that is sought.
+    /// The body of that version, for a configuration that is sought.
     body: Option<Arc<Entity>>,
 }
 
-/// What the listings of a kind with drafts tell.
+/// The content of the listings of a kind with drafts.
 struct Drafted {
     kind: ObjectKind,
-    /// Each draft, with its place in the look where it is sought.
+    /// Each draft, with its place in the look if it is sought.
     drafts: Vec<(Option<usize>, Entity)>,
-    /// The newest version of each, by id, as far as they are told.
+    /// The newest version of each, by id, if the listing has it.
     newest: BTreeMap<String, Entity>,
 }
 
-/// What the listing of a kind without drafts tells.
+/// The content of the listing of a kind without drafts.
 struct Undrafted {
     kind: ObjectKind,
-    /// What pins nothing.
+    /// Objects that pin nothing.
     whole: Found,
-    /// What pins a version of something else, as it came.
+    /// Objects that pin a version of another object, unprocessed.
     pinning: Vec<(usize, Entity)>,
 }
 
-/// Where the objects of one kind go that are sought by name.
+/// The places of the sought objects of one kind, by name.
 struct Places<'a> {
     look: &'a Look,
     at: BTreeMap<&'a str, usize>,
@@ -85,7 +85,7 @@ impl<'a> Places<'a> {
         self.at.is_empty()
     }
 
-    /// Where an entity of a listing goes; none where nobody asked for it.
+    /// The place of an entity of a listing; none if it is not sought.
     fn of(&mut self, entity: &Entity) -> Option<usize> {
         let (id, name) = (wire::text(entity, "id")?, wire::text(entity, "name")?);
         let at = *self.at.get(name)?;
@@ -93,12 +93,12 @@ impl<'a> Places<'a> {
         Some(at)
     }
 
-    /// An error where two things go by one name.
+    /// Returns an error if two objects have one name.
     fn check(&self) -> Result<(), Fault> {
         let Some((at, ids)) = self.found.iter().find(|(_, ids)| ids.len() > 1) else { return Ok(()) };
         let object = self.look.sought.get(*at).map(|sought| sought.object.to_string()).unwrap_or_default();
         let message = format!(
-            "found {} objects named {object} in organization {}; rename those that git does not mean",
+            "found {} objects named {object} in organization {}; rename all but the one that git manages",
             ids.len(),
             self.look.target.organization
         );
@@ -107,13 +107,13 @@ impl<'a> Places<'a> {
 }
 
 impl ReadApi {
-    /// Reads what an organization holds.
+    /// Reads the objects of an organization.
     pub(in crate::api) async fn survey(&self, look: &Look) -> Result<Seen, Fault> {
         self.identify(&look.target).await?;
         Reader::new(self, &look.target).survey(look).await
     }
 
-    /// Makes sure, once, that the token is of the organization that git names.
+    /// Checks, once, that the token belongs to the organization that git names.
     pub(super) async fn identify(&self, target: &Target) -> Result<(), Fault> {
         if !self.client.is_known(target) {
             Reader::new(self, target).identify().await?;
@@ -131,7 +131,7 @@ pub struct Reader<'a, C> {
 }
 
 impl<'a, C: Caller> Reader<'a, C> {
-    /// Reads the organization of a target, by whoever performs the requests.
+    /// Returns a reader of the organization of a target that uses a caller.
     pub fn new(caller: &'a C, target: &'a Target) -> Self {
         Self { caller, target, slots: Semaphore::new(caller.in_flight().max(1)) }
     }
@@ -145,16 +145,16 @@ impl<'a, C: Caller> Reader<'a, C> {
     }
 
     pub(super) async fn ask(&self, operation: &Operation) -> Result<Response, Fault> {
-        // It is never closed.
+        // The semaphore is never closed.
         let _slot = self.slots.acquire().await;
         self.caller.call(self.target, operation).await
     }
 
-    /// Makes sure that the token is of the organization that git names: an id that was copied from another manifest
-    /// would have one tenant written over another.
+    /// Checks that the token belongs to the organization that git names: with an id copied from another
+    /// manifest, one tenant would overwrite another.
     ///
     /// # Errors
-    /// The token is of another organization, or whose it is can't be asked.
+    /// The token belongs to another organization, or the query failed.
     pub async fn identify(&self) -> Result<(), Fault> {
         let target = self.target;
         let entity: Entity = wire::parse(&self.ask(&organization(target)).await?)?;
@@ -164,7 +164,7 @@ impl<'a, C: Caller> Reader<'a, C> {
         }
         let name = wire::text(&entity, "name").unwrap_or_default();
         let message = format!(
-            "credentials `{}` are of organization {} (`{}`), not of {}; name that one, or the credentials of this one",
+            "credentials `{}` belong to organization {} (`{}`), not to {}; fix the organization or the credentials in the manifest",
             target.credentials,
             super::shown(id, 64),
             super::shown(name, 100),
@@ -173,10 +173,10 @@ impl<'a, C: Caller> Reader<'a, C> {
         Err(Fault::new(FaultKind::Denied, message))
     }
 
-    /// Reads what an organization holds: what is known by its id by that, and the others by listing them.
+    /// Reads an organization: objects with a known id by that id, and the others by listing them.
     ///
     /// # Errors
-    /// Something can't be read, or two things go by a name that git uses for one.
+    /// An object cannot be read, or two objects have a name that git uses for one.
     pub async fn survey(&self, look: &Look) -> Result<Seen, Fault> {
         let (known, listed): (Vec<Sought>, Vec<Sought>) =
             look.sought.iter().cloned().partition(|sought| sought.id.is_some());
@@ -202,7 +202,8 @@ impl<'a, C: Caller> Reader<'a, C> {
         Ok(Seen { objects: look.sought.iter().filter_map(next).collect(), names })
     }
 
-    /// Reads what goes by the names that are sought. No listing waits for another; what they leave open is asked for then.
+    /// Looks up the names that are sought. The listings are read in parallel; lookups that depend on them
+    /// follow.
     async fn list(&self, look: &Look) -> Result<Seen, Fault> {
         let drafted = kinds::all().filter(|(kind, _)| kind.has_drafts());
         let drafted = side_by_side(drafted.map(|(kind, _)| self.drafted(kind, look)));
@@ -246,7 +247,7 @@ impl<'a, C: Caller> Reader<'a, C> {
         Ok(Seen { objects, names })
     }
 
-    /// The drafts of a kind, and what its listing tells of the newest versions.
+    /// Reads the drafts of a kind, and the newest versions as its listing has them.
     async fn drafted(&self, kind: ObjectKind, look: &Look) -> Result<Drafted, Fault> {
         let mut places = Places::new(look, kind);
         let refers = look.references.iter().any(|known| ObjectKind::referred_to(known.kind) == Some(kind));
@@ -260,7 +261,7 @@ impl<'a, C: Caller> Reader<'a, C> {
         Ok(Drafted { kind, drafts, newest })
     }
 
-    /// Of a configuration that is sought, what its draft and its newest version hold; of the others, which there are.
+    /// Returns the draft and the newest version of each sought configuration, and the list of the others.
     async fn versioned(
         &self,
         drafted: Drafted,
@@ -269,7 +270,7 @@ impl<'a, C: Caller> Reader<'a, C> {
     ) -> Result<(Configurations, Found), Fault> {
         let Drafted { kind, drafts, mut newest } = drafted;
         let (mut all, mut found, mut unknown) = (Configurations::new(), Vec::new(), Vec::new());
-        // One by one: of large organizations there is never more than one copy.
+        // One by one, so that memory never has more than one copy of a large organization.
         for (at, draft) in drafts {
             let Some(id) = wire::text(&draft, "id").map(str::to_owned) else { continue };
             let newest = newest.remove(&id);
@@ -277,14 +278,15 @@ impl<'a, C: Caller> Reader<'a, C> {
             let version = newest.as_ref().and_then(wire::number);
             if let Some((at, sought)) = at.and_then(|at| Some((at, look.sought.get(at)?))) {
                 let newest = newest.filter(|newest| wire::text(newest, "name") == Some(&*sought.object.name));
-                let told = match newest {
+                let reported = match newest {
                     Some(newest) => wire::drafted(kind, Some(&newest), &draft),
                     None => unmoved(kind, sought, &draft, served.get(&id).copied()),
                 };
-                match told {
+                match reported {
                     Some(stored) => found.push((at, id.clone(), stored)),
-                    // Where the list of published ones does not know it, or by another name, and it may have moved, its
-                    // own list of versions decides: that nothing was published is believed from nowhere else.
+                    // If the list of published versions does not contain it, or has another name for it, and
+                    // it may have moved, its own list of versions decides: no other answer proves that
+                    // nothing was published.
                     None => unknown.push((at, id.clone(), name.clone())),
                 }
             }
@@ -304,7 +306,7 @@ impl<'a, C: Caller> Reader<'a, C> {
         Ok((all, found.into_iter().map(|(at, _, stored)| (at, stored)).collect()))
     }
 
-    /// The drafts of the organization; whole ones where their names are sought.
+    /// Reads the drafts of the organization; with their bodies if their names are sought.
     async fn drafts(&self, kind: ObjectKind, names: &BTreeSet<&str>) -> Result<Vec<Entity>, Fault> {
         let mut drafts = Vec::new();
         let mut pages = self.pages(kinds::folder(kind), "the messenger configurations");
@@ -317,7 +319,7 @@ impl<'a, C: Caller> Reader<'a, C> {
         Ok(drafts)
     }
 
-    /// The newest published version of each configuration, by id; whole ones where their names are sought.
+    /// Reads the newest published version of each configuration, by id; with its body if its name is sought.
     async fn newest(
         &self,
         kind: ObjectKind,
@@ -339,7 +341,7 @@ impl<'a, C: Caller> Reader<'a, C> {
         Ok(newest)
     }
 
-    /// The objects of a kind without drafts that are sought.
+    /// Reads the sought objects of a kind without drafts.
     async fn of_kind(&self, kind: ObjectKind, shape: &Shape, look: &Look) -> Result<Undrafted, Fault> {
         let mut places = Places::new(look, kind);
         let mut held = Undrafted { kind, whole: Vec::new(), pinning: Vec::new() };
@@ -370,7 +372,7 @@ impl<'a, C: Caller> Reader<'a, C> {
         Ok(held)
     }
 
-    /// The only object of a kind, field by field. A field that points to nothing is not found.
+    /// Reads the only object of a kind, field by field. A field without a reference counts as not found.
     pub(super) async fn fields(&self, calls: &[Call]) -> Result<Stored, Fault> {
         let mut body = Entity::new();
         for Call { field, path, .. } in calls {
@@ -388,14 +390,14 @@ impl<'a, C: Caller> Reader<'a, C> {
     }
 }
 
-/// Some questions, side by side; the answers in their order.
+/// Sends some requests in parallel; the answers are in their order.
 pub(super) fn side_by_side<T, F: Future<Output = Result<T, Fault>>>(
     questions: impl Iterator<Item = F>,
 ) -> Buffered<Iter<std::vec::IntoIter<F>>> {
     futures::stream::iter(questions.collect::<Vec<F>>()).buffered(IN_LINE)
 }
 
-/// The newest version of each configuration that something serves, by the configuration's id.
+/// The newest version that a deployment serves of each configuration, by the configuration's id.
 fn served(others: &[Undrafted]) -> BTreeMap<String, u64> {
     let mut served = BTreeMap::new();
     for (kind, entity) in
@@ -410,8 +412,9 @@ fn served(others: &[Undrafted]) -> BTreeMap<String, u64> {
     served
 }
 
-/// What a configuration holds whose draft did not move since it was seen: then it held what the newest version held,
-/// and so does each version published since. Where a version is served that was not there then, nothing is concluded.
+/// Returns the body of a configuration whose draft did not move since the sighting: the newest version had
+/// the same body then, and so has each version published since. None if a newer version is served than the
+/// sighting knows.
 fn unmoved(kind: ObjectKind, sought: &Sought, draft: &Entity, served: Option<u64>) -> Option<Stored> {
     let Sighting { id, version, drafted_at } = sought.sighting.as_ref()?;
     if served.is_some_and(|served| served > *version) || wire::text(draft, "id") != Some(&**id) {
@@ -427,12 +430,12 @@ fn unmoved(kind: ObjectKind, sought: &Sought, draft: &Entity, served: Option<u64
     is_unmoved.then(|| Stored { instance: Some(Arc::new(inferred)), ..stored })
 }
 
-/// Whether a deployment's reference to its configuration has come with what that holds.
+/// Whether the reference of a deployment includes the body of its configuration.
 fn expanded(reference: &Entity) -> bool {
     reference.contains_key("messenger") || reference.contains_key("languages")
 }
 
-/// What is kept of a configuration that nobody seeks: which one it is.
+/// Reduces a configuration that is not sought to its id, name and version.
 fn kept(mut entity: Entity, is_sought: bool) -> Entity {
     if !is_sought {
         entity.retain(|field, _| matches!(field.as_str(), "id" | "name" | "version"));

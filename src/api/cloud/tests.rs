@@ -1,4 +1,4 @@
-//! Requests and answers of the public API, case by case.
+//! Tests of requests and answers of the public API, case by case.
 
 use std::sync::Arc;
 
@@ -104,13 +104,13 @@ fn each_step_has_its_request() {
 }
 
 #[test]
-fn an_answer_means_one_thing() {
+fn each_answer_has_one_outcome() {
     let draft = json!({"id": "c-1", "name": "Acme web", "version": "DRAFT", "status": "Pending", "dateModified": "2026-11-20T10:00:00Z"});
     let feature = json!({"message": "no", "details": [{"errorCode": "feature is not yet implemented", "fieldName": "video"}]});
     let table: [(u16, Value, &str); 17] = [
         (200, draft.clone(), "Accepted"),
         (201, draft, "Accepted"),
-        // Accepted, but unreadable: as good as lost.
+        // Accepted, but unreadable: the same as a lost answer.
         (200, json!([]), "Unknown"),
         (200, json!({"name": "without an id"}), "Unknown"),
         (400, json!({"message": "bad"}), "Rejected"),
@@ -131,18 +131,18 @@ fn an_answer_means_one_thing() {
         let outcome = answer(&write_of(ObjectKind::MessengerConfiguration), &response(status, &body));
         assert!(format!("{outcome:?}").starts_with(expected), "{status} {body}: {outcome:?}");
         if let Outcome::Denied(fault) = &outcome {
-            // It is the object's, and not the client's, whatever the status.
+            // The fault is in the object and not in the client, whatever the status.
             let of_feature = body["details"][0]["fieldName"] == "video";
             assert_eq!(of_feature, fault.kind == FaultKind::Rejected, "{status} {body}");
-            let told =
+            let reported =
                 fault.message.contains("`video`") && fault.message.contains("does not have this feature");
-            assert_eq!(of_feature, told, "{status} {body}");
+            assert_eq!(of_feature, reported, "{status} {body}");
         }
     }
 }
 
 #[test]
-fn a_body_is_what_git_may_speak_of_and_what_is_new_stays() {
+fn a_body_has_manageable_and_unknown_fields() {
     let entity = map(json!({
         "id": "d-1", "name": "site", "selfUri": "/x", "snippet": "<script>", "status": "Active",
         "dateCreated": "2026-01-01T00:00:00Z", "dateModified": "2026-01-02T00:00:00.250Z",
@@ -187,7 +187,7 @@ fn a_configuration_is_its_newest_version_and_a_draft_that_differs() {
         let known = of(Some(version("7", "red", newest)), draft("red", drafted));
         assert_eq!(known.instance.unwrap().readiness, expected, "{newest} {drafted}");
     }
-    // A number that is none is no version.
+    // An invalid number is no version.
     for odd in ["DRAFT", "0", "-1", "1.5", "", "99999999999999999999999"] {
         assert_eq!(wire::number(&version(odd, "red", "Active")), None, "{odd}");
     }

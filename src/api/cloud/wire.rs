@@ -1,4 +1,4 @@
-//! The shapes on the wire. What is not ours to set is taken out of a body; what is new stays in it.
+//! The wire types. Fields that genesync may not set are removed from a body; new fields stay in it.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::platform::operation::{Response, shown};
 
-/// Reads `null` as nothing: the platform has it where a list or a text is empty.
+/// Reads `null` as the default: the platform sends it for an empty list or text.
 fn lenient<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
@@ -33,7 +33,7 @@ pub struct ErrorBody {
     pub errors: Vec<ErrorBody>,
 }
 
-/// What is wrong with one field.
+/// The fault of one field.
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Detail {
@@ -44,12 +44,12 @@ pub struct Detail {
 }
 
 impl ErrorBody {
-    /// Whether the organization lacks a feature that the request asks for: no waiting mends that.
+    /// Whether the organization lacks a requested feature: waiting does not fix that.
     pub fn lacks_feature(&self) -> bool {
         !self.lacking().is_empty()
     }
 
-    /// The fields that ask for it.
+    /// The fields that need a missing feature.
     pub fn lacking(&self) -> Vec<&str> {
         let lacks = |detail: &&Detail| detail.error_code.contains("feature is not yet implemented");
         let own = self.details.iter().filter(lacks).map(|detail| detail.field_name.as_str());
@@ -57,7 +57,7 @@ impl ErrorBody {
     }
 }
 
-/// The error body of an answer; empty where it has none.
+/// The error body of an answer; empty if it has none.
 pub fn error(response: &Response) -> ErrorBody {
     serde_json::from_slice(&response.body).unwrap_or_default()
 }
@@ -65,20 +65,20 @@ pub fn error(response: &Response) -> ErrorBody {
 /// An answer's body as a value.
 ///
 /// # Errors
-/// It says no, or can't be read. The message says where, never what.
+/// The answer is a refusal, or cannot be read. The message has the position, never the content.
 pub fn parse<T: DeserializeOwned>(response: &Response) -> Result<T, Fault> {
     if !(200..300).contains(&response.status) {
         return Err(super::refusal(response));
     }
     let unreadable = |why: String| {
-        let message = format!("{} and {why}", response.told());
+        let message = format!("{} and {why}", response.reported());
         response.fault(FaultKind::Transient, message)
     };
     if !response.is_json {
-        return Err(unreadable("something that is not JSON".into()));
+        return Err(unreadable("a body that is not JSON".into()));
     }
     serde_json::from_slice(&response.body).map_err(|error| {
-        unreadable(format!("a body that can't be read (line {}, column {})", error.line(), error.column()))
+        unreadable(format!("a body that cannot be read (line {}, column {})", error.line(), error.column()))
     })
 }
 
@@ -93,7 +93,7 @@ pub struct ListingPage {
     pub page_count: Option<u64>,
 }
 
-/// Fields that the platform sets, and those that say which object it is.
+/// Fields that the platform sets, and fields that identify the object.
 const NOT_OURS: [&str; 16] = [
     "id",
     "name",
@@ -121,7 +121,7 @@ fn moment(entity: &Map<String, Value>, field: &str) -> Option<Timestamp> {
     text(entity, field)?.parse().ok()
 }
 
-/// A person, where one is named: what a client did names nobody.
+/// Returns the person of a field; none for a write of a client.
 fn person(entity: &Map<String, Value>, field: &str) -> Option<Actor> {
     let user = entity.get(field)?.as_object()?;
     let id = text(user, "id").filter(|id| !id.is_empty())?;
@@ -129,12 +129,12 @@ fn person(entity: &Map<String, Value>, field: &str) -> Option<Actor> {
     Some(Actor { id: id.into(), name: shown(name, 100).into_owned(), kind: ActorKind::User })
 }
 
-/// A published version's number; none for a draft.
+/// The number of a published version; none for a draft.
 pub fn number(entity: &Map<String, Value>) -> Option<u64> {
     text(entity, "version")?.parse().ok().filter(|number| *number >= 1)
 }
 
-/// The part of an entity that git may speak of.
+/// Returns the part of an entity that git may manage.
 pub fn body(kind: ObjectKind, entity: &Map<String, Value>) -> Arc<Map<String, Value>> {
     let mut body = entity.clone();
     for field in NOT_OURS {
@@ -142,7 +142,7 @@ pub fn body(kind: ObjectKind, entity: &Map<String, Value>) -> Arc<Map<String, Va
     }
     body.values_mut().for_each(without_uris);
     body.shift_remove("selfUri");
-    // Whom it refers to is said by ids alone; the rest of it is the other object's.
+    // A reference keeps only its ids; its other fields belong to the referenced object.
     for place in places(kind).filter(|place| !place.is_list && !place.path.contains('.')) {
         let kept: &[&str] = if kind.pins() == Some(place.path) { &["id", "version"] } else { &["id"] };
         reduce(&mut body, place.path, kept);
@@ -154,7 +154,7 @@ pub fn body(kind: ObjectKind, entity: &Map<String, Value>) -> Arc<Map<String, Va
     if !shape.is_some_and(|shape| shape.has_status) {
         body.shift_remove("status");
     }
-    // On its way to what was asked for: that it will get there is waited for elsewhere.
+    // A pending status counts as the requested one; another part of the run waits for it.
     if body.get("status").and_then(Value::as_str) == Some("Pending") {
         body.insert("status".into(), "Active".into());
     }
@@ -168,7 +168,7 @@ fn reduce(body: &mut Map<String, Value>, field: &str, kept: &[&str]) {
     }
 }
 
-/// Links go along with references; they are read only, and other ones in every region.
+/// Removes links from references: they are read only and differ between regions.
 fn without_uris(value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -185,9 +185,11 @@ fn readiness(entity: &Map<String, Value>) -> Readiness {
     match status {
         "Pending" | "Initiated" => Readiness::Pending,
         "Error" | "Deleting" => {
-            let told =
+            let reported =
                 entity.get("createError").and_then(|error| error.get("message")).and_then(Value::as_str);
-            Readiness::Failed(told.map_or_else(|| status.to_owned(), |told| shown(told, 200).into_owned()))
+            Readiness::Failed(
+                reported.map_or_else(|| status.to_owned(), |reported| shown(reported, 200).into_owned()),
+            )
         }
         _ => match text(entity, "createStatus") {
             Some("Initiated") => Readiness::Pending,
@@ -196,7 +198,7 @@ fn readiness(entity: &Map<String, Value>) -> Readiness {
     }
 }
 
-/// An object with drafts: its newest published version, where there is one, and its draft.
+/// Returns an object with drafts: its newest published version, if there is one, and its draft.
 pub fn drafted(
     kind: ObjectKind,
     newest: Option<&Map<String, Value>>,
@@ -213,7 +215,7 @@ pub fn drafted(
     let drafted_at = held.modified_at.filter(|_| !unpublished);
     let instance = Instance {
         id: id.into(),
-        // A version that was published a moment ago can't be pinned yet.
+        // A version that was published just now cannot be pinned yet.
         readiness: match newest.map(readiness) {
             Some(Readiness::Pending) => Readiness::Pending,
             _ => readiness(draft),
@@ -229,13 +231,13 @@ pub fn drafted(
         body: published,
         modified_at: newest
             .and_then(|entity| moment(entity, "datePublished").or_else(|| moment(entity, "dateModified"))),
-        // Whoever touched the draft last need not have published it.
+        // The last author of the draft may not be the publisher.
         modified_by: newest.and_then(|entity| person(entity, "publishedUser")),
         instance: Some(Arc::new(instance)),
     })
 }
 
-/// An object that has no versions: the moment of its last change stands for one.
+/// Returns an object without versions: the moment of its last change is its version.
 pub fn unversioned(kind: ObjectKind, entity: &Map<String, Value>, pinned: Option<Pinned>) -> Option<Stored> {
     let modified_at = moment(entity, "dateModified").or_else(|| moment(entity, "dateCreated"));
     let instance = Instance {
@@ -258,7 +260,7 @@ pub fn unversioned(kind: ObjectKind, entity: &Map<String, Value>, pinned: Option
     })
 }
 
-/// An object that is told from the next state of it by what it holds alone. There is one, and it has the id of its
+/// Returns an object that counts by content. There is one in an organization, and it has the id of the
 /// organization.
 pub fn contents(organization: &OrganizationId, body: Map<String, Value>) -> Stored {
     let digest = json::digest(&body);
@@ -276,13 +278,13 @@ pub fn contents(organization: &OrganizationId, body: Map<String, Value>) -> Stor
     Stored { instance: Some(Arc::new(instance)), ..Stored::new(version, Arc::new(body)) }
 }
 
-/// What an accepted write left behind.
+/// Returns the result of an accepted write.
 ///
 /// # Errors
-/// The answer can't be read.
+/// The answer cannot be read.
 pub fn accepted(write: &Write, response: &Response) -> Result<Accepted, Fault> {
     let kind = write.target.object.kind;
-    // It holds what was sent: an answer without a body says as much.
+    // An answer without a body means that the object equals the request.
     if kind.is_written_by_field() {
         return Ok(contents(&write.target.organization, Map::clone(&write.body)));
     }
@@ -293,7 +295,7 @@ pub fn accepted(write: &Write, response: &Response) -> Result<Accepted, Fault> {
         _ => unversioned(kind, &entity, None),
     };
     stored.ok_or_else(|| {
-        response.fault(FaultKind::Transient, format!("{} came without an id", response.subject))
+        response.fault(FaultKind::Transient, format!("the answer about {} has no id", response.subject))
     })
 }
 
@@ -317,7 +319,7 @@ pub struct AuditRecord {
     pub property_changes: Vec<PropertyChange>,
 }
 
-/// Somebody or something that a record names.
+/// The user or client of a record.
 #[derive(Deserialize)]
 pub struct Party {
     #[serde(default, deserialize_with = "lenient")]
@@ -326,7 +328,7 @@ pub struct Party {
     pub name: Option<String>,
 }
 
-/// A field that a record says was changed.
+/// A changed field of a record.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PropertyChange {
@@ -338,7 +340,7 @@ pub struct PropertyChange {
     pub new_values: Vec<Value>,
 }
 
-/// The one value of a list of one; a list of more stays a list, and of none is nothing.
+/// Returns the value of a list of one value, null for an empty list, and otherwise the list.
 pub fn single(mut values: Vec<Value>) -> Value {
     match values.len() {
         0 => Value::Null,

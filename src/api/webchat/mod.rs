@@ -1,9 +1,9 @@
-//! The `webchat` dialect: how a run's wishes become requests, and what answers mean. Pure: bytes in, values out.
+//! The `webchat` dialect: builds requests and interprets answers. Pure: bytes in, values out.
 //!
 //! The source is the `webchat` contract, *Web messaging configuration*, *Replication* and *Audit*.
 //!
-//! In: what a run asks for; a response. Out: an [`Operation`]; an observation, an outcome, entries. Never: performs
-//! a request. Start reading at [`write()`] and [`answer`].
+//! In: what a run asks for; a response. Out: an [`Operation`]; an observation, an outcome, entries. Never:
+//! performs a request. Start reading at [`write()`] and [`answer`].
 
 mod wire;
 
@@ -23,7 +23,7 @@ use crate::platform::operation::{Operation, Response, Verb, shown};
 /// Entries on one page of the audit log.
 const AUDIT_PAGE_SIZE: u32 = 100;
 
-/// Largest version that is believed: versions are counted up from, and a number beyond this is no count.
+/// The largest accepted version: versions are counted from 1, so a larger number is invalid.
 const VERSION_MAX: u64 = i64::MAX as u64;
 
 /// Fields that the server adds to a configuration.
@@ -116,10 +116,10 @@ pub fn audit(organizations: &[&OrganizationId], from: Timestamp, to: Timestamp, 
     }
 }
 
-/// What the answer to [`read`] says.
+/// Interprets the answer to [`read`].
 ///
 /// # Errors
-/// Anything but a configuration, or the plain statement that there is none.
+/// The answer is neither a configuration nor the error that there is none.
 pub fn observed(response: &Response) -> Result<Observed, Fault> {
     match response.status {
         200 => stored(response).map(Observed::Present),
@@ -128,10 +128,10 @@ pub fn observed(response: &Response) -> Result<Observed, Fault> {
     }
 }
 
-/// What the answer to an accepted [`write()`] says. Only the version is vital; the rest is read back.
+/// Interprets the answer to an accepted [`write()`]. Only the version is required; the rest is read back.
 ///
 /// # Errors
-/// The answer can't be read.
+/// The answer cannot be read.
 pub fn accepted(response: &Response) -> Result<Accepted, Fault> {
     stored(response)
 }
@@ -139,13 +139,13 @@ pub fn accepted(response: &Response) -> Result<Accepted, Fault> {
 fn stored(response: &Response) -> Result<Stored, Fault> {
     let mut body: Map<String, Value> = wire::parse(response)?;
     let missing = |what: &str| {
-        response.fault(FaultKind::Transient, format!("{} came without {what}", response.subject))
+        response.fault(FaultKind::Transient, format!("the answer about {} has no {what}", response.subject))
     };
     let version = body
         .get("version")
         .and_then(Value::as_u64)
         .filter(|version| (1..=VERSION_MAX).contains(version))
-        .ok_or_else(|| missing("a version"))?;
+        .ok_or_else(|| missing("version"))?;
     let modified_at = body.get("dateModified").and_then(Value::as_str).and_then(|text| text.parse().ok());
     let modified_by =
         body.get("modifiedBy").cloned().and_then(|actor| serde_json::from_value::<Actor>(actor).ok());
@@ -155,7 +155,7 @@ fn stored(response: &Response) -> Result<Stored, Fault> {
     Ok(Stored { version, body: Arc::new(body), modified_at, modified_by, instance: None })
 }
 
-/// What the answer to [`replicate`] or [`poll`] says of the job.
+/// Interprets the answer to [`replicate`] or [`poll`].
 ///
 /// # Errors
 /// The answer is no job.
@@ -187,9 +187,9 @@ pub fn job(response: &Response) -> Result<Job, Fault> {
 pub struct AuditPage {
     /// Its entries.
     pub entries: Vec<Entry>,
-    /// How many records it had, readable or not.
+    /// The number of its records, readable or not.
     records: usize,
-    /// How many the server puts on a page: it may be fewer than were asked for.
+    /// The page size of the server: it may be smaller than the requested one.
     page_size: u64,
     total: u64,
 }
@@ -201,8 +201,8 @@ impl AuditPage {
     }
 }
 
-/// What the answer to [`audit`] says. Records without an actor or an organization are passed over: they
-/// can prove nothing.
+/// Interprets the answer to [`audit`]. Records without an actor or an organization are skipped, because they
+/// can confirm nothing.
 ///
 /// # Errors
 /// The answer is no page.
@@ -242,12 +242,12 @@ fn entry(record: wire::AuditRecord) -> Entry {
     }
 }
 
-/// What the answer to a write or to the start of a job means.
+/// Interprets the answer to a write or to the start of a job.
 pub fn answer<T>(response: &Response, accepted: fn(&Response) -> Result<T, Fault>) -> Outcome<T> {
     match response.status {
-        // An acceptance that can't be read is as good as a lost answer: it is read back.
+        // An unreadable acceptance counts as a lost answer: it is read back.
         200..=299 => accepted(response).map_or_else(Outcome::Unknown, Outcome::Accepted),
-        // The same refusal is spelled in several ways; see the contract and `faults.md` A21.
+        // Servers report the same refusal in several ways; see the contract and `faults.md` A21.
         409 | 412 => Outcome::Conflict,
         400 if wire::error(response).message.contains("does not match the current version") => {
             Outcome::Conflict
@@ -256,7 +256,7 @@ pub fn answer<T>(response: &Response, accepted: fn(&Response) -> Result<T, Fault
         429 => Outcome::Throttled { retry_after_ms: response.retry_after_ms },
         404 => Outcome::NotFound(refusal(response)),
         401 | 403 => Outcome::Denied(refusal(response)),
-        // A gateway's words: what stands behind it may still be at work.
+        // The answer is from a gateway: the server behind it may still process the request.
         502 | 504 => Outcome::Unknown(refusal(response)),
         _ if response.is_detour() => Outcome::Unknown(refusal(response)),
         500..=599 => Outcome::Failed(refusal(response)),
@@ -264,18 +264,18 @@ pub fn answer<T>(response: &Response, accepted: fn(&Response) -> Result<T, Fault
     }
 }
 
-/// An answer that says no, as a fault.
+/// Returns a refusal as a fault.
 fn refusal(response: &Response) -> Fault {
     let kind = match response.status {
         429 => FaultKind::Throttled,
         401 | 403 => FaultKind::Denied,
         404 => FaultKind::NotFound,
-        // Neither yes nor no: it comes from something in between, or says nothing.
+        // Neither accepted nor refused: from an intermediary, or without content.
         200..=399 | 407 | 408 | 500..=599 => FaultKind::Transient,
         _ => FaultKind::Rejected,
     };
     let error = wire::error(response);
-    let mut message = response.told();
+    let mut message = response.reported();
     if !error.message.is_empty() {
         message.push_str(": ");
         message.push_str(&shown(&error.message, 300));

@@ -1,4 +1,4 @@
-//! What answers mean, case by case.
+//! Tests of the meaning of answers, case by case.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn response(status: u16, body: &str) -> Response {
 }
 
 #[test]
-fn only_a_plain_statement_means_that_there_is_no_configuration() {
+fn only_the_not_found_code_means_that_there_is_no_configuration() {
     assert_eq!(
         observed(&response(404, r#"{"code":"webchat.configuration.not.found"}"#)),
         Ok(Observed::Absent)
@@ -51,7 +51,7 @@ fn only_a_plain_statement_means_that_there_is_no_configuration() {
 }
 
 #[test]
-fn a_configuration_keeps_what_is_unknown_and_loses_what_the_server_added() {
+fn a_configuration_keeps_unknown_fields_and_loses_server_fields() {
     let body = r#"{"version":7,"x":{"n":12345678901234567890123},"modifiedBy":{"id":"u","name":"Mara","type":"user"},"dateModified":"2026-11-20T10:00:00Z"}"#;
     let Ok(Observed::Present(stored)) = observed(&response(200, body)) else { panic!("not read") };
     assert_eq!(stored.version, 7);
@@ -60,7 +60,7 @@ fn a_configuration_keeps_what_is_unknown_and_loses_what_the_server_added() {
 }
 
 #[test]
-fn answers_to_a_write_are_sorted_once() {
+fn each_answer_to_a_write_has_one_outcome() {
     let name = |status: u16, body: &str| match answer(&response(status, body), accepted) {
         Outcome::Accepted(stored) => format!("accepted {}", stored.version),
         Outcome::Conflict => "conflict".into(),
@@ -143,7 +143,7 @@ fn pages_end_at_the_total_or_when_they_are_empty() {
 
 proptest::proptest! {
     #[test]
-    fn any_answer_is_survived(status in 100u16..600, body in "\\PC{0,200}") {
+    fn any_answer_is_handled_without_a_panic(status in 100u16..600, body in "\\PC{0,200}") {
         let response = response(status, &body);
         let _ = observed(&response);
         let _ = answer(&response, accepted);

@@ -1,4 +1,4 @@
-//! The shapes on the wire. Only what is used is read; what is new is passed over.
+//! The wire types. Only the fields in use are read; new fields are ignored.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -79,7 +79,7 @@ pub struct PropertyChange {
     pub new_value: Value,
 }
 
-/// The error body of an answer; empty where it has none.
+/// The error body of an answer; empty if it has none.
 pub fn error(response: &Response) -> ErrorBody {
     serde_json::from_slice(&response.body).unwrap_or_default()
 }
@@ -87,19 +87,19 @@ pub fn error(response: &Response) -> ErrorBody {
 /// An answer's body as a value.
 ///
 /// # Errors
-/// It is not JSON, or not of this shape. The message says where, never what.
+/// It is not JSON, or has another shape. The message has the position, never the content.
 pub fn parse<T: DeserializeOwned>(response: &Response) -> Result<T, Fault> {
     let unreadable =
-        |why: String| response.fault(FaultKind::Transient, format!("{} and {why}", response.told()));
+        |why: String| response.fault(FaultKind::Transient, format!("{} and {why}", response.reported()));
     if !response.is_json {
-        return Err(unreadable("something that is not JSON".into()));
+        return Err(unreadable("a body that is not JSON".into()));
     }
     serde_json::from_slice(&response.body).map_err(|error| {
-        unreadable(format!("a body that can't be read (line {}, column {})", error.line(), error.column()))
+        unreadable(format!("a body that cannot be read (line {}, column {})", error.line(), error.column()))
     })
 }
 
-/// Why a job's target failed, whether it comes as text or as an error body.
+/// Why a job's target failed, from a text or from an error body.
 pub fn reason(error: &Value) -> String {
     let text = match error {
         Value::String(text) => text.clone(),

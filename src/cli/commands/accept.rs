@@ -1,7 +1,7 @@
-//! `genesync accept`: what somebody changed in fields that git does not name is as it should be.
+//! `genesync accept`: accepts changes of other users in fields that git does not name.
 //!
-//! In: a tenant, perhaps a field, what is live. Out: what is compared with from now on, in the state. Never: writes to the
-//! live API. Start reading at [`run`].
+//! In: a tenant, optionally a field, and the live configuration. Out: the new base of these fields, in the
+//! state. Never: writes to the live API. Start reading at [`run`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,34 +27,34 @@ use crate::reconcile::Run;
 use crate::render::value::{counted, escape};
 use crate::store::{ClaimCause, Lease, Store, Which};
 
-/// How often a tenant that another process works on is asked for.
+/// How often genesync asks for the lease of a tenant that another process holds.
 const LEASE_POLL: Duration = Duration::from_millis(200);
 
 /// What `accept` takes.
 #[derive(Debug, Args)]
 pub struct AcceptArgs {
-    /// The tenant
+    /// Name of the tenant
     #[arg(value_name = "TENANT")]
     tenant: String,
-    /// The field, or a section with all that it holds; else every field that git does not name and that another user changed
+    /// Field, or section of fields, to accept; default: every changed field that git does not name
     #[arg(value_name = "FIELD")]
     field: Option<String>,
     /// Configuration repository: a folder, or an https, ssh or file URL of a git repository
     #[arg(long, default_value = ".", value_name = "PATH|URL")]
     repository: String,
-    /// Read this commit, branch or tag; by default the files in the folder
+    /// Read this commit, branch or tag instead of the files in the folder
     #[arg(long, value_name = "REV")]
     rev: Option<String>,
 }
 
 impl AcceptArgs {
-    /// Whether a field is meant.
+    /// Returns whether the arguments select a field.
     fn means(&self, path: &str) -> bool {
         self.field.as_ref().is_none_or(|section| lies_in(path, section))
     }
 }
 
-/// Looks at a tenant, and keeps what is live as what counts from now on.
+/// Reads a tenant, and stores the live values as the new base.
 pub async fn run(args: &AcceptArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
     let store = session::open_store(&settings, output).await?;
@@ -66,12 +66,12 @@ pub async fn run(args: &AcceptArgs, flags: Flags, output: &Output) -> Result<Exi
     let reads = if args.rev.is_some() { Reads::Commit } else { Reads::Files };
     let place = place::place(&source, reads, &settings)?;
     let mut fleet = place::load(&place, &source, output)?;
-    // What would be set back can be accepted as well.
+    // Report and not revert, so that a field that genesync would revert can be accepted.
     for tenant in fleet.tenants.iter_mut().filter_map(|loaded| loaded.tenant.as_mut()) {
         tenant.policy.unmanaged = OnUnmanaged::Report;
     }
     let lease = leased(&store, &TenantName::new(args.tenant.as_str()), &settings).await?;
-    // A look may take longer than a lease does.
+    // A read may take longer than a lease lasts, so the lease is renewed.
     let leases = Leases::start(&store, settings.lease, Box::new(|_| {}));
     let _held = leases.hold(lease.clone(), clock::monotonic());
     let accepted = accept(args, &fleet, &settings, &store, &lease, output).await;
@@ -81,7 +81,7 @@ pub async fn run(args: &AcceptArgs, flags: Flags, output: &Output) -> Result<Exi
     Ok(Exit::Done)
 }
 
-/// The tenant, to ourselves: a run in between would keep what it saw before.
+/// Takes the lease of the tenant, so that a concurrent run does not store the old values again.
 async fn leased(store: &Store, tenant: &TenantName, settings: &Settings) -> Result<Lease, Failure> {
     let begun = clock::monotonic();
     loop {
@@ -89,9 +89,9 @@ async fn leased(store: &Store, tenant: &TenantName, settings: &Settings) -> Resu
             return Ok(lease);
         }
         if begun.elapsed() >= settings.lease * 3 / 2 {
-            let holder = store.holder_of(tenant).await?.unwrap_or_else(|| "another genesync".into());
-            let message = format!("{holder} works on {tenant}: nothing was accepted");
-            return Err(Failure::new(Exit::Held, message).hint("try again once its run has ended"));
+            let holder = store.holder_of(tenant).await?.unwrap_or_else(|| "another genesync process".into());
+            let message = format!("{holder} has the lease of {tenant}, and nothing was accepted");
+            return Err(Failure::new(Exit::Held, message).hint("try again after its run"));
         }
         tokio::time::sleep(LEASE_POLL).await;
     }
@@ -105,7 +105,7 @@ async fn accept(
     lease: &Lease,
     output: &Output,
 ) -> Result<String, Failure> {
-    let progress = Arc::new(Progress::silent(output, "looking", 0));
+    let progress = Arc::new(Progress::silent(output, "reading", 0));
     let wishes = Wishes {
         settings,
         allowed: BTreeSet::new(),
@@ -116,15 +116,15 @@ async fn accept(
         store: Some(store),
         heard: Some(progress.heard()),
     };
-    let mut session = Session::start(fleet, wishes).await?.with_somebody()?;
+    let mut session = Session::start(fleet, wishes).await?.with_another_user()?;
     session.plan(1, &progress).await;
     progress.finish();
     if let Some((tenant, fault)) = session.failed.first() {
         return Err(Failure::new(Exit::Outside, format!("{tenant}: {fault}")));
     }
     if let Some(fault) = session.runs.iter().find_map(Run::left_out) {
-        let message = format!("{}: {fault}; nothing was accepted", args.tenant);
-        return Err(Failure::new(Exit::Outside, message).hint("try again once every region answers"));
+        let message = format!("{}: nothing was accepted, because {fault}", args.tenant);
+        return Err(Failure::new(Exit::Outside, message).hint("try again when every region answers"));
     }
     let Some((run, plan)) = session.runs.first().and_then(|run| Some((run, run.plan()?))) else {
         return Err(unseen(args, session.runs.first()));
@@ -139,34 +139,32 @@ async fn accept(
     }
     let records = run.accepting(|_, path| args.means(path));
     let words: Vec<String> = accepted.iter().map(Noticed::words).collect();
-    let told = escape(&format!("by {}: {}", env::claimant(), listed(&words)));
-    store.accept(lease, &records, &left, &told).await?;
+    let reported = escape(&format!("by {}: {}", env::claimant(), listed(&words)));
+    store.accept(lease, &records, &left, &reported).await?;
     store.poke(Some(std::slice::from_ref(&lease.tenant)), ClaimCause::Operator).await?;
     let lines: String = words.iter().map(|words| format!("  {}\n", escape(words))).collect();
     Ok(format!("accepted {} of {}:\n{lines}", counted(accepted.len(), "field"), args.tenant))
 }
 
-/// Why the tenant could not be looked at.
+/// Returns the failure for a tenant that genesync could not read.
 fn unseen(args: &AcceptArgs, run: Option<&Run>) -> Failure {
-    let reason =
-        run.and_then(Run::reason).unwrap_or_else(|| "git manages nothing of it that is valid".into());
-    Failure::new(Exit::Outside, format!("{}: {reason}; nothing was accepted", args.tenant))
+    let reason = run.and_then(Run::reason).unwrap_or_else(|| "git has no valid configuration of it".into());
+    Failure::new(Exit::Outside, format!("{}: nothing was accepted, because {reason}", args.tenant))
 }
 
-/// There is nothing to accept; of a field that was named, that is an error.
+/// Reports that there is nothing to accept. If the user named a field, this is an error.
 fn nothing(args: &AcceptArgs, left: &[Noticed]) -> Result<String, Failure> {
     let Some(field) = &args.field else {
         return Ok(format!(
-            "nothing to accept: no field of {} that git does not name was changed\n",
+            "nothing to accept: no user changed a field of {} that git does not name\n",
             args.tenant
         ));
     };
-    let message =
-        format!("`{field}` is no field of {} that git does not name and that was changed", args.tenant);
+    let message = format!("no user changed the field `{field}` of {}, or git names it", args.tenant);
     let paths: Vec<&str> = left.iter().map(|one| one.path.as_str()).collect();
     let hint = match paths.is_empty() {
-        true => "no such field was changed there".to_owned(),
-        false => format!("changed are {}", listed(&paths)),
+        true => "run `genesync status` to list the changes of other users".to_owned(),
+        false => format!("name one of the changed fields: {}", listed(&paths)),
     };
     Err(Failure::new(Exit::Usage, message).hint(escape(&hint)))
 }

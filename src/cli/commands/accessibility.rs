@@ -1,4 +1,4 @@
-//! `genesync accessibility`
+//! `genesync accessibility`: reports how accessible the widget of every tenant is.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::render::accessibility::{self, Report, Subject};
 use crate::render::picture::look::looks;
 use crate::render::value::document;
 
-/// How the report is printed.
+/// The format of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
     /// For a wiki or a pull request
@@ -34,10 +34,10 @@ pub enum ReportFormat {
 pub struct AccessibilityArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// How the report is printed
+    /// Format of the report
     #[arg(long, value_enum, default_value_t = ReportFormat::Markdown)]
     pub format: ReportFormat,
-    /// Make the report as of this day: waivers end
+    /// Make the report for this day, such as 2027-01-31, on which waivers may have ended
     #[arg(long, value_name = "DATE")]
     on: Option<Date>,
     /// Write the report to a file instead of stdout
@@ -45,7 +45,7 @@ pub struct AccessibilityArgs {
     out: Option<PathBuf>,
 }
 
-/// Reports on every configuration that visitors see; exits with 1 where one fails.
+/// Reports on every configuration that visitors see. Returns 1 if one of them fails.
 pub fn run(args: &AccessibilityArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
     let place = place::place(&args.source, Reads::Files, &settings)?;

@@ -1,4 +1,4 @@
-//! `genesync allow`: opens guards for the next run of a tenant, whoever runs it.
+//! `genesync allow`: opens guards for the next run of a tenant, by the controller or by a scheduled job.
 
 use std::collections::BTreeSet;
 
@@ -15,28 +15,28 @@ use crate::model::Guard;
 use crate::render::value::counted;
 use crate::store::{ClaimCause, GuardOpening};
 
-/// How long an opening holds that names no end.
+/// How long an opening without `--until` lasts, in hours.
 const HOURS: i64 = 24;
 
 /// What `allow` takes.
 #[derive(Debug, Args)]
 pub struct AllowArgs {
-    /// The guards, with commas between: what a refusal names
+    /// Guards to open, separated by commas, as a refusal names them
     #[arg(value_name = "GUARD[,GUARD]", value_delimiter = ',', num_args = 1, required = true)]
     guards: Vec<String>,
-    /// The tenants
+    /// Names of the tenants
     #[arg(value_name = "TENANT", required = true)]
     tenants: Vec<String>,
-    /// Why; stands in the history
+    /// Reason to open the guards; genesync records it in the history
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     reason: String,
-    /// Until when, if no run has written by then: 2026-12-24T08:00:00Z, or 2026-12-24 for the end of that day in UTC; else
-    /// for 24 hours
+    /// End of the opening if no run writes before: 2026-12-24T08:00:00Z, or 2026-12-24 for the end of that
+    /// day in UTC; default: in 24 hours
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     until: Option<Timestamp>,
 }
 
-/// Opens guards for tenants: a controller's run or a scheduled job goes through them, and what it writes ends that.
+/// Opens guards for tenants. The first run that writes uses the opening up.
 pub async fn run(args: &AllowArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let guards = guards(&args.guards)?;
     refuse_shared(&guards)?;
@@ -44,7 +44,7 @@ pub async fn run(args: &AllowArgs, flags: Flags, output: &Output) -> Result<Exit
     let until =
         args.until.unwrap_or_else(|| now.saturating_add(SignedDuration::from_hours(HOURS)).unwrap_or(now));
     if until <= now {
-        return Err(Failure::new(Exit::Usage, "--until lies in the past"));
+        return Err(Failure::new(Exit::Usage, "--until is in the past"));
     }
     let store = session::open_store(&session::settings(flags)?, output).await?;
     let by = env::claimant();
@@ -53,14 +53,13 @@ pub async fn run(args: &AllowArgs, flags: Flags, output: &Output) -> Result<Exit
     let named: Vec<&str> = guards.iter().map(|guard| guard.name()).collect();
     let only = names(&args.tenants);
     for tenant in unknown(&store, &only).await? {
-        output.warning(&format!(
-            "the state knows no tenant {tenant} yet; it is open all the same, once git names it"
-        ));
+        output
+            .warning(&format!("the state has no tenant {tenant} yet; the guards are open for its first run"));
     }
     for tenant in &only {
         store.open_for_next_run(tenant, &openings, until).await?;
-        let told = format!("{} by {by} until {until}: {}", named.join(", "), args.reason);
-        store.tell(tenant, "opened", &told).await?;
+        let reported = format!("{} by {by} until {until}: {}", named.join(", "), args.reason);
+        store.tell(tenant, "opened", &reported).await?;
     }
     store.poke(Some(&only), ClaimCause::Operator).await?;
     output.data(&format!(
@@ -71,10 +70,10 @@ pub async fn run(args: &AllowArgs, flags: Flags, output: &Output) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// Refuses guards that judge all tenants at once: no tenant opens them for the others.
+/// Refuses guards that check all tenants together, because they cannot be opened for one tenant.
 fn refuse_shared(guards: &BTreeSet<Guard>) -> Result<(), Failure> {
     let hint = |guard: &Guard| match guard {
-        Guard::RunTenants => Some("`genesync resume --all` lets go on what it holds"),
+        Guard::RunTenants => Some("run `genesync resume --all` to release the tenants that it holds"),
         Guard::Rewind => Some("run `genesync apply --allow rewind --reason …` once"),
         Guard::TenantChanges
         | Guard::Protected
@@ -89,7 +88,10 @@ fn refuse_shared(guards: &BTreeSet<Guard>) -> Result<(), Failure> {
     match guards.iter().find_map(|guard| Some((guard, hint(guard)?))) {
         None => Ok(()),
         Some((guard, hint)) => {
-            let message = format!("`{}` judges all tenants at once, and is not opened for one", guard.name());
+            let message = format!(
+                "the guard `{}` checks all tenants together and cannot be opened for one tenant",
+                guard.name()
+            );
             Err(Failure::new(Exit::Usage, message).hint(hint))
         }
     }

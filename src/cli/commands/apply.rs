@@ -1,4 +1,4 @@
-//! `genesync apply`
+//! `genesync apply`: makes the live configuration equal to a commit or to a reviewed plan.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -39,24 +39,24 @@ pub struct ApplyArgs {
     source: SourceArgs,
     #[command(flatten)]
     guards: GuardArgs,
-    /// Apply this plan and nothing else; what is not as it was reviewed is left as it is
+    /// Apply only this reviewed plan, and leave objects that changed since the review
     #[arg(long, value_name = "FILE.json", conflicts_with_all = ["rev", "tenants"])]
     plan: Option<PathBuf>,
-    /// The digest that was approved: a plan with another one is refused
+    /// Approved digest; genesync refuses a plan with another digest
     #[arg(long, value_name = "DIGEST", requires = "plan")]
     approve: Option<String>,
-    /// How the result is printed
+    /// Format of the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Tenants worked on at once, those aside that only wait
+    /// Most tenants to apply at the same time, not counting those that only wait
     #[arg(long, value_name = "N", default_value_t = session::CONCURRENCY)]
     concurrency: usize,
-    /// Exit with 6 where a write has no audit entry in time
+    /// Exit with 6 if a write has no audit entry in time
     #[arg(long)]
     require_confirmed: bool,
 }
 
-/// Makes the live configurations equal to a commit.
+/// Makes the live configuration equal to a commit.
 pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
     let reviewed = args.plan.as_ref().map(|path| reviewed::read(path, clock::now())).transpose()?;
@@ -88,10 +88,10 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     let progress = Arc::new(Progress::new(output, "planning", 0));
     let wishes = Wishes {
         limits: Limits { allowed, drafts: place::drafts(&args.guards), ..fleet.limits.clone() },
-        // A plan may hold less than the whole, and leave out what moved.
+        // A reviewed plan may contain only some tenants, and apply leaves out changed objects.
         is_whole: reviewed.is_none() && args.source.tenants.is_empty(),
         reviewed: reviewed.map(|plan| plan.tenants),
-        // Who died with a lease is waited for, who goes on working is not.
+        // This is longer than the lease of a dead process. A process that still works renews its lease.
         lease_patience: settings.lease * 3 / 2,
         concurrency: args.concurrency,
         parent: place::parent(&place, None, &fleet, Some(&store), output).await?,
@@ -112,7 +112,7 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     Ok(exit)
 }
 
-/// The guards that are open: those of the command, and those that were approved with the plan.
+/// Returns the open guards: those of the command line and those of the reviewed plan.
 fn guards_of(args: &GuardArgs, plan: Option<&ReviewedPlan>) -> GuardArgs {
     let Some((guards, reason)) = plan.and_then(|plan| plan.opened.clone()) else { return args.clone() };
     let more = guards.into_iter().filter(|name| !args.allow.contains(name));
@@ -121,26 +121,26 @@ fn guards_of(args: &GuardArgs, plan: Option<&ReviewedPlan>) -> GuardArgs {
     GuardArgs { allow, reason: Some(reasons.join("; ")), ..args.clone() }
 }
 
-/// Who applies by hand, as the environment says, and why guards are open.
+/// Returns the user from the environment, and the reason of the open guards.
 fn asked(guards: &GuardArgs) -> Asked {
     let why = guards.reason.as_ref().map(|reason| format!("--allow {}: {reason}", guards.allow.join(", ")));
     Asked { by: env::claimant(), why: why.unwrap_or_default() }
 }
 
-/// A plan without a tenant has nothing to apply, and one with another digest was not approved.
+/// Refuses a plan whose digest is not the approved one, and a plan without a planned tenant.
 fn approved(plan: &ReviewedPlan, approve: Option<&str>) -> Result<(), Failure> {
     if let Some(approve) = approve.filter(|digest| *digest != plan.digest) {
-        let message = format!("approved was {approve}, and the plan is {}: nothing is written", plan.digest);
-        return Err(Failure::new(Exit::Refused, message)
-            .hint("look at the plan that is to be applied, and approve its digest"));
+        let message =
+            format!("the approved digest is {approve}, but the digest of the plan is {}", plan.digest);
+        return Err(Failure::new(Exit::Refused, message).hint("review this plan, and approve its digest"));
     }
     if plan.tenants.is_empty() {
-        return Err(Failure::new(Exit::Usage, "the plan holds no tenant that could be planned"));
+        return Err(Failure::new(Exit::Usage, "the plan contains no planned tenant"));
     }
     Ok(())
 }
 
-/// A project that is not valid, with its findings, and nothing else done.
+/// Prints the findings of an invalid project, and applies nothing.
 fn broken_project(fleet: &Fleet, format: Format, message: &str, output: &Output) -> Result<Exit, Failure> {
     if format == Format::Json {
         let nothing = Passed { ended: Vec::new(), refusal: None, needed: BTreeSet::new() };
@@ -153,14 +153,14 @@ fn broken_project(fleet: &Fleet, format: Format, message: &str, output: &Output)
     Ok(Exit::Findings)
 }
 
-/// What is said where nothing is waited for any more.
-const LEFT_TO_THE_JOURNAL: &str = "stopped at once: what was under way is left to the journal; the next run waits it out, reads, and says what became of it";
+/// The error after a second signal.
+const LEFT_TO_THE_JOURNAL: &str = "stopped at once: the journal keeps the writes in flight, and the next run reads and reports their results";
 
-/// Applies a commit, with a bar for what takes its time. A signal ends it after the writes that are under way, a second
-/// one at once.
+/// Applies a commit with a progress bar. The first signal stops it after the writes in flight, the second one
+/// at once.
 ///
 /// # Errors
-/// It could not begin, or was stopped at once.
+/// The pass could not begin, or a second signal stopped it.
 pub async fn apply(order: &Order<ReadApi, Api>, progress: &Arc<Progress>) -> Result<Passed, Failure> {
     progress.over(order.members.len());
     let watched: Arc<dyn pass::Progress> = Arc::clone(progress) as Arc<dyn pass::Progress>;
@@ -172,14 +172,14 @@ pub async fn apply(order: &Order<ReadApi, Api>, progress: &Arc<Progress>) -> Res
     Ok(passed??)
 }
 
-/// Has the runs end with the first signal; comes to an end with the second.
+/// Stops the runs at the first signal, and returns at the second.
 async fn stopped_twice(progress: &Progress) {
     stopped().await;
     progress.cancel();
     stopped().await;
 }
 
-/// The exit code. A change that waits is worth one: whoever applies by hand wants it applied now.
+/// Returns the exit code. A waiting change has its own code, because `apply` is expected to write it now.
 pub fn exit(fleet: &Fleet, passed: &Passed, require_confirmed: bool) -> Exit {
     let asked = exit::Asked { waiting: true, detailed: false, require_confirmed };
     passed.exit(fleet.has_shared_errors(), asked)
@@ -216,14 +216,15 @@ fn document(fleet: &Fleet, passed: &Passed, exit: Exit, allowed: Option<Allowed>
 fn text(fleet: &Fleet, passed: &Passed, output: &Output) -> String {
     let mut out = super::validate::text(fleet, output);
     out.push_str(&table(&passed.shown()));
-    // Writing to a String can't fail; the results are dropped throughout.
+    // Writing to a String cannot fail.
     for ended in passed.ended.iter().filter(|ended| !ended.reason.is_empty()) {
         let _ = writeln!(out, "{}: {}", ended.tenant, escape(&ended.reason));
     }
     for run in passed.runs() {
         for target in run.first_plan().into_iter().flat_map(|plan| &plan.targets) {
             let Some(mut draft) = target.draft.clone() else { continue };
-            // As far as it came: what is stored goes over the draft, what is published goes along.
+            // Report only the finished steps: a stored draft overwrites the other user's draft, and a
+            // published one also publishes its changes.
             if !run.receipts().iter().any(|receipt| receipt.target == target.target) {
                 draft.published_along.clear();
             }
@@ -233,8 +234,8 @@ fn text(fleet: &Fleet, passed: &Passed, output: &Output) -> String {
             if draft.published_along.is_empty() && draft.written_over.is_empty() {
                 continue;
             }
-            let told = format!("{}: {}", target.target, render::plan::taken_over(&draft));
-            let _ = writeln!(out, "{}: {}", run.spec().tenant.name, escape(&told));
+            let reported = format!("{}: {}", target.target, render::plan::taken_over(&draft));
+            let _ = writeln!(out, "{}: {}", run.spec().tenant.name, escape(&reported));
         }
         for revert in run.overwritten() {
             let _ = writeln!(out, "{}: {}", run.spec().tenant.name, escape(&revert.words()));
@@ -252,8 +253,8 @@ fn text(fleet: &Fleet, passed: &Passed, output: &Output) -> String {
         }
     }
     if let Some(refusal) = &passed.refusal {
-        // Those that a person has let go on are written.
-        let nothing = if passed.runs().any(Run::wrote) { "" } else { "; nothing is written" };
+        // A resumed tenant is written in spite of the refusal.
+        let nothing = if passed.runs().any(Run::wrote) { "" } else { "; nothing was written" };
         let _ = writeln!(out, "refused by guard `{}`: {}{nothing}", refusal.guard.name(), refusal.message);
     }
     let refused = passed.runs().filter(|run| matches!(run.end(), Some(End::Refused(_))));
@@ -261,7 +262,7 @@ fn text(fleet: &Fleet, passed: &Passed, output: &Output) -> String {
     let names: Vec<&str> = names.collect();
     let command = render::opening::command(names.iter().copied(), &passed.needed);
     if let Some(command) = command.filter(|_| passed.refusal.is_some() || !names.is_empty()) {
-        let _ = writeln!(out, "All of it is opened by: {command}");
+        let _ = writeln!(out, "To open these guards, run: {command}");
     }
     let synced = passed.ended.iter().filter(|ended| ended.status == Some(Status::Synced)).count();
     let writes = counted(passed.runs().map(Run::writes).sum(), "write");
@@ -274,8 +275,8 @@ fn text(fleet: &Fleet, passed: &Passed, output: &Output) -> String {
     out
 }
 
-/// Tenant, what changed, versions, regions with their latency, audit entries: one line for each organization, and
-/// where one has several objects, for each of them that had to change.
+/// Returns the result table: one row for each organization or, if it has several objects, for each object
+/// that had to change.
 pub fn table(runs: &[(Status, &Run)]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -325,7 +326,7 @@ pub fn table(runs: &[(Status, &Run)]) -> String {
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// What changed, region, versions, latency and audit entries of one object.
+/// Returns change, region, versions, latency and audit entries of one object.
 fn cells(run: &Run, result: &TenantResult, target: &Target, planned: Option<&TargetDocument>) -> [String; 5] {
     let receipts: Vec<_> = run
         .receipts()
@@ -352,13 +353,13 @@ fn cells(run: &Run, result: &TenantResult, target: &Target, planned: Option<&Tar
     ]
 }
 
-/// The audit entry of a write, or why there is none.
+/// Returns the audit entry of a write, or why there is none.
 fn entry(receipt: &ReceiptDocument) -> &str {
     let none = receipt.audit_untold.as_deref().unwrap_or("not asked for");
     receipt.audit_entry.as_deref().unwrap_or(none)
 }
 
-/// Which version a deployment pinned, and which one it was to pin: `pins 5 -> 6`, `pins 1`.
+/// Returns the pinned and the desired version of a deployment: `pins 5 -> 6`, `pins 1`.
 fn pins(target: &TargetDocument) -> Option<String> {
     let change = target.changes.iter().find(|change| change.path == resolve::PINNED)?;
     let shown = |value: &Value| value.as_str().map_or_else(|| "-".to_owned(), escape);
@@ -369,7 +370,7 @@ fn pins(target: &TargetDocument) -> Option<String> {
     })
 }
 
-/// What was to change in one organization: `created, 15 fields`, `2 fields (1 drift)`, `1 ignored`, `-`.
+/// Returns the planned change of one object: `created, 15 fields`, `2 fields (1 drift)`, `1 ignored`, `-`.
 fn in_words(target: &TargetDocument, is_done: bool) -> String {
     let count = target.changes.len();
     let fields = counted(count, "field");

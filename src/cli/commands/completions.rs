@@ -1,4 +1,4 @@
-//! `genesync completions`
+//! `genesync completions`: prints the completion script of a shell.
 
 use clap::{Args, Command};
 use clap_complete::Shell;
@@ -8,11 +8,11 @@ use crate::cli::{Exit, Failure, Output};
 /// What `completions` takes.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// The shell
+    /// Shell of the completion script
     shell: Shell,
 }
 
-/// Prints a shell's completion script for the whole command line.
+/// Prints the completion script of a shell.
 pub fn run(args: &CompletionsArgs, mut whole: Command, output: &Output) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut whole, "genesync", &mut script);

@@ -1,6 +1,6 @@
-//! `genesync demo`: one full run with nothing but this binary.
+//! `genesync demo`: plans, applies and confirms the example tenants against the emulator.
 //!
-//! In: nothing. Out: a fleet that is planned, applied and confirmed against the emulator. Never: a request to
+//! In: the tenants inside the binary. Out: the printed run and an exit code. Never: sends a request to
 //! another machine. Start reading at [`run`].
 
 #![expect(clippy::disallowed_methods, reason = "this command makes a folder of its own")]
@@ -45,12 +45,12 @@ use crate::store::Store;
 /// What `demo` takes.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Keep the repository, the journal and the credentials in this folder
+    /// Keep the repository, the state and the credentials in this folder
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
 }
 
-/// Runs the demo. 0 only where every tenant is synced and confirmed and the second plan is empty.
+/// Runs the demo. Returns 0 only if every tenant is Synced and the second plan is empty.
 pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
     let folder = Folder::make(args.keep.as_deref())?;
     chapter(output, "1. genesync reports an invalid manifest and never applies it");
@@ -74,8 +74,8 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
         &format!("3. Their organizations in {} regions of the emulator at {}", regions(&fleet), emulator.url),
     );
     output.data(
-        "northbank     three hours ago Mara changed the delay of the greeting by hand\n\
-         osmosis-labs  an hour ago Ines published another colour; this tenant uses Genesys Cloud's public API\n\
+        "northbank     Mara changed the delay of the greeting in the admin UI 3 hours ago\n\
+         osmosis-labs  Ines published another colour 1 hour ago; this tenant uses the public API of Genesys Cloud\n\
          the others    have no web messaging configuration yet\n",
     );
     let settings = settings(&folder.path, &emulator.url, &fleet)?;
@@ -86,11 +86,11 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
 
     chapter(
         output,
-        "5. genesync applies, copies to the other regions, reads every region back, and asks the audit log",
+        "5. genesync applies, copies to the other regions, reads every region back, and checks the audit log",
     );
     output.data(
-        "Meanwhile another user edits bazaarly, the API answers marktplatz with 429, and the answer to pixelforge is lost.\n\
-         The guard `adopt` protects what was live before; the demo opens it, as --allow adopt --reason TEXT does.\n\n",
+        "Meanwhile another user edits bazaarly, the API answers 429 for marktplatz, and the answer for pixelforge is lost.\n\
+         The guard `adopt` protects objects that genesync did not write; the demo opens it, as --allow adopt --reason TEXT does.\n\n",
     );
     let place = Place {
         source: source.clone(),
@@ -117,7 +117,7 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
     verdict(&fleet, &passed, &again, output)
 }
 
-/// Prints the plans of tenants that another user changed, and a count of the others; with `-v` every plan.
+/// Prints the plans of tenants that another user changed, and the number of the others; with `-v` every plan.
 fn show_plans(planned: &Session, output: &Output) {
     let (mut tenants, mut fields) = (0, 0);
     for run in &planned.runs {
@@ -135,7 +135,7 @@ fn show_plans(planned: &Session, output: &Output) {
     }
 }
 
-/// Whether every tenant is synced and the second plan is empty.
+/// Succeeds if every tenant is Synced and the second plan is empty.
 fn verdict(fleet: &Fleet, passed: &Passed, again: &Session, output: &Output) -> Result<Exit, Failure> {
     let changing: Vec<&TenantName> = again
         .runs
@@ -158,7 +158,10 @@ fn verdict(fleet: &Fleet, passed: &Passed, again: &Session, output: &Output) -> 
     };
     Err(Failure::new(
         exit,
-        format!("{synced} of {all} tenants are Synced, and {} would change again", changing.len()),
+        format!(
+            "{synced} of {all} tenants are Synced, and the second plan changes {} tenants",
+            changing.len()
+        ),
     ))
 }
 
@@ -167,7 +170,7 @@ fn chapter(output: &Output, title: &str) {
     output.data(&format!("\n{bold}{title}{bold:#}\n\n"));
 }
 
-/// A folder that goes away with the demo, unless it is to be kept.
+/// A folder that is removed at the end of the demo, except with `--keep`.
 struct Folder {
     path: PathBuf,
     temporary: bool,
@@ -185,14 +188,14 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if self.temporary {
-            // What can't be removed is left to whoever cleans the temporary folder.
+            // If the removal fails, the files stay in the system's temporary folder.
             let _ = std::fs::remove_dir_all(&self.path);
         }
     }
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Exit::Outside, format!("`{}` can't be written: {error}", path.display()))
+    Failure::new(Exit::Outside, format!("cannot write `{}`: {error}", path.display()))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
@@ -202,7 +205,7 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|error| unwritable(path, &error))
 }
 
-/// Shows what a colour without contrast looks like to its author.
+/// Prints the finding of a manifest whose colour has too little contrast.
 fn show_failing(folder: &Path, output: &Output) -> Result<(), Failure> {
     let (name, text) = files::FAILING;
     let shown: String =
@@ -222,7 +225,7 @@ fn commit(path: &Path) -> Result<Source, Failure> {
         write(&path.join(name), text)?;
     }
     let failed = |error: git2::Error| {
-        Failure::new(Exit::Outside, format!("the demo's repository can't be made: {error}"))
+        Failure::new(Exit::Outside, format!("cannot make the demo's repository: {error}"))
     };
     let repository = Repository::init(path).map_err(failed)?;
     let mut index = repository.index().map_err(failed)?;
@@ -248,7 +251,7 @@ fn regions(fleet: &Fleet) -> usize {
     keys.len()
 }
 
-/// The emulator in this process, on a socket of its own.
+/// The emulator in this process, on its own port.
 struct Emulator {
     url: String,
     stop: oneshot::Sender<()>,
@@ -257,7 +260,7 @@ struct Emulator {
 impl Emulator {
     async fn start(fleet: &Fleet) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
-            Failure::new(Exit::Outside, format!("the emulator can't be started: {error}"))
+            Failure::new(Exit::Outside, format!("cannot start the emulator: {error}"))
         };
         let seed = seed_from_json(world(fleet).to_string().as_bytes())
             .map_err(|error| Failure::bug(format!("the demo's world is not valid: {error}")))?;
@@ -273,9 +276,9 @@ impl Emulator {
             "deployment": {"deployment": "Results portal", "version": "newest"},
         });
         let edit = serde_json::from_value(edit)
-            .map_err(|error| Failure::bug(format!("the demo's edit is none: {error}")))?;
+            .map_err(|error| Failure::bug(format!("the demo's edit is not valid: {error}")))?;
         let earlier = clock::now().checked_sub(SignedDuration::from_hours(1)).unwrap_or_default();
-        // A world of its own making has what is edited there.
+        // The demo made this world, so the edited objects exist.
         let _ = world.cloud_edit(&osmosis, &emulator::Actor::user("Ines Carvalho"), &edit, earlier);
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
@@ -287,7 +290,7 @@ impl Emulator {
     }
 
     fn stop(self) {
-        // Nobody to tell is as good as told.
+        // An error means that the emulator has already stopped.
         let _ = self.stop.send(());
     }
 }
@@ -301,7 +304,7 @@ fn organization(fleet: &Fleet, tenant: &str) -> String {
     found.map(|tenant| tenant.primary.organization.to_string()).unwrap_or_default()
 }
 
-/// The organizations before the demo, and what is going to happen to them.
+/// Returns the organizations at the start of the demo, and the faults that happen during it.
 fn world(fleet: &Fleet) -> Value {
     let client = json!({"id": emulate::CLIENT_ID, "name": "genesync", "type": "client"});
     let applied = |name: &str| {
@@ -355,7 +358,8 @@ fn world(fleet: &Fleet) -> Value {
     })
 }
 
-/// The organizations that speak Genesys Cloud's public API. There, a client is of one organization.
+/// Returns the organizations with the public API of Genesys Cloud. There, a client belongs to one
+/// organization.
 fn cloud_targets(fleet: &Fleet) -> impl Iterator<Item = &Target> {
     let tenants = fleet.tenants.iter().filter_map(|loaded| loaded.tenant.as_ref());
     tenants.filter(|tenant| tenant.dialect == Dialect::Cloud).flat_map(Tenant::targets)
@@ -365,10 +369,10 @@ fn client_of(target: &Target) -> String {
     format!("genesync-{}", target.credentials)
 }
 
-/// Settings that point every region at the emulator, with credentials of its one client.
+/// Returns settings that use the emulator for every region, with the credentials of its clients.
 fn settings(folder: &Path, url: &str, fleet: &Fleet) -> Result<Settings, Failure> {
     let base = Url::parse(&format!("{url}/"))
-        .map_err(|error| Failure::bug(format!("the emulator's URL is none: {error}")))?;
+        .map_err(|error| Failure::bug(format!("the emulator's URL is not valid: {error}")))?;
     let credentials = folder.join("credentials");
     for target in
         fleet.tenants.iter().filter_map(|loaded| loaded.tenant.as_ref()).flat_map(|tenant| tenant.targets())
@@ -385,7 +389,7 @@ fn settings(folder: &Path, url: &str, fleet: &Fleet) -> Result<Settings, Failure
         endpoints: Region::ALL.iter().map(|region| (*region, base.clone())).collect(),
         credentials_dir: Some(credentials),
         credentials: BTreeMap::new(),
-        // A lost answer is waited out for as long as its write may take: shorter here than in earnest.
+        // genesync waits for a lost answer as long as a write may take. The demo uses a shorter time.
         timing: Timing { write_ms: 2_000, settle_ms: 300, ..Timing::default() },
         lease: Duration::from_secs(30),
         pacing: Pacing::default(),
@@ -417,7 +421,7 @@ async fn plan(
         store: Some(store),
         heard: None,
     };
-    let mut session = Session::start(fleet, wishes).await?.with_somebody()?;
+    let mut session = Session::start(fleet, wishes).await?.with_another_user()?;
     let progress = Arc::new(Progress::silent(output, "planning", session.runs.len()));
     session.plan(session::CONCURRENCY, &progress).await;
     progress.finish();

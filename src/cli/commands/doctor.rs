@@ -1,4 +1,4 @@
-//! `genesync doctor`
+//! `genesync doctor`: checks credentials, permissions, clocks and limits of every organization.
 
 use std::collections::BTreeMap;
 
@@ -22,40 +22,40 @@ use crate::platform::ClientCredentials;
 use crate::platform::operation::Response;
 use crate::render::value::{counted, document, escape};
 
-/// A clock that is off by more makes an audit entry hard to tell from another.
+/// The largest clock difference, in seconds. With more, genesync could match a wrong audit entry.
 const SKEW_MAX_S: i64 = 60;
-/// Fewer than this a minute make a plan of many objects slow.
+/// The smallest good rate limit, in requests per minute. With less, a plan of many objects is slow.
 const LIMIT_MIN: u32 = 60;
 
-/// Each may start a command that prints its credentials.
+/// The most tenants to check at the same time: each may start a command that prints its credentials.
 const TENANTS_AT_ONCE: usize = 16;
 
-/// Why a write is not tried out.
-const WITHOUT_WRITING: &str = "can't be tried without writing";
+/// The detail of a check that needs a write.
+const WITHOUT_WRITING: &str = "cannot be tested without a write";
 
-/// The way out where a name has no credentials.
-const KEPT: &str = "see docs/settings.md for where credentials come from";
+/// The hint for missing credentials.
+const KEPT: &str = "see docs/settings.md for the sources of credentials";
 
 /// What `doctor` takes.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// Print the page of permissions instead, as Markdown
+    /// Print the list of needed permissions as Markdown instead
     #[arg(long)]
     permissions: bool,
-    /// How the result is printed
+    /// Format of the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
 
-/// How one check came out.
+/// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Finding {
     Good,
-    /// It works, and not everything will.
+    /// It works, but a part will not.
     Doubtful,
-    /// Only a write, or the server, could tell.
+    /// Only a write or the server could show the result.
     NotTestable,
     Bad,
 }
@@ -82,7 +82,7 @@ struct Check {
     way_out: String,
 }
 
-/// Checks every organization that the tenants name. Writes nothing.
+/// Checks every organization of the tenants, without writing.
 pub async fn run(args: &DoctorArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     if args.permissions {
         output.data(&page());
@@ -132,7 +132,7 @@ async fn tenant(loaded: &Loaded, settings: &Settings, api: &ReadApi) -> Vec<Chec
             organization: String::new(),
             what: "manifest".into(),
             finding: Finding::Bad,
-            detail: "tenant.yaml can't be read".into(),
+            detail: "cannot read tenant.yaml".into(),
             way_out: "run `genesync validate`".into(),
         });
         return checks;
@@ -173,7 +173,7 @@ async fn tenant(loaded: &Loaded, settings: &Settings, api: &ReadApi) -> Vec<Chec
 struct Examination<'a> {
     name: &'a str,
     target: &'a Target,
-    /// Requests a minute that are taken for the limit where the server names none.
+    /// The assumed limit, in requests per minute, if the server names none.
     assumed: u32,
     checks: &'a mut Vec<Check>,
 }
@@ -193,8 +193,8 @@ impl Examination<'_> {
     fn fault(&mut self, what: &str, fault: &Fault, denied: &str) {
         let way_out = match fault.kind {
             FaultKind::Denied => denied,
-            FaultKind::Throttled => "wait; or ask for a higher limit",
-            FaultKind::Transient => "check the region, the network and any proxy on the way",
+            FaultKind::Throttled => "wait, or ask Genesys for a higher limit",
+            FaultKind::Transient => "check the region, the network and the proxies",
             FaultKind::NotFound | FaultKind::Rejected => "check `organizationId` and `api` in tenant.yaml",
             FaultKind::Local => "check the endpoints in docs/settings.md",
         };
@@ -204,7 +204,7 @@ impl Examination<'_> {
     async fn webchat(&mut self, api: &ReadApi, tenant: &Tenant) {
         match api.configuration(self.target).await {
             Ok(response) => {
-                self.note("configuration", Finding::Good, "it can be read", "");
+                self.note("configuration", Finding::Good, "readable", "");
                 self.surroundings(&response);
             }
             Err(fault) => {
@@ -213,10 +213,10 @@ impl Examination<'_> {
         }
         let now = clock::now();
         match api.entries(std::slice::from_ref(self.target), &BTreeMap::new(), now, now).await {
-            Ok(_) => self.note("audit log", Finding::Good, "it can be asked", ""),
+            Ok(_) => self.note("audit log", Finding::Good, "readable", ""),
             Err(fault) => self.fault("audit log", &fault, "give the client the scope `audit:read`"),
         }
-        let scope = "make sure of the scope `webchat:configuration:write`";
+        let scope = "check that the client has the scope `webchat:configuration:write`";
         self.note("write", Finding::NotTestable, WITHOUT_WRITING, scope);
         if self.target == &tenant.primary && !tenant.replicas.is_empty() {
             self.note("replication", Finding::NotTestable, WITHOUT_WRITING, scope);
@@ -225,7 +225,7 @@ impl Examination<'_> {
 
     async fn cloud(&mut self, api: &ReadApi, mode: Mode, resources: &[Resource]) {
         if let Err(fault) = api.belongs(self.target).await {
-            // It says what is wrong, and with whose credentials.
+            // The fault already names the problem and the credentials.
             match fault.kind {
                 FaultKind::Denied | FaultKind::Rejected => {
                     self.note("token", Finding::Bad, &fault.to_string(), "");
@@ -234,10 +234,10 @@ impl Examination<'_> {
             }
             return;
         }
-        self.note("token", Finding::Good, "the client is of this organization", "");
+        self.note("token", Finding::Good, "the client belongs to this organization", "");
         let (mut first, target) = (None, self.target);
         let mut untried: Vec<&str> = Vec::new();
-        // Side by side: none needs the answer to another.
+        // Concurrently, because the probes are independent.
         let probes = needs().into_iter().map(|need| async move {
             let answer = match need.probe {
                 Some(path) => Some(api.probe(target, path).await),
@@ -263,17 +263,17 @@ impl Examination<'_> {
                     let when = need.of.when();
                     match is_needed {
                         true => {
-                            let way_out = format!("give a role of the client {permissions}");
+                            let way_out = format!("add to a role of the client: {permissions}");
                             self.note(
                                 need.what,
                                 Finding::Bad,
-                                &format!("not allowed; needed {when}"),
+                                &format!("not allowed, but needed {when}"),
                                 &way_out,
                             );
                         }
                         false => {
                             let detail = format!("not allowed: {permissions}");
-                            let way_out = format!("needed {when}; this tenant has none");
+                            let way_out = format!("needed only {when}, which this tenant does not have");
                             self.note(need.what, Finding::Doubtful, &detail, &way_out);
                         }
                     }
@@ -284,7 +284,7 @@ impl Examination<'_> {
         untried.sort_unstable();
         untried.dedup();
         if mode == Mode::Enforce {
-            let way_out = format!("make sure of {}", untried.join(", "));
+            let way_out = format!("check that a role of the client has {}", untried.join(", "));
             self.note("write", Finding::NotTestable, WITHOUT_WRITING, &way_out);
         }
         if let Some(response) = first {
@@ -292,7 +292,7 @@ impl Examination<'_> {
         }
     }
 
-    /// What an answer tells besides: how our clocks differ, and what the server allows.
+    /// Checks the clock difference and the rate limit that an answer shows.
     fn surroundings(&mut self, response: &Response) {
         let Some(date) = response.date else {
             self.note("clock", Finding::NotTestable, "the answer has no `Date`", "");
@@ -303,20 +303,23 @@ impl Examination<'_> {
             true => (Finding::Good, ""),
             false => (Finding::Bad, "set this machine's clock by NTP"),
         };
-        self.note("clock", finding, &format!("{skew_s} s from the server's"), way_out);
+        self.note("clock", finding, &format!("{skew_s} s difference to the server's clock"), way_out);
         self.limit(response);
     }
 
     fn limit(&mut self, response: &Response) {
         let Some(limit) = response.allowed_per_minute else {
-            let detail = format!("the answer names none; {} requests a minute are assumed", self.assumed);
+            let detail = format!(
+                "the answer names no limit, so genesync assumes {} requests per minute",
+                self.assumed
+            );
             return self.note("rate limit", Finding::NotTestable, &detail, "");
         };
         let (finding, way_out) = match limit >= LIMIT_MIN {
             true => (Finding::Good, ""),
-            false => (Finding::Doubtful, "ask for a higher limit"),
+            false => (Finding::Doubtful, "ask Genesys for a higher limit"),
         };
-        self.note("rate limit", finding, &format!("{limit} requests a minute"), way_out);
+        self.note("rate limit", finding, &format!("{limit} requests per minute"), way_out);
     }
 }
 

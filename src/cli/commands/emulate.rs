@@ -1,4 +1,4 @@
-//! `genesync emulate`
+//! `genesync emulate`: serves the emulator until a signal stops it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,20 +15,20 @@ use crate::service::stopped;
 /// What `emulate` takes.
 #[derive(Debug, Args)]
 pub struct EmulateArgs {
-    /// Address to listen on; port 0 takes a free one
+    /// Address to listen on; port 0 chooses a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8480")]
     listen: SocketAddr,
-    /// World file: organizations, clients, settings and faults to start with
+    /// World file with the initial organizations, clients, settings and faults
     #[arg(long, value_name = "FILE")]
     world: Option<PathBuf>,
 }
 
-/// The client of an emulator that was started without a world file of its own. It guards nothing.
+/// The client id of an emulator whose world file names no client.
 pub const CLIENT_ID: &str = "00000000-0000-4000-8000-00000000e301";
-/// Its secret.
+/// The secret of that client. It protects nothing.
 pub const CLIENT_SECRET: &str = "emulator-secret";
 
-/// Serves the emulator until it is told to stop.
+/// Serves the emulator until SIGINT or SIGTERM.
 pub async fn run(args: &EmulateArgs, output: &Output) -> Result<Exit, Failure> {
     let seed = match &args.world {
         None => Seed::unconfigured(CLIENT_ID, CLIENT_SECRET),
@@ -38,7 +38,8 @@ pub async fn run(args: &EmulateArgs, output: &Output) -> Result<Exit, Failure> {
     let listener = TcpListener::bind(args.listen)
         .await
         .map_err(|error| outside(&format!("cannot listen on `{}`", args.listen), error))?;
-    let address = listener.local_addr().map_err(|error| outside("the address can't be told", error))?;
+    let address =
+        listener.local_addr().map_err(|error| outside("cannot read the address of the listener", error))?;
     let (client_id, client_secret) =
         seed.clients.first().map(|client| (client.id.clone(), client.secret.clone())).unwrap_or_default();
     let ready =
@@ -52,9 +53,9 @@ pub async fn run(args: &EmulateArgs, output: &Output) -> Result<Exit, Failure> {
 #[expect(clippy::disallowed_methods, reason = "the operator named the file to read")]
 fn read_world(path: &std::path::Path) -> Result<Seed, Failure> {
     let bytes = std::fs::read(path)
-        .map_err(|error| Failure::new(Exit::Usage, format!("`{}` can't be read: {error}", path.display())))?;
+        .map_err(|error| Failure::new(Exit::Usage, format!("cannot read `{}`: {error}", path.display())))?;
     seed_from_json(&bytes).map_err(|error| {
         Failure::new(Exit::Usage, format!("`{}`: {error}", path.display()))
-            .hint("docs/emulator.md shows a world file with every field")
+            .hint("see docs/emulator.md for a world file with every field")
     })
 }

@@ -1,7 +1,8 @@
-//! `genesync explain`
+//! `genesync explain`: prints the page of a rule or guard, the source of a value, or what visitors get at a
+//! time.
 //!
-//! In: a rule, guard or field, or a tenant and a moment. Out: its page, where a value comes from, or what visitors
-//! get. Never: asks the live API. Start reading at [`run`]; each answer has a file under `explain/`.
+//! In: a rule, guard or field, or a tenant and a time. Out: text or JSON. Never: calls the live API. Start
+//! reading at [`run`]; each answer has a file under `explain/`.
 
 pub mod guard;
 mod moment;
@@ -27,34 +28,35 @@ use crate::render::value::{document, escape};
 use crate::validate::blocks;
 use crate::validate::rules::secrets;
 
-/// Fields of manifests that are never sent.
+/// The manifest fields that genesync never sends.
 const OWN_FIELDS: &[&str] = &["extends", "exclusive", "name", "signatureSecret", "availability.timeZone"];
 
 /// What `explain` takes.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// Id of a rule or a guard; field of a spec, such as `widget.theme.colors.primary`; with `--at`, a tenant
+    /// Id of a rule or guard, or field of a spec, such as `widget.theme.colors.primary`, or, with `--at`, a
+    /// tenant
     #[arg(value_name = "ID|FIELD|TENANT")]
     what: String,
     #[command(flatten)]
     source: SourceArgs,
-    /// Say what the tenant's visitors get at this moment, such as 2026-12-24T18:30 in its own time zone
+    /// Show what the tenant's visitors get at this time, such as 2026-12-24T18:30 in the tenant's time zone
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// Time zone of the opening hours, where the manifest names none
+    /// Time zone of the opening hours, if the manifest names none
     #[arg(long, value_name = "ZONE", requires = "at")]
     tz: Option<String>,
-    /// How the answer is printed
+    /// Format of the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
 
-/// Prints the page of a rule or a guard, where a value comes from, or what visitors get at a moment.
+/// Prints the page of a rule or guard, the source of a value, or what visitors get at a time.
 pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     if let Some(at) = &args.at {
         return at_moment(args, at, flags, output);
     }
-    // A field of the same name is meant where a tenant is.
+    // With a tenant, a name that is both a rule and a field means the field.
     let is_field = || Dialect::ALL.iter().any(|dialect| schema::has_field(*dialect, &args.what));
     if let Some(page) = page::page(&args.what).filter(|_| args.source.tenants.is_empty() || !is_field()) {
         print_page(args, &page, output);
@@ -63,7 +65,7 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     of_field(args, flags, output)
 }
 
-/// Prints the page of a rule or a guard; for a guard also the address of its section.
+/// Prints the page of a rule or guard; for a guard also the address of its section in the documentation.
 fn print_page(args: &ExplainArgs, page: &str, output: &Output) {
     let guard = guard::named(&args.what);
     match args.format {
@@ -78,7 +80,7 @@ fn print_page(args: &ExplainArgs, page: &str, output: &Output) {
     }
 }
 
-/// What a tenant's visitors get at a moment.
+/// Prints what a tenant's visitors get at a time.
 fn at_moment(args: &ExplainArgs, at: &str, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
     let place = place::place(&args.source, Reads::Files, &settings)?;
@@ -91,21 +93,21 @@ fn at_moment(args: &ExplainArgs, at: &str, flags: Flags, output: &Output) -> Res
         return Err(unreadable(manifest));
     }
     let named = manifest.time_zone();
-    // A messenger has no hours, and so needs no zone.
+    // A messenger has no hours, so it needs no zone.
     let zone = typed::zone(args.tz.as_deref(), named)?.or((!manifest.has_hours()).then_some(TimeZone::UTC));
     let moment = typed::read(at, zone.as_ref())?;
     if let Some(note) = typed::note(at, zone.as_ref()) {
         output.warning(&note);
     }
-    let told = moment::told(manifest, moment, &zone.unwrap_or(TimeZone::UTC));
+    let reported = moment::reported(manifest, moment, &zone.unwrap_or(TimeZone::UTC));
     match args.format {
-        Format::Json => output.data(&document(&json!({"moment": told.document, "exitCode": 0}))),
-        Format::Text => output.data(&told.text),
+        Format::Json => output.data(&document(&json!({"moment": reported.document, "exitCode": 0}))),
+        Format::Text => output.data(&reported.text),
     }
     Ok(Exit::Done)
 }
 
-/// Whether all of a tenant's files could be read and laid on their layers, whatever is wrong with their values.
+/// Returns whether genesync could read and merge all files of a tenant. Their values may still be invalid.
 fn is_merged(manifest: &TenantManifest) -> bool {
     let is_lost = |finding: &Finding| {
         finding.severity == Severity::Error && matches!(finding.rule, "yaml" | "layers" | "repository")
@@ -115,8 +117,8 @@ fn is_merged(manifest: &TenantManifest) -> bool {
 
 fn unreadable(manifest: &TenantManifest) -> Failure {
     let name = &manifest.name;
-    Failure::new(Exit::Findings, format!("{name} is not valid: what it asks for can't be told"))
-        .hint(format!("`genesync validate --tenant {name}` says what is wrong"))
+    Failure::new(Exit::Findings, format!("{name} is not valid, so genesync cannot explain its configuration"))
+        .hint(format!("run `genesync validate --tenant {name}` to list the errors"))
 }
 
 fn no_tenant(place: &Place, name: &str) -> Failure {
@@ -129,29 +131,29 @@ fn no_tenant(place: &Place, name: &str) -> Failure {
     }
 }
 
-/// What somebody may have meant by a word that is no rule, guard or field.
+/// Returns a hint for an argument that is not a rule, guard or field.
 fn meant(what: &str, tenants: &[&str]) -> String {
     let fields = || Dialect::ALL.iter().flat_map(|dialect| schema::fields(*dialect)).map(String::as_str);
     if tenants.contains(&what) {
-        return format!("to see what visitors of {what} get, add a moment: --at 2026-12-24T18:30");
+        return format!("add a time to see what visitors of {what} get: --at 2026-12-24T18:30");
     }
     if let Some((list, _)) = what.split_once('[').filter(|(list, _)| fields().any(|field| field == *list)) {
-        return format!("a list has one source, whatever stands in it: `genesync explain {list}`");
+        return format!("run `genesync explain {list}`, because all items of a list have one source");
     }
     let ends: BTreeSet<&str> = fields()
         .filter(|field| field.rsplit('.').next().is_some_and(|end| end.eq_ignore_ascii_case(what)))
         .collect();
     if !ends.is_empty() {
         let ends: Vec<String> = ends.iter().map(|field| format!("`{field}`")).collect();
-        return format!("write the whole path: {}", ends.join(" or "));
+        return format!("write the full path: {}", ends.join(" or "));
     }
     match schema::nearest(what, page::ids().chain(fields())) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => "`genesync rules list` lists rules, `genesync schema KIND` fields".into(),
+        None => "run `genesync rules list` to list the rules, or `genesync schema KIND` to list the fields of a kind".into(),
     }
 }
 
-/// Where a value comes from.
+/// Prints the source of a field's value.
 fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
     let place = place::place(&args.source, Reads::Files, &settings)?;
@@ -162,14 +164,14 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
     if let Some(name) = missing {
         return Err(no_tenant(&place, name.as_str()));
     }
-    let told = args.what.rsplit('.').next().is_some_and(is_telling);
-    // What `validate` calls a secret is not printed here either.
-    let shown = |node: &Node| match told || !secrets::places(node, "").is_empty() {
+    let reported = args.what.rsplit('.').next().is_some_and(is_telling);
+    // `validate` never prints a secret, so `explain` must not print it either.
+    let shown = |node: &Node| match reported || !secrets::places(node, "").is_empty() {
         true => Value::from("****"),
         false => node.to_json(),
     };
     let (mut documents, mut out) = (Vec::new(), String::new());
-    // Of what can't be read nobody knows what it names.
+    // The fields of an unreadable tenant are unknown.
     let (readable, broken): (Vec<_>, Vec<_>) = manifests.iter().partition(|manifest| is_merged(manifest));
     if let (true, Some(first)) = (readable.is_empty(), broken.first()) {
         return Err(unreadable(first));
@@ -179,7 +181,8 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
     }
     for manifest in readable {
         let managed: Vec<Managed<'_>> = manifest.managed().collect();
-        // A field of one kind is not told of for objects of another; where none names it, the tenant does not.
+        // Objects of a kind without the field are left out. If no object names the field, the tenant does
+        // not.
         let naming = managed.iter().filter(|managed| managed.spec.path(&args.what).is_some());
         let mut naming: Vec<Option<&Managed<'_>>> = naming.map(Some).collect();
         if naming.is_empty() {
@@ -189,7 +192,7 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
             documents.push(explanation(&args.what, manifest, managed, &shown, &mut out));
         }
     }
-    // A word that is no field of any kind was meant for something else.
+    // The argument is not a field of any kind.
     let is_known = Dialect::ALL.iter().any(|dialect| schema::has_field(*dialect, &args.what))
         || documents.iter().any(|document| document.get("managed") == Some(&Value::Bool(true)))
         || OWN_FIELDS.contains(&args.what.as_str());
@@ -205,7 +208,8 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
     Ok(Exit::Done)
 }
 
-/// Which layers name a field of one object, and which of them won; none for what no object names.
+/// Returns the layers that name a field of one object, and prints the winner first. `managed` is none if no
+/// object names the field.
 fn explanation(
     what: &str,
     manifest: &TenantManifest,
@@ -225,7 +229,7 @@ fn explanation(
     let merged = managed.and_then(|managed| managed.spec.path(what)).map(shown);
     let object = managed.map(|managed| &managed.object).filter(|object| !object.is_implied());
     let whose = object.map(|object| format!("  {object}")).unwrap_or_default();
-    // Writing to a String can't fail; the results are dropped throughout.
+    // Writing to a String cannot fail.
     let _ = match (&merged, named.split_first()) {
         (Some(merged), Some((won, beaten))) => {
             let mut written = writeln!(
@@ -243,7 +247,7 @@ fn explanation(
         }
         _ => writeln!(
             out,
-            "{}  {} is not named: it is not managed, and what is live stays",
+            "{}  {} is not named, so genesync does not manage it and never writes it",
             manifest.name, what
         ),
     };

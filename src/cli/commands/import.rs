@@ -1,7 +1,7 @@
-//! `genesync import`
+//! `genesync import`: writes manifests for the live configuration of an organization.
 //!
-//! In: an organization. Out: manifests whose plan is empty. Never: overwrites a file, or leaves a part of an import
-//! behind. Start reading at [`run`]; `import/spec.rs` says what a manifest can say of a live object.
+//! In: an organization. Out: manifests whose plan is empty. Never: overwrites a file, or leaves a part of an
+//! import behind. Start reading at [`run`]; `import/spec.rs` makes the spec of a live object.
 
 #![expect(clippy::disallowed_methods, reason = "this command makes files")]
 
@@ -43,41 +43,41 @@ pub struct ImportArgs {
     /// Name of the tenant: its folder under `tenants/`
     #[arg(long, value_name = "NAME")]
     tenant: String,
-    /// The organization's id
+    /// Id of the organization
     #[arg(long, value_name = "UUID", value_parser = organization_id)]
     organization: OrganizationId,
-    /// The region that it lives in, such as eu-central-1
+    /// Region of the organization, such as eu-central-1
     #[arg(long, value_name = "KEY")]
     region: String,
-    /// The name under which the operator keeps the OAuth client
+    /// Name of the credentials of the OAuth client
     #[arg(long, value_name = "NAME")]
     credentials: String,
-    /// Which API it speaks
+    /// API of the organization
     #[arg(long, value_enum, default_value = "cloud")]
     from: From,
-    /// Take profiles in that no object refers to, and the messaging defaults, too
+    /// Import also the messaging defaults and the profiles that no object refers to
     #[arg(long)]
     all: bool,
-    /// Put what all messenger configurations have in common into this layer under `bases/`
+    /// Write the fields that all messenger configurations share into this layer under `bases/`
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
 }
 
-/// Ids are compared to the letter, and people copy them in either case.
+/// Parses an organization id into lower case, because genesync compares ids byte by byte.
 fn organization_id(text: &str) -> Result<OrganizationId, String> {
     let text = text.to_ascii_lowercase();
     match serde_json::from_value::<Uuid>(text.clone().into()) {
         Ok(_) => Ok(OrganizationId::new(text)),
-        Err(error) => Err(format!("{error}; an example: {}", Uuid::EXAMPLES.join(", "))),
+        Err(error) => Err(format!("{error}, such as {}", Uuid::EXAMPLES.join(", "))),
     }
 }
 
-/// Which API an organization speaks.
+/// The API of an organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum From {
     /// Genesys Cloud's public API
     Cloud,
-    /// The web messaging configuration API with versions
+    /// The versioned web messaging configuration API
     Webchat,
 }
 
@@ -90,12 +90,12 @@ impl From {
     }
 }
 
-/// Writes a manifest for what an organization holds, and makes sure that it asks for nothing else.
+/// Writes manifests for an organization, and checks that their plan is empty.
 pub async fn run(args: &ImportArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
     for name in [Some(&args.tenant), args.layer.as_ref()].into_iter().flatten() {
         if emit::slug(name) != *name {
-            return Err(Failure::new(Exit::Usage, format!("`{name}` can't be a name"))
+            return Err(Failure::new(Exit::Usage, format!("`{name}` is not a valid name"))
                 .hint("use lower-case letters, digits and dashes"));
         }
     }
@@ -112,8 +112,8 @@ pub async fn run(args: &ImportArgs, flags: Flags, output: &Output) -> Result<Exi
     };
     let folder = args.path.join("tenants").join(&args.tenant);
     if std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Failure::new(Exit::Usage, format!("`{}` holds something already", folder.display()))
-            .hint("an import begins a tenant; to take in what changed since, see `genesync plan`"));
+        return Err(Failure::new(Exit::Usage, format!("`{}` is not empty", folder.display()))
+            .hint("import into a new folder, or run `genesync plan` to see later live changes"));
     }
     let api = connect(&settings, Some(Progress::silent(output, "reading", 0).heard()))?;
     Clients::new(Arc::new(Mutex::new(settings.clone())), api.clone()).learn(&target.credentials).await?;
@@ -127,16 +127,16 @@ pub async fn run(args: &ImportArgs, flags: Flags, output: &Output) -> Result<Exi
         names: BTreeSet::new(),
         files: Vec::new(),
         referred: BTreeSet::new(),
-        told: Vec::new(),
+        reported: Vec::new(),
         shared,
     };
-    // A part of an organization would be in the way of the next attempt.
+    // A partial import would block the next attempt.
     if let Err(failure) = writer.take_in(&api, &target).await {
         writer.undo();
         return Err(failure);
     }
-    for told in &writer.told {
-        output.talk(told);
+    for reported in &writer.reported {
+        output.talk(reported);
     }
     let count = writer.files.iter().filter(|file| file.starts_with(&writer.folder)).count();
     output.talk(&format!("wrote {count} files under {}", writer.folder.display()));
@@ -149,10 +149,11 @@ async fn from_cloud(api: &ReadApi, target: &Target, writer: &mut Writer<'_>) -> 
     let everything = writer.args.all;
     let mut tell = |live: Live, directory: &Directory| writer.object(live, directory).map_err(local);
     api.each_object(target, everything, &mut directory, &mut unpublished, &mut tell).await?;
-    let left = unpublished.iter().map(|name| format!("left out: configuration `{name}` was never published"));
-    writer.told.extend(left);
-    let unread = directory.unread.iter().map(|what| format!("left out: what refers to it, because {what}"));
-    writer.told.extend(unread);
+    let left =
+        unpublished.iter().map(|name| format!("left out: configuration `{name}`, which was never published"));
+    writer.reported.extend(left);
+    let unread = directory.unread.iter().map(|what| format!("left out: references, because {what}"));
+    writer.reported.extend(unread);
     Ok(())
 }
 
@@ -172,7 +173,7 @@ async fn from_webchat(api: &ReadApi, target: &Target, writer: &mut Writer<'_>) -
     writer.object(live, &Directory::default())
 }
 
-/// What all published configurations say alike.
+/// Returns the fields that all published configurations share.
 async fn in_common(layer: &str, api: &ReadApi, target: &Target) -> Result<Shared, Failure> {
     let mut directory = api.directory(target).await?;
     let (mut common, mut count) = (None::<(ObjectKind, Map<String, Value>)>, 0);
@@ -189,13 +190,13 @@ async fn in_common(layer: &str, api: &ReadApi, target: &Target) -> Result<Shared
     };
     api.each_object(target, false, &mut directory, &mut Vec::new(), &mut tell).await?;
     let Some((kind, spec)) = common.filter(|_| count >= 2) else {
-        return Err(Failure::new(Exit::Usage, "there are no two configurations that could share a layer")
-            .hint("leave --layer out"));
+        return Err(Failure::new(Exit::Usage, "a layer needs at least 2 published messenger configurations")
+            .hint("remove --layer"));
     };
     Ok(Shared { layer: layer.to_owned(), kind, spec })
 }
 
-/// A layer of what all objects with drafts have in common.
+/// The layer with the fields that all objects with drafts share.
 struct Shared {
     layer: String,
     kind: ObjectKind,
@@ -207,11 +208,11 @@ struct Writer<'a> {
     args: &'a ImportArgs,
     folder: PathBuf,
     names: BTreeSet<String>,
-    /// What it made, in this order.
+    /// The new files, in the order of their creation.
     files: Vec<PathBuf>,
-    /// What the imported objects refer to, by kind and id.
+    /// The kinds and ids that the imported objects refer to.
     referred: BTreeSet<(ReferenceKind, Arc<str>)>,
-    told: Vec<String>,
+    reported: Vec<String>,
     shared: Option<Shared>,
 }
 
@@ -224,23 +225,23 @@ impl Writer<'_> {
             From::Webchat => from_webchat(api, target, self).await?,
         }
         if self.files.len() == before {
-            return Err(Failure::new(Exit::Outside, "there is nothing live that could be imported")
-                .hint("messenger configurations count once they are published"));
+            return Err(Failure::new(Exit::Outside, "the organization has no object to import")
+                .hint("publish a messenger configuration first, because import skips drafts"));
         }
         Ok(())
     }
 
-    /// Removes what it made; folders go where nothing else is in them.
+    /// Removes the new files, and their folders if they are empty.
     fn undo(&self) {
         for file in self.files.iter().rev() {
-            // What can't be removed is for whoever imports again to see.
+            // If a file cannot be removed, the next import reports it.
             let _ = std::fs::remove_file(file);
             let folders = file.ancestors().skip(1).take_while(|folder| *folder != self.args.path);
             folders.for_each(|folder| drop(std::fs::remove_dir(folder)));
         }
     }
 
-    /// The tenant itself, the project where there is none, the schemas, the layer.
+    /// Writes the tenant, the schemas, the layer and, if it is missing, the project.
     fn begin(&mut self, target: &Target) -> Result<(), Failure> {
         let args = self.args;
         for (name, schema) in super::schema::all() {
@@ -255,17 +256,17 @@ impl Writer<'_> {
             args.tenant,
             args.from.dialect().name()
         );
-        // Writing to a String can't fail.
+        // Writing to a String cannot fail.
         let _ = write!(
             text,
-            "  organizationId: {}\n  region: {}\n  credentials: {}\n  sync:\n    # Reports and never writes until this says `enforce`; `genesync adopt` shows what that would change.\n    mode: watch\n",
+            "  organizationId: {}\n  region: {}\n  credentials: {}\n  sync:\n    # genesync only reports until this is `enforce`; `genesync adopt` shows what that would change.\n    mode: watch\n",
             target.organization,
             target.region.key(),
             target.credentials
         );
         self.create(self.folder.join("tenant.yaml"), &text)?;
         let Some(Shared { layer, kind, spec }) = &self.shared else { return Ok(()) };
-        let comments = ["What the imported messenger configurations have in common.".to_owned()];
+        let comments = ["The fields that the imported messenger configurations share.".to_owned()];
         let document =
             Document { kind: Kind::Object(*kind), name: layer, spec, up: "../", comments: &comments };
         let path = args.path.join("bases").join(format!("{layer}.yaml"));
@@ -273,7 +274,7 @@ impl Writer<'_> {
         self.create(path, &text)
     }
 
-    /// Makes a file where there is none.
+    /// Makes a file, unless it exists.
     fn keep(&mut self, path: PathBuf, text: &str) -> Result<(), Failure> {
         if path.exists() { Ok(()) } else { self.create(path, text) }
     }
@@ -328,11 +329,11 @@ impl Writer<'_> {
         self.create(path, &text)
     }
 
-    /// A name that no other document of the kind has.
+    /// Returns a name that no other document of the kind has.
     fn free(&mut self, prefix: &str, usual: &str) -> String {
         let numbered = (2..).map(|number| format!("{usual}-{number}"));
         let mut names = std::iter::once(usual.to_owned()).chain(numbered);
-        // There is always one more.
+        // The iterator never ends.
         names.find(|name| self.names.insert(format!("{prefix}/{name}"))).unwrap_or_default()
     }
 }
@@ -347,16 +348,16 @@ fn origin(object: &Object, stored: &Stored) -> String {
         .map(|at| format!(", changed last on {}", at.strftime("%Y-%m-%d")))
         .unwrap_or_default();
     format!(
-        "Imported on {} from what was live{version}{when}. Fields that are not named here are not managed.",
+        "Imported on {} from the live configuration{version}{when}. genesync does not manage fields that this file does not name.",
         clock::today()
     )
 }
 
 fn unwritable(path: &Path, why: &str) -> Failure {
-    Failure::new(Exit::Outside, format!("`{}` can't be written: {why}", path.display()))
+    Failure::new(Exit::Outside, format!("cannot write `{}`: {why}", path.display()))
 }
 
-/// Reads what was written and plans it: an import that asks for any change has misread what is live.
+/// Plans the written files. The plan must be empty, else the import misread the live configuration.
 async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Result<Exit, Failure> {
     let source =
         SourceArgs { path: args.path.display().to_string(), rev: None, tenants: vec![args.tenant.clone()] };
@@ -366,7 +367,7 @@ async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Resul
         output.data(&super::validate::text(&fleet, output));
         return Err(Failure::new(
             Exit::Findings,
-            "the live configuration breaks rules; genesync wrote the files, but did not verify them against the live configuration",
+            "the live configuration breaks rules, so genesync wrote the files but did not verify them",
         )
         .hint(format!(
             "fix the files, or waive the rule in genesync.yaml (docs/rules.md), until `genesync plan {} --tenant {}` prints: No changes",
@@ -385,21 +386,21 @@ async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Resul
         store: None,
         heard: Some(progress.heard()),
     };
-    let mut session = Session::start(&fleet, wishes).await?.with_somebody()?;
+    let mut session = Session::start(&fleet, wishes).await?.with_another_user()?;
     session.plan(CONCURRENCY, &progress).await;
     for run in &session.runs {
         let Some(plan) = run.plan().filter(|_| run.left_out().is_none()) else {
             let why = run.reason().unwrap_or_default();
-            return Err(Failure::new(Exit::Outside, format!("what was written can't be planned: {why}")));
+            return Err(Failure::new(Exit::Outside, format!("cannot plan the written files: {why}")));
         };
         if !plan.is_empty() {
             output.data(&render::plan::tenant(plan, &[]));
-            return Err(Failure::new(Exit::Changes, "the plan of what was written is not empty")
-                .hint("it changed meanwhile, or genesync misread it: please report it with the plan above"));
+            return Err(Failure::new(Exit::Changes, "the plan of the written files is not empty")
+                .hint("import again, because the live configuration may have changed, else report this bug with the plan above"));
         }
     }
     output.data(&format!(
-        "{} imported: the plan of it is empty\nnext: commit {at}, watch it with `genesync run {at}`, then see `genesync adopt {at} --tenant {}`\n",
+        "{} imported: its plan is empty\nnext: commit {at}, watch it with `genesync run {at}`, then run `genesync adopt {at} --tenant {}`\n",
         args.tenant,
         args.tenant,
         at = args.path.display()

@@ -1,4 +1,4 @@
-//! `genesync init`
+//! `genesync init`: writes a configuration repository with one example tenant.
 
 #![expect(clippy::disallowed_methods, reason = "this command makes files")]
 
@@ -13,18 +13,18 @@ use crate::cli::{Exit, Failure, Output, place};
 /// What `init` takes.
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// Folder to start the repository in
+    /// Folder of the new repository
     #[arg(default_value = ".", value_name = "DIR")]
     path: PathBuf,
     /// Name of the first tenant
     #[arg(long, value_name = "NAME", default_value = "acme")]
     tenant: String,
-    /// Whose workflow files are written
+    /// CI system to write workflow files for
     #[arg(long, value_enum, default_value_t = Ci::Both)]
     ci: Ci,
 }
 
-/// Where pull requests are checked.
+/// The CI system that checks pull requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Ci {
     /// GitHub Actions
@@ -38,7 +38,7 @@ enum Ci {
 }
 
 const PROJECT: &str = include_str!("../../../examples/starter/genesync.yaml");
-/// The id in the example, in whose place each repository gets its own.
+/// The id in the example. `init` replaces it with a new id for each repository.
 const EXAMPLE_ID: &str = "4f1d0c8a92be7365";
 const BASE: &str = include_str!("../../../examples/starter/bases/house-style.yaml");
 const TENANT: &str = include_str!("../../../examples/starter/tenants/acme/tenant.yaml");
@@ -57,7 +57,7 @@ const GITLAB: [(&str, &str); 1] =
 const AGENTS: &str = include_str!("../../../examples/starter/AGENTS.md");
 const WEB: &str = include_str!("../../../examples/starter/tenants/acme/web.yaml");
 
-/// Writes a small repository that validates as it is. Files that are there already stay as they are.
+/// Writes a small, valid repository. Existing files stay unchanged.
 pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
     let name = &args.tenant;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -67,10 +67,10 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
         || name.starts_with('-')
         || name.ends_with('-')
     {
-        return Err(Failure::new(Exit::Usage, format!("`{name}` can't be a tenant's name"))
+        return Err(Failure::new(Exit::Usage, format!("`{name}` is not a valid tenant name"))
             .hint("use lower-case letters, digits and dashes"));
     }
-    // The folder may not be there yet.
+    // The folder may not exist yet.
     let there = args.path.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
     let there = there.canonicalize().unwrap_or_else(|_| there.to_owned());
     let below = if args.path.is_dir() { there } else { there.join("new") };
@@ -78,13 +78,9 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
     if let Some(root) = place::root_above(&below).filter(|_| !is_root) {
         return Err(Failure::new(
             Exit::Usage,
-            format!(
-                "`{}` lies inside the configuration repository `{}`",
-                args.path.display(),
-                root.display()
-            ),
+            format!("`{}` is inside the configuration repository `{}`", args.path.display(), root.display()),
         )
-        .hint("a further tenant is a folder with a tenant.yaml under its tenants/"));
+        .hint("add a tenant to that repository: a folder with a tenant.yaml under tenants/"));
     }
     let mut files = vec![
         ("genesync.yaml".to_owned(), PROJECT.replace(EXAMPLE_ID, &drawn_id())),
@@ -116,7 +112,7 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
         output.talk(&format!("wrote  {path}"));
     }
     if args.ci != Ci::None {
-        output.talk("the workflow files say what they need; docs/pull-requests.md of genesync says why");
+        output.talk("read the comments in the workflow files for the secrets that they need; docs/pull-requests.md of genesync explains them");
     }
     output.talk(&format!(
         "next: put the organization's id into tenants/{name}/tenant.yaml, then run `genesync validate`"
@@ -124,14 +120,14 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// An id that no other repository has: the standard library takes the keys of its hashers from the system's random source.
+/// Returns a random id: the standard library takes the keys of its hashers from the system's random source.
 fn drawn_id() -> String {
     format!("{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new(Exit::Outside, format!("`{}` can't be written: {error}", path.display()))
+        Failure::new(Exit::Outside, format!("cannot write `{}`: {error}", path.display()))
     };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;

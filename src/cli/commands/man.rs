@@ -1,4 +1,4 @@
-//! `genesync man`
+//! `genesync man`: prints one manual page, or writes all of them.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,8 @@ use crate::cli::{Exit, Failure, Output};
 /// What `man` takes.
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// Print the page of this command, such as `plan` or `rules list`; without it, the page of genesync itself
+    /// Print the page of this command, such as `plan` or `rules list`; without it, the page of genesync
+    /// itself
     #[arg(value_name = "COMMAND", conflicts_with = "out")]
     command: Vec<String>,
     /// Write the pages of genesync and of every command into this folder, such as `/usr/share/man/man1`
@@ -18,15 +19,15 @@ pub struct ManArgs {
     out: Option<PathBuf>,
 }
 
-/// Prints one manual page, or writes all of them, from the same definition as `--help`.
+/// Prints one manual page, or writes all of them. They have the texts of `--help`.
 ///
 /// # Errors
-/// There is no such command, or the folder cannot be written.
+/// The command does not exist, or the folder cannot be written.
 #[expect(clippy::disallowed_methods, reason = "the operator named the folder to write")]
 pub fn run(args: &ManArgs, whole: Command, output: &Output) -> Result<Exit, Failure> {
-    // `genesync help plan` prints what `genesync-plan` holds: it needs no page.
+    // `genesync help` needs no page: `genesync help plan` prints the text of the page `genesync-plan`.
     let mut whole = whole.disable_help_subcommand(true);
-    // Gives every command its full name and the options that all commands take.
+    // Gives every command its full name and the global options.
     whole.build();
     if let Some(folder) = &args.out {
         let failed = |error: std::io::Error| {
@@ -57,7 +58,7 @@ fn write_all(command: &Command, folder: &Path) -> std::io::Result<()> {
     command.get_subcommands().try_for_each(|below| write_all(below, folder))
 }
 
-/// The page of a command; the version in its footer is that of the program.
+/// Returns the page of a command, with genesync's version in the footer.
 fn page(command: &Command) -> Man {
     Man::new(command.clone()).source(concat!("genesync ", env!("CARGO_PKG_VERSION")))
 }

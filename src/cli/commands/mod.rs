@@ -1,8 +1,8 @@
-//! One file a command: its arguments and what it does.
+//! The commands, one file each, with their arguments.
 //!
-//! In: parsed arguments, settings. Out: what is printed, and an exit code. Never: decides a message's colour or a
-//! failure's hint; those are `output.rs` and `failure.rs`. Start reading at `plan.rs`, the command most people meet
-//! first.
+//! In: parsed arguments, settings. Out: printed text and an exit code. Never: decides the colour of a message
+//! (`output.rs`) or the hints of an error of another module (`failure.rs`). Start reading at `plan.rs`, the
+//! command that most users run first.
 
 pub mod accept;
 pub mod accessibility;

@@ -1,4 +1,4 @@
-//! `genesync sync`, `pause` and `resume`: what an operator tells a controller, through the store.
+//! `genesync sync`, `pause` and `resume`: an operator steers the controller through the store.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -17,10 +17,10 @@ use crate::store::{ClaimCause, Pause, PauseKind, Store, TenantRow, Which};
 /// What `sync` takes.
 #[derive(Debug, Args)]
 pub struct SyncArgs {
-    /// The tenants
+    /// Names of the tenants
     #[arg(value_name = "TENANT", required_unless_present = "all")]
     tenants: Vec<String>,
-    /// Every tenant
+    /// Run every tenant
     #[arg(long, conflicts_with = "tenants")]
     all: bool,
 }
@@ -28,13 +28,13 @@ pub struct SyncArgs {
 /// What `pause` takes.
 #[derive(Debug, Args)]
 pub struct PauseArgs {
-    /// The tenants
+    /// Names of the tenants
     #[arg(value_name = "TENANT", required = true)]
     tenants: Vec<String>,
-    /// Why; stands in status and history
+    /// Reason of the pause; `genesync status` and `genesync history` show it
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     reason: String,
-    /// Until when: 2026-12-24T08:00:00Z, or 2026-12-24 for the end of that day in UTC
+    /// End of the pause: 2026-12-24T08:00:00Z, or 2026-12-24 for the end of that day in UTC
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     until: Option<Timestamp>,
 }
@@ -42,10 +42,10 @@ pub struct PauseArgs {
 /// What `resume` takes.
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
-    /// The tenants
+    /// Names of the tenants
     #[arg(value_name = "TENANT", required_unless_present = "all")]
     tenants: Vec<String>,
-    /// Every tenant that is held; what somebody paused is resumed by its name
+    /// Resume every held tenant; name a paused tenant to resume it
     #[arg(long, conflicts_with = "tenants")]
     all: bool,
 }
@@ -60,19 +60,17 @@ pub async fn sync(args: &SyncArgs, flags: Flags, output: &Output) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// Pauses tenants: they are watched, and nothing is written, from this moment on. A state is made if there is none, and a
-/// tenant may be one that it does not know yet: whoever pauses in a hurry pauses before the first run, too.
+/// Pauses tenants: from now on, genesync reads them and writes nothing. Makes the state if it does not exist,
+/// and accepts unknown tenants, so that an operator can pause before the first run.
 pub async fn pause(args: &PauseArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let store = session::open_store(&session::settings(flags)?, output).await?;
     let only = names(&args.tenants);
     for unknown in unknown(&store, &only).await? {
-        output.warning(&format!(
-            "the state knows no tenant {unknown} yet; it is paused all the same, from the moment that git names it"
-        ));
+        output.warning(&format!("the state has no tenant {unknown} yet; it is paused from its first run"));
     }
     let now = clock::now();
     if args.until.is_some_and(|until| until <= now) {
-        return Err(Failure::new(Exit::Usage, "--until lies in the past"));
+        return Err(Failure::new(Exit::Usage, "--until is in the past"));
     }
     let pause = Pause {
         kind: PauseKind::Pause,
@@ -87,7 +85,7 @@ pub async fn pause(args: &PauseArgs, flags: Flags, output: &Output) -> Result<Ex
         store.tell(tenant, "paused", &format!("by {}{until}: {}", pause.by, pause.reason)).await?;
     }
     store.poke(Some(&only), ClaimCause::Operator).await?;
-    output.data(&format!("paused {}: watched, not written\n", counted(only.len(), "tenant")));
+    output.data(&format!("paused {}: genesync reads and does not write\n", counted(only.len(), "tenant")));
     Ok(Exit::Done)
 }
 
@@ -98,7 +96,7 @@ pub async fn resume(args: &ResumeArgs, flags: Flags, output: &Output) -> Result<
     check_known(&store, &only).await?;
     if args.all {
         let rows = store.tenants(Which::All).await?;
-        // A guard's message names this command: it must not end what a colleague paused for a reason.
+        // A refusal suggests this command, so it must not end the pause of another operator.
         let held = |row: &TenantRow| row.pause.as_ref().is_some_and(|pause| pause.kind == PauseKind::Hold);
         only = rows.into_iter().filter(held).map(|row| row.tenant).collect();
     }
@@ -112,14 +110,14 @@ pub async fn resume(args: &ResumeArgs, flags: Flags, output: &Output) -> Result<
     store.poke(Some(&resumed), ClaimCause::Operator).await?;
     if let Some(other) = names(&args.tenants).iter().find(|name| !resumed.contains(name)) {
         output.talk(&format!(
-            "{other} was neither paused nor held; open a guard that refuses it with `genesync apply --allow GUARD --reason TEXT`"
+            "{other} was not paused and not held; to open a guard that refuses it, run `genesync apply --allow GUARD --reason TEXT`"
         ));
     }
     output.data(&format!("resumed {}\n", counted(resumed.len(), "tenant")));
     Ok(Exit::Done)
 }
 
-/// The tenants that the state does not know.
+/// Returns the tenants that are not in the state.
 pub async fn unknown(store: &Store, tenants: &[TenantName]) -> Result<Vec<TenantName>, Failure> {
     if tenants.is_empty() {
         return Ok(Vec::new());
@@ -132,12 +130,12 @@ pub async fn unknown(store: &Store, tenants: &[TenantName]) -> Result<Vec<Tenant
 async fn check_known(store: &Store, tenants: &[TenantName]) -> Result<(), Failure> {
     match unknown(store, tenants).await?.first() {
         None => Ok(()),
-        Some(missing) => Err(Failure::new(Exit::Usage, format!("the store knows no tenant {missing}"))
-            .hint("run `genesync status` to list them; a tenant is known once a commit that holds it was applied as a whole")),
+        Some(missing) => Err(Failure::new(Exit::Usage, format!("the state has no tenant {missing}"))
+            .hint("run `genesync status` to list the tenants, because a tenant is in the state only after the first apply of its whole commit")),
     }
 }
 
-/// A moment, or the end of a day in UTC.
+/// Parses a time, or a date as the end of that day in UTC.
 pub fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);

@@ -1,4 +1,4 @@
-//! `genesync picture`
+//! `genesync picture`: draws the widget of a tenant as SVG or PNG.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ use crate::render::value::escape;
 /// What `picture` takes.
 #[derive(Debug, Args)]
 pub struct PictureArgs {
-    /// The tenant
+    /// Name of the tenant
     #[arg(value_name = "TENANT")]
     tenant: String,
     /// Configuration repository: a folder, or an https, ssh or file URL of a git repository
@@ -29,27 +29,27 @@ pub struct PictureArgs {
     /// Read this commit, branch or tag instead of the files in the folder
     #[arg(long, value_name = "REV")]
     rev: Option<String>,
-    /// Draw what visitors get at this moment, such as 2026-12-24T18:30 in the tenant's time zone
+    /// Draw what visitors get at this time, such as 2026-12-24T18:30 in the tenant's time zone
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// Time zone of the opening hours, where the manifest names none
+    /// Time zone of the opening hours, if the manifest names none
     #[arg(long, value_name = "ZONE", requires = "at")]
     tz: Option<String>,
-    /// Draw this language only, such as de or ar; repeatable
+    /// Draw only this language, such as de or ar; repeatable
     #[arg(long = "lang", value_name = "TAG")]
     languages: Vec<String>,
     /// File to write: `.svg` or `.png`; without it, SVG goes to stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// How many times as large a PNG is drawn
+    /// Factor to enlarge a PNG by, 0.1 to 8
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     scale: f32,
 }
 
-/// Draws a tenant's widget as its manifests ask for it. What they don't name is drawn as the platform's default.
+/// Draws a tenant's widget from its manifests. Fields that they do not name have the platform's default.
 pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     if !(0.1..=8.0).contains(&args.scale) {
-        return Err(Failure::new(Exit::Usage, "a picture is drawn 0.1 to 8 times as large"));
+        return Err(Failure::new(Exit::Usage, "--scale must be from 0.1 to 8"));
     }
     let settings = session::settings(flags)?;
     let source =
@@ -62,11 +62,8 @@ pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     let objects: Vec<_> =
         loaded.resources.iter().filter(|resource| resource.object.kind.has_looks()).collect();
     if objects.is_empty() {
-        return Err(Failure::new(Exit::Findings, format!("{} has nothing that could be drawn", loaded.name))
-            .hint(format!(
-                "`genesync validate --tenant {}` says whether its manifests can be read",
-                loaded.name
-            )));
+        return Err(Failure::new(Exit::Findings, format!("{} has no object that visitors see", loaded.name))
+            .hint(format!("run `genesync validate --tenant {}` to check its manifests", loaded.name)));
     }
     let mut all: Vec<Appearance> = Vec::new();
     let mut is_open = None;
@@ -100,7 +97,7 @@ pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     };
     let title = format!("{}{revision}{when}", loaded.name);
     let sheet = sheet::sheet(&escape(&title), &all, &shown);
-    for word in &sheet.told {
+    for word in &sheet.reported {
         output.talk(&escape(word));
     }
     let Some(path) = &args.out else {
@@ -110,14 +107,16 @@ pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     let bytes = match path.extension().and_then(|ending| ending.to_str()) {
         Some("svg") => sheet.svg.into_bytes(),
         Some("png") => png::draw(&sheet.svg, args.scale)
-            .map_err(|error| Failure::bug(format!("the picture can't be drawn: {error}")))?,
-        _ => return Err(Failure::new(Exit::Usage, "a picture's file ends in `.svg` or `.png`")),
+            .map_err(|error| Failure::bug(format!("cannot draw the picture: {error}")))?,
+        _ => {
+            return Err(Failure::new(Exit::Usage, "the file name of a picture must end in `.svg` or `.png`"));
+        }
     };
     files::write(path, &bytes)?;
     Ok(Exit::Done)
 }
 
-/// Keeps the looks of some languages, such as `de` for `de` and `de-AT`.
+/// Keeps only the looks of these languages: `de` keeps `de` and `de-AT`.
 fn keep_languages(
     all: &mut Vec<Appearance>,
     languages: &[String],
@@ -133,7 +132,7 @@ fn keep_languages(
     all.retain(|look| look.language.as_ref().is_some_and(is_wanted));
     if all.is_empty() {
         let hint = match known.is_empty() {
-            true => "its configuration names no languages; leave --lang out".to_owned(),
+            true => "remove --lang, because the configuration names no languages".to_owned(),
             false => format!("languages: {}", known.join(", ")),
         };
         return Err(Failure::new(Exit::Usage, format!("{tenant} has no such language")).hint(hint));

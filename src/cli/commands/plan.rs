@@ -1,7 +1,7 @@
-//! `genesync plan`
+//! `genesync plan` and `genesync adopt`: compare git with the live configuration and print the plan.
 //!
-//! In: a repository, a revision, the live API. Out: the plan, in each format. Never: writes to the live API or
-//! takes a lease. Start reading at [`run`]; `plan/document.rs` is what is printed.
+//! In: a repository, a revision, the live API. Out: the plan, in each format. Never: writes to the live API
+//! or takes a lease. Start reading at [`run`]; `plan/document.rs` makes the printed document.
 
 mod document;
 
@@ -30,7 +30,7 @@ use crate::render::unmanaged::OUTSIDE;
 use crate::render::value::escape;
 use crate::store::Store;
 
-/// How a plan is printed.
+/// The format of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PlanFormat {
     /// For people
@@ -50,41 +50,43 @@ pub struct PlanArgs {
     source: SourceArgs,
     #[command(flatten)]
     guards: GuardArgs,
-    /// Look only at tenants that differ from this commit, and take it as what was applied last
+    /// Plan only tenants that changed since this commit, and assume that it was applied last
     #[arg(long, value_name = "REV")]
     since: Option<String>,
-    /// How the plan is printed
+    /// Format of the plan
     #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
     pub format: PlanFormat,
-    /// Write the plan to a file instead of stdout: `.json` for `apply --plan`, `.md`, `.html`, else `--format`; repeatable
+    /// Write the plan to a file instead of stdout: `.json` for `apply --plan`, `.md`, `.html`, else
+    /// `--format`; repeatable
     #[arg(long, value_name = "FILE")]
     out: Vec<PathBuf>,
-    /// How long a plan that is written as `.json` may be applied, in hours
+    /// Hours in which a `.json` plan may be applied
     #[arg(long, value_name = "HOURS", default_value_t = 72, value_parser = clap::value_parser!(u16).range(1..=2160))]
     valid_hours: u16,
-    /// Where the whole plan can be seen, for one that is too long for a comment
+    /// URL of the whole plan, for a comment that must be shortened
     #[arg(long, value_name = "URL", value_parser = link)]
     link: Option<String>,
-    /// Tell the moments at which visitors will see a change from this one on, such as 2026-12-24T18:30Z; else from now on
+    /// List the times at which visitors see a change from this time on, such as 2026-12-24T18:30Z; default:
+    /// now
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// Ask the delivery network too which version of its configuration each deployment serves
+    /// Show also which configuration version the delivery network serves for each deployment
     #[arg(long)]
     edge: bool,
-    /// Exit with 3 where git has something to apply, and with 8 where only live moved
+    /// Exit with 3 if git has changes to apply, and with 8 if only the live configuration changed
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Tenants looked at at once
+    /// Most tenants to plan at the same time
     #[arg(long, value_name = "N", default_value_t = session::CONCURRENCY)]
     concurrency: usize,
 }
 
-/// Compares git with what is live and prints the differences.
+/// Compares git with the live configuration and prints the differences.
 pub async fn run(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     show(args, flags, output, false).await
 }
 
-/// The same as if every tenant were enforced: what that would change, and which guards would refuse it.
+/// Prints the plan that every tenant would have in `mode: enforce`, with the refusals.
 pub async fn adopt(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     show(args, flags, output, true).await
 }
@@ -126,9 +128,9 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
         },
     )
     .await?;
-    // Files are written all the same: a pull request is to say who could not be looked at.
+    // With --out, genesync still writes the files, because a pull request must show the unreadable tenants.
     if args.out.is_empty() {
-        session = session.with_somebody()?;
+        session = session.with_another_user()?;
     }
     progress.over(session.runs.len());
     session.plan(args.concurrency, &progress).await;
@@ -146,12 +148,12 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
         output.data(&rendered(args.format)?);
     }
     write_out(args, &document, &rendered, output)?;
-    session.with_somebody()?;
+    session.with_another_user()?;
     tell_watched(&watched, &document, output);
     Ok(exit_of(document.exit_code))
 }
 
-/// Writes the plan into the files that were named, each in the form that its ending says.
+/// Writes the plan into each `--out` file, in the format of its file extension.
 fn write_out(
     args: &PlanArgs,
     document: &PlanDocument,
@@ -161,7 +163,7 @@ fn write_out(
     for path in &args.out {
         let text = match path.extension().and_then(|ending| ending.to_str()) {
             Some("json") if document.revision == "folder" => {
-                output.warning("this plan is of files that are not committed: `apply --plan` takes one of a commit, made with `--rev HEAD`");
+                output.warning("this plan was made from uncommitted files and cannot be applied; make a plan for `apply --plan` with `--rev HEAD`");
                 reviewed::file(document, clock::now(), args.valid_hours)
             }
             Some("json") => reviewed::file(document, clock::now(), args.valid_hours),
@@ -195,18 +197,18 @@ fn rendered(
     })
 }
 
-/// The state, where there is one. Without it a plan judges nothing that only a state knows.
+/// Opens the state, if it exists. A plan without a state has no bases, pauses, holds and opened guards.
 async fn state(settings: &Settings, output: &Output) -> Result<Option<Store>, Failure> {
     let store = session::look_at_store(settings).await?;
     if store.is_none() {
         output.talk(
-            "planned without a state: what was applied last, pauses, holds and what was opened are not known here",
+            "planned without a state: this plan ignores the last applied commit, pauses, holds and opened guards",
         );
     }
     Ok(store)
 }
 
-/// Lets every tenant be enforced. Returns those that are only watched.
+/// Sets every tenant to `mode: enforce`. Returns the tenants that were in `mode: watch`.
 fn enforce(fleet: &mut Fleet) -> Vec<TenantName> {
     let mut watched = Vec::new();
     for tenant in fleet.tenants.iter_mut().filter_map(|loaded| loaded.tenant.as_mut()) {
@@ -217,7 +219,7 @@ fn enforce(fleet: &mut Fleet) -> Vec<TenantName> {
     watched
 }
 
-/// Says what enforcing would do to each tenant that is only watched.
+/// Prints what `mode: enforce` would do to each watched tenant.
 fn tell_watched(watched: &[TenantName], document: &PlanDocument, output: &Output) {
     for name in watched {
         let shown = document.tenants.iter().find(|tenant| tenant.tenant == name.as_str());
@@ -225,18 +227,18 @@ fn tell_watched(watched: &[TenantName], document: &PlanDocument, output: &Output
         let changes = tenant.targets.iter().any(|target| !target.changes.is_empty());
         let held = tenant.targets.iter().any(|target| target.undecided.is_some());
         let would = match (held || !tenant.refusals.is_empty(), changes) {
-            (true, _) => "would hold it for a person, as above",
-            (false, true) => "does the above",
+            (true, _) => "would hold it for a person, as shown above",
+            (false, true) => "would apply the plan above",
             (false, false) => "would change nothing now",
         };
         output.talk(&format!(
-            "{name} is only watched; `sync: {{mode: enforce}}` in tenants/{name}/tenant.yaml {would}"
+            "{name} is in watch mode; `sync: {{mode: enforce}}` in tenants/{name}/tenant.yaml {would}"
         ));
     }
 }
 
-/// The tenants that changed layers reach: those that extend them and are rendered otherwise. A layer that reaches none is
-/// left out.
+/// Returns the changed layers, each with the tenants that extend it and changed. A layer without such a
+/// tenant is left out.
 fn reached(fleet: &Fleet, moved: &BTreeSet<TenantName>, files: Vec<Arc<str>>) -> Vec<SharedDocument> {
     let reached = |file: &Arc<str>| {
         let extends = fleet.tenants.iter().filter(|loaded| loaded.layers.contains(file));
@@ -247,11 +249,11 @@ fn reached(fleet: &Fleet, moved: &BTreeSet<TenantName>, files: Vec<Arc<str>>) ->
     files.iter().filter_map(reached).collect()
 }
 
-/// A link that a comment may hold: an absolute URL of http or https, without what Markdown would end it at.
+/// Parses a link for a comment: an absolute http or https URL, with parentheses encoded for Markdown.
 fn link(text: &str) -> Result<String, String> {
     let url = url::Url::parse(text).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err("it is no URL of http or https".into());
+        return Err("the URL must start with http:// or https://".into());
     }
     Ok(url.as_str().replace('(', "%28").replace(')', "%29"))
 }
@@ -260,14 +262,14 @@ fn exit_of(code: u8) -> Exit {
     Exit::ALL.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Bug)
 }
 
-/// One line for each deployment: where its versions are.
+/// Returns a line for each deployment with its newest, pinned and served version.
 fn versions(document: &PlanDocument) -> String {
     let mut out = String::new();
     let number = |version: Option<u64>| version.map_or("none".to_owned(), |version| version.to_string());
     for tenant in &document.tenants {
         for target in &tenant.targets {
             let (Some(versions), Some(object)) = (&target.versions, &target.object) else { continue };
-            // Writing to a String can't fail.
+            // Writing to a String cannot fail.
             let _ = writeln!(
                 out,
                 "{}  {}  {} `{}`: newest {}, pinned {}, served {}{}",
@@ -280,8 +282,7 @@ fn versions(document: &PlanDocument) -> String {
                 number(versions.served),
                 match versions.served == versions.pinned {
                     true => "",
-                    false =>
-                        "; visitors get what is pinned once the delivery network has it, which takes minutes",
+                    false => "; the delivery network takes some minutes to serve the pinned version",
                 }
             );
         }
@@ -289,7 +290,7 @@ fn versions(document: &PlanDocument) -> String {
     out
 }
 
-/// What is carried through, in a line for each object.
+/// Returns a line for each object with live fields that this build does not know.
 fn unknown(document: &PlanDocument) -> String {
     let mut out = String::new();
     for tenant in &document.tenants {
@@ -297,7 +298,7 @@ fn unknown(document: &PlanDocument) -> String {
             let Some(object) = &target.object else { continue };
             let _ = writeln!(
                 out,
-                "{}  {}  {} `{}`: {} that this build does not know, carried through as live: {}",
+                "{}  {}  {} `{}`: {} unknown to this build, and every write keeps the live values: {}",
                 tenant.tenant,
                 target.region,
                 object.kind,
@@ -312,12 +313,12 @@ fn unknown(document: &PlanDocument) -> String {
 
 fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Output) -> String {
     let mut out = super::validate::text(fleet, output);
-    // Writing to a String can't fail; the results are dropped throughout.
+    // Writing to a String cannot fail.
     if let Some(why) = &document.stopped {
         let _ = writeln!(out, "{why}\n");
     }
     for changed in &document.management {
-        for sentence in &changed.told {
+        for sentence in &changed.reported {
             let _ = writeln!(out, "{}: {}", changed.whose(), escape(&sentence.text()));
         }
     }
@@ -340,7 +341,7 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
         let planned = runs.get(tenant.tenant.as_str()).and_then(|run| Some((run, run.plan()?)));
         let _ = match (&tenant.error, tenant.state, planned) {
             (Some(error), ..) => writeln!(out, "{}  failed: {}\n", tenant.tenant, escape(error)),
-            (None, "invalid", _) => writeln!(out, "{}  not valid: nothing will be written\n", tenant.tenant),
+            (None, "invalid", _) => writeln!(out, "{}  not valid, so apply writes nothing\n", tenant.tenant),
             (None, _, Some((run, plan))) => writeln!(out, "{}", of_tenant(run, plan, session)),
             (None, _, None) => Ok(()),
         };
@@ -356,16 +357,16 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
         let _ = writeln!(out, "Made with guards open: {guards} ({})\n", escape(&allowed.reason));
     }
     if let Some(command) = &document.opens {
-        let _ = writeln!(out, "All of it is opened by: {command}\n");
+        let _ = writeln!(out, "To open these guards, run: {command}\n");
     }
     out.push_str(&summary(fleet, session, document));
     out
 }
 
-/// One tenant's plan, and what it waits for.
+/// Returns one tenant's plan, and what it waits for.
 fn of_tenant(run: &Run, plan: &Plan, session: &Session) -> String {
     let mut out = render::plan::tenant(plan, run.refusals());
-    // Writing to a String can't fail; the results are dropped throughout.
+    // Writing to a String cannot fail.
     if let Some(opening) = run.opens() {
         let _ = writeln!(out, "  waits: {}", window::waits_for(opening));
     }
@@ -375,22 +376,22 @@ fn of_tenant(run: &Run, plan: &Plan, session: &Session) -> String {
     out
 }
 
-/// What somebody changed beside the plan, in a line each.
+/// Returns a line for each change of another user outside of the plan.
 fn outside(document: &PlanDocument) -> String {
-    let (told, more) = render::unmanaged::told(document);
-    let mut lines: String = told.map(|told| format!("  {}\n", escape(&told.text()))).collect();
+    let (reported, more) = render::unmanaged::reported(document);
+    let mut lines: String = reported.map(|reported| format!("  {}\n", escape(&reported.text()))).collect();
     if more > 0 {
         lines.push_str(&format!("  and {more} more\n"));
     }
     if lines.is_empty() { lines } else { format!("{OUTSIDE}:\n{lines}\n") }
 }
 
-/// How many tenants change, in the last lines of a plan.
+/// Returns the last lines of a plan: how many tenants change.
 fn summary(fleet: &Fleet, session: &Session, document: &PlanDocument) -> String {
     let summary = &document.summary;
     let revision = &fleet.revision;
     if summary.tenants == 0 {
-        return "No tenant's configuration moved: nothing was asked\n".to_owned();
+        return "No tenant's configuration changed, so genesync read no live configuration\n".to_owned();
     }
     let refused = session.runs.iter().any(|run| !run.refusals().is_empty());
     if summary.tenants_changing == 0 && summary.failed == 0 && summary.invalid == 0 && !refused {
@@ -400,11 +401,14 @@ fn summary(fleet: &Fleet, session: &Session, document: &PlanDocument) -> String 
         let are = if in_sync == 1 { "is" } else { "are" };
         let nothing = match summary.unmanaged {
             0 => String::new(),
-            unmanaged => format!(", {unmanaged} with nothing to manage"),
+            unmanaged => format!(", {unmanaged} without a configuration in git"),
         };
         let others = match document.unmanaged_changes.len() {
             0 => String::new(),
-            count => format!("; {} that git does not name changed", render::value::counted(count, "field")),
+            count => format!(
+                "; other users changed {} that git does not name",
+                render::value::counted(count, "field")
+            ),
         };
         format!("No changes: {tenants} {are} in sync with {revision}{nothing}{ignored}{others}\n")
     } else {

@@ -1,4 +1,4 @@
-//! `genesync rules`
+//! `genesync rules`: lists the rules, or the tenants that a stricter rule would fail.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -27,7 +27,7 @@ pub struct RulesArgs {
 }
 
 impl RulesArgs {
-    /// How the result is printed.
+    /// Returns the format of the result.
     pub fn format(&self) -> Format {
         match &self.command {
             RulesCommand::List => Format::Text,
@@ -38,9 +38,9 @@ impl RulesArgs {
 
 #[derive(Debug, Subcommand)]
 enum RulesCommand {
-    /// List every rule, with what it asks for
+    /// List every rule with its severity and summary
     List,
-    /// List who would newly fail before a rule is tightened, or on a day on which waivers have ended
+    /// List the tenants that would newly fail with a stricter rule, or on a day on which waivers have ended
     Diff(DiffArgs),
 }
 
@@ -49,13 +49,13 @@ enum RulesCommand {
 pub struct DiffArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// Weigh a rule so: error, warning, info or ignore; repeatable
+    /// Set the severity of a rule: error, warning, info or ignore; repeatable
     #[arg(long = "set", value_name = "RULE=WEIGHT", value_parser = setting)]
     weights: Vec<(&'static str, Weight)>,
-    /// Look at it on this day, such as 2027-01-31
+    /// Check the waivers on this day, such as 2027-01-31
     #[arg(long, value_name = "DATE", value_parser = day)]
     on: Option<Date>,
-    /// How the result is printed
+    /// Format of the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -69,19 +69,19 @@ fn setting(text: &str) -> Result<(&'static str, Weight), String> {
     let known = rules::ALL.iter().find(|known| known.id == rule && known.tunable);
     let known = known.ok_or_else(|| {
         let tunable: Vec<&str> = rules::ALL.iter().filter(|rule| rule.tunable).map(|rule| rule.id).collect();
-        format!("there is no rule `{rule}` that can be tuned; rules: {}", tunable.join(", "))
+        format!("there is no tunable rule `{rule}`: use one of {}", tunable.join(", "))
     })?;
     let weight = match weight {
         "error" => Weight::Error,
         "warning" => Weight::Warning,
         "info" => Weight::Info,
         "ignore" => Weight::Ignore,
-        _ => return Err(format!("`{weight}` is no weight; weights: error, warning, info, ignore")),
+        _ => return Err(format!("there is no severity `{weight}`: use error, warning, info or ignore")),
     };
     Ok((known.id, weight))
 }
 
-/// Lists rules, or who would newly fail.
+/// Lists the rules, or the tenants that would newly fail.
 pub fn run(args: &RulesArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     match &args.command {
         RulesCommand::List => {
@@ -101,13 +101,13 @@ pub fn run(args: &RulesArgs, flags: Flags, output: &Output) -> Result<Exit, Fail
     }
 }
 
-/// What makes a finding the same one on both sides.
+/// Returns the identity of a finding, for the comparison of two lists.
 fn key(finding: &Finding) -> (&'static str, String, &str, &str) {
     let tenant = finding.tenant.as_ref().map(ToString::to_string).unwrap_or_default();
     (finding.rule, tenant, &finding.pointer, &finding.location.file)
 }
 
-/// What is held against what, in a line.
+/// Returns a line with the two compared settings.
 fn compared(args: &DiffArgs, place: &Place) -> String {
     let what = match &args.source.rev {
         Some(_) => format!("{} today", place.revision),
@@ -117,7 +117,7 @@ fn compared(args: &DiffArgs, place: &Place) -> String {
     let weights = args.weights.iter().map(|(rule, weight)| format!("{rule}={}", name(*weight)));
     let then: Vec<String> = weights.chain(args.on.map(|day| format!("on {day}"))).collect();
     match then.is_empty() {
-        true => format!("{what}, and nothing to hold them against: give --set RULE=WEIGHT or --on DATE"),
+        true => format!("{what}, and nothing to compare with: add --set RULE=WEIGHT or --on DATE"),
         false => format!("{what}, and {}", then.join(", ")),
     }
 }
@@ -160,7 +160,7 @@ fn diff(args: &DiffArgs, flags: Flags, output: &Output) -> Result<Exit, Failure>
     }
     let mut out = format!("{}\n", escape(&compared(args, &place)));
     for (tenant, found) in &by_tenant {
-        // Writing to a String can't fail; the results are dropped throughout.
+        // Writing to a String cannot fail.
         let _ = writeln!(out, "{}", escape(tenant));
         for finding in found {
             let _ = writeln!(

@@ -1,7 +1,7 @@
-//! `genesync run`: the controller.
+//! `genesync run`: runs the controller, or one pass with `--once`.
 //!
-//! In: arguments and settings. Out: a process that follows the repository, or with `--once` one pass. Never: names
-//! the controller; `service` hosts it. Start reading at [`run`].
+//! In: arguments and settings. Out: a process that follows the repository, or one pass. Never: uses the
+//! controller directly, because `service` hosts it. Start reading at [`run`].
 
 mod args;
 mod once;
@@ -15,7 +15,7 @@ use crate::service::{Following, Process};
 use crate::telemetry::Telemetry;
 pub use args::RunArgs;
 
-/// Follows a repository, and keeps the live configurations equal to it.
+/// Follows a repository, and keeps the live configuration equal to it.
 pub async fn run(
     args: &RunArgs,
     flags: Flags,

@@ -1,4 +1,4 @@
-//! `genesync schema`
+//! `genesync schema`: prints the JSON Schema of a document, or writes all schemas.
 
 use std::path::PathBuf;
 
@@ -16,11 +16,11 @@ use crate::render::document::PlanDocument;
 /// A document that has a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Document {
-    /// What a configuration repository holds.
+    /// A manifest in a configuration repository.
     Manifest(Kind),
-    /// What `plan --format json` prints.
+    /// The output of `plan --format json`.
     Plan,
-    /// What `apply --format json` prints.
+    /// The output of `apply --format json`.
     Apply,
 }
 
@@ -56,8 +56,8 @@ impl ValueEnum for Document {
         let value = PossibleValue::new(self.file().trim_end_matches(".json"));
         Some(match self {
             Document::Manifest(kind) => value.alias(kind.name()).help(kind.about()),
-            Document::Plan => value.help("What `plan --format json` prints"),
-            Document::Apply => value.help("What `apply --format json` prints"),
+            Document::Plan => value.help("Output of `plan --format json`"),
+            Document::Apply => value.help("Output of `apply --format json`"),
         })
     }
 }
@@ -65,7 +65,7 @@ impl ValueEnum for Document {
 /// What `schema` takes.
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// Which document; all of them where left out (with --out)
+    /// Document to print the schema of
     #[arg(value_enum, required_unless_present = "out")]
     document: Option<Document>,
     /// Write every schema into this folder
@@ -73,7 +73,7 @@ pub struct SchemaArgs {
     out: Option<PathBuf>,
 }
 
-/// Every schema with its file name.
+/// Returns every schema with its file name.
 pub fn all() -> Vec<(&'static str, Value)> {
     Document::value_variants().iter().map(|document| of(*document)).collect()
 }
@@ -89,7 +89,7 @@ fn of(document: Document) -> (&'static str, Value) {
     (document.file(), schema)
 }
 
-/// A schema as it is committed.
+/// Returns the text of a schema file.
 pub fn text(schema: &Value) -> String {
     format!("{schema:#}\n")
 }
@@ -102,7 +102,7 @@ pub fn run(args: &SchemaArgs, output: &Output) -> Result<Exit, Failure> {
     }
     if let Some(folder) = &args.out {
         let failed = |error: std::io::Error| {
-            Failure::new(Exit::Outside, format!("`{}` can't be written: {error}", folder.display()))
+            Failure::new(Exit::Outside, format!("cannot write `{}`: {error}", folder.display()))
         };
         std::fs::create_dir_all(folder).map_err(failed)?;
         for (name, schema) in all() {

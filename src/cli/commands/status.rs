@@ -1,4 +1,4 @@
-//! `genesync status` and `genesync history`: what the store knows.
+//! `genesync status` and `genesync history`: print the status and the history of tenants from the store.
 
 use std::fmt::Write as _;
 
@@ -15,11 +15,11 @@ use crate::config::{Flags, Settings};
 use crate::model::json::at_dotted;
 use crate::model::record::Ending;
 use crate::model::seal::{NOT_RESTORABLE, hidden, is_confidential};
-use crate::model::unmanaged::{PlatformChange, by_somebody, by_the_platform};
+use crate::model::unmanaged::{PlatformChange, by_another_user, by_the_platform};
 use crate::model::{Status, TenantName};
 use crate::plan::diff::differing;
 use crate::render;
-use crate::render::unmanaged::{OUTSIDE, TOLD_MAX};
+use crate::render::unmanaged::{OUTSIDE, REPORTED_MAX};
 use crate::render::value::escape;
 use crate::store::{
     HeadTrouble, HistoryLine, Overwritten, OverwrittenObject, RunLine, Store, TenantRow, Which,
@@ -28,10 +28,10 @@ use crate::store::{
 /// What `status` takes.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Look at these tenants only
+    /// Show only these tenants
     #[arg(value_name = "TENANT")]
     tenants: Vec<String>,
-    /// How it is printed
+    /// Format of the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
@@ -39,27 +39,28 @@ pub struct StatusArgs {
 /// What `history` takes.
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
-    /// The tenant
+    /// Name of the tenant
     #[arg(value_name = "TENANT")]
     tenant: String,
-    /// Most lines, or most writes
+    /// Most lines to print, or, with --overwritten, most writes
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u32,
-    /// Show what writes to Genesys Cloud went over: the fields, and with `--format json` all that was there
+    /// Show the fields that writes to Genesys Cloud overwrote, and, with `--format json`, the whole objects
+    /// before
     #[arg(long)]
     overwritten: bool,
-    /// How it is printed
+    /// Format of the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
 
-/// Prints how every tenant is.
+/// Prints the status of every tenant.
 pub async fn run(args: &StatusArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let store = store(&session::settings(flags)?).await?;
     let only = names(&args.tenants);
     let rows = store.tenants(if only.is_empty() { Which::All } else { Which::Named(&only) }).await?;
     if let Some(missing) = only.iter().find(|name| !rows.iter().any(|row| row.tenant == **name)) {
-        return Err(Failure::new(Exit::Usage, format!("the store knows no tenant {missing}")));
+        return Err(Failure::new(Exit::Usage, format!("the state has no tenant {missing}")));
     }
     let troubles = store.troubles().await?;
     match args.format {
@@ -69,7 +70,7 @@ pub async fn run(args: &StatusArgs, flags: Flags, output: &Output) -> Result<Exi
     Ok(Exit::Done)
 }
 
-/// Prints what happened to a tenant, newest first.
+/// Prints the history of a tenant, newest first.
 pub async fn history(args: &HistoryArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let store = store(&session::settings(flags)?).await?;
     let tenant = TenantName::new(args.tenant.as_str());
@@ -91,7 +92,7 @@ pub async fn history(args: &HistoryArgs, flags: Flags, output: &Output) -> Resul
         && runs.is_empty()
         && store.tenants(Which::Named(std::slice::from_ref(&tenant))).await?.is_empty()
     {
-        return Err(Failure::new(Exit::Usage, format!("the store knows no tenant {tenant}")));
+        return Err(Failure::new(Exit::Usage, format!("the state has no tenant {tenant}")));
     }
     match args.format {
         Format::Json => {
@@ -103,19 +104,22 @@ pub async fn history(args: &HistoryArgs, flags: Flags, output: &Output) -> Resul
     Ok(Exit::Done)
 }
 
-/// The store, for looking at; one that is not there yet is said so.
+/// Opens the store for reads.
+///
+/// # Errors
+/// The settings keep no state, or the store does not exist yet.
 pub async fn store(settings: &Settings) -> Result<Store, Failure> {
     if settings.store.is_none() {
         return Err(session::no_state());
     }
     let looked = session::look_at_store(settings).await?;
     looked.ok_or_else(|| {
-        Failure::new(Exit::Outside, "there is no store yet")
-            .hint("`genesync run` makes one; name its own with --state-dir or --store")
+        Failure::new(Exit::Outside, "the store does not exist yet")
+            .hint("start `genesync run` to make the store, or name the controller's store with --state-dir or --store")
     })
 }
 
-/// Every row, and why heads are not taken, as one document.
+/// Returns one document with every row and with the reasons why new heads are not applied.
 pub fn document(rows: &[TenantRow], troubles: &[HeadTrouble], exit: Option<Exit>) -> String {
     let platform = by_the_platform(rows.iter().flat_map(|row| &row.unmanaged));
     let mut document = json!({"tenants": rows, "platformChanges": platform, "headTroubles": troubles});
@@ -125,12 +129,12 @@ pub fn document(rows: &[TenantRow], troubles: &[HeadTrouble], exit: Option<Exit>
     render::value::document(&document)
 }
 
-/// Tenant, status, since when, last look, and why; below, why heads are not taken.
+/// Returns a table with every row, and below it the reasons why new heads are not applied.
 pub fn table(rows: &[TenantRow], troubles: &[HeadTrouble]) -> String {
     let now = clock::now();
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["TENANT", "STATUS", "FOR", "REVISION", "LAST LOOK", "IN SYNC", "REASON"]);
+    table.set_header(["TENANT", "STATUS", "FOR", "REVISION", "LAST READ", "IN SYNC", "REASON"]);
     for row in rows {
         let ago = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| age(at, now));
         table.add_row([
@@ -144,37 +148,41 @@ pub fn table(rows: &[TenantRow], troubles: &[HeadTrouble]) -> String {
         ]);
     }
     if rows.is_empty() && troubles.is_empty() {
-        return "no controller has looked yet; `genesync run`, or `genesync run --once`, does\n".into();
+        return "the store has no tenant yet; start `genesync run` or `genesync run --once`\n".into();
     }
     let mut text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     let synced = rows.iter().filter(|row| row.status == Status::Synced).count();
-    // Writing to a String can't fail.
+    // Writing to a String cannot fail.
     let _ = writeln!(text, "{synced} of {} tenants Synced", rows.len());
     text.push_str(&outside(rows));
     for trouble in troubles {
         let HeadTrouble { repository, message, since, replica } = trouble;
-        let line = format!("for {}, {replica} takes no head of {repository}: {message}", age(*since, now));
+        let line = format!(
+            "{replica} has not applied a new commit of {repository} for {}: {message}",
+            age(*since, now)
+        );
         let _ = writeln!(text, "{}", escape(&line));
     }
     text
 }
 
-/// What somebody changed in fields that git does not name, what was switched off first, and what the platform did.
+/// Returns the changes of other users and of the platform in fields that git does not name. Objects that were
+/// switched off come first.
 fn outside(rows: &[TenantRow]) -> String {
     let platform = by_the_platform(rows.iter().flat_map(|row| &row.unmanaged));
     let tenants = rows.iter().map(|row| (&row.tenant, row.unmanaged.as_slice()));
-    let theirs = by_somebody(tenants, &platform);
+    let theirs = by_another_user(tenants, &platform);
     let mut theirs: Vec<_> =
         theirs.iter().flat_map(|(tenant, all)| all.iter().map(move |one| (tenant, one))).collect();
     theirs.sort_by_key(|(_, one)| std::cmp::Reverse(one.class));
     let theirs = theirs.into_iter().map(|(tenant, one)| format!("{tenant}: {}", one.words()));
     let lines = theirs.chain(platform.iter().map(PlatformChange::words));
     let lines: Vec<String> = lines.map(|line| format!("  {}\n", escape(&line))).collect();
-    let more = match lines.len().saturating_sub(TOLD_MAX) {
+    let more = match lines.len().saturating_sub(REPORTED_MAX) {
         0 => String::new(),
         more => format!("  and {more} more\n"),
     };
-    let lines: String = lines.into_iter().take(TOLD_MAX).chain([more]).collect();
+    let lines: String = lines.into_iter().take(REPORTED_MAX).chain([more]).collect();
     if lines.is_empty() { lines } else { format!("{OUTSIDE}:\n{lines}") }
 }
 
@@ -223,11 +231,11 @@ fn overwritten_document(written: &Overwritten) -> Value {
     document
 }
 
-/// A line for each field that a write changed, newest write first. What became of it is told where it is not known to
-/// have been executed.
+/// Returns a line for each field that a write overwrote, newest write first, with a note if the result of the
+/// write is unknown.
 fn overwritten_text(all: &[Overwritten]) -> String {
     if all.is_empty() {
-        return "no write overwrote anything\n".into();
+        return "no write overwrote a field\n".into();
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -235,7 +243,7 @@ fn overwritten_text(all: &[Overwritten]) -> String {
     for Overwritten { at, whole, fields, ending } in all {
         let with_ending = |written: String| match ending {
             Ending::Written | Ending::NotExecuted => written,
-            Ending::Unknown => format!("{written} (unknown whether it was)"),
+            Ending::Unknown => format!("{written} (result unknown)"),
         };
         if let Some(whole) = whole {
             for row in whole_rows(whole) {
@@ -265,7 +273,7 @@ fn overwritten_text(all: &[Overwritten]) -> String {
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// Object, field, what was there, whose it was, and what was written, for each field of an object that differs.
+/// Returns object, field, old value, its author and the written value, for each field that differs.
 fn whole_rows(whole: &OverwrittenObject) -> Vec<[String; 5]> {
     let OverwrittenObject { target, before, by, after } = whole;
     let row = |path: String| {
@@ -283,12 +291,12 @@ fn whole_rows(whole: &OverwrittenObject) -> Vec<[String; 5]> {
     differing(target.object.kind, before, after).into_iter().map(row).collect()
 }
 
-/// To the millisecond.
+/// Formats a time in UTC, to the millisecond.
 fn moment(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-/// `4s`, `12m`, `3h`, `9d`.
+/// Formats an age: `4s`, `12m`, `3h`, `9d`.
 fn age(at: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(at).as_secs().max(0);
     match seconds {

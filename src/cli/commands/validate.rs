@@ -1,4 +1,4 @@
-//! `genesync validate`
+//! `genesync validate`: checks manifests offline and prints the findings.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,14 +22,14 @@ use crate::render::{self, finding};
 use crate::source::{RemoteUrl, watch_folder};
 use crate::validate::{blocks, fix, rules};
 
-/// How often fixes are looked for anew: one may uncover another.
+/// The most rounds of fixes: one fix may reveal another finding.
 const FIX_ROUNDS_MAX: usize = 8;
-/// Most names in one line.
+/// The most names in one line.
 const NAMES_MAX: usize = 5;
-/// How often a watched folder is looked at where nothing was heard.
+/// How often `--watch` checks the folder without a notification of the system.
 const WATCH_TIMER: Duration = Duration::from_secs(5);
 
-/// How findings are printed.
+/// The format of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ValidateFormat {
     /// For people
@@ -51,13 +51,13 @@ pub enum ValidateFormat {
 pub struct ValidateArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// How findings are printed
+    /// Format of the findings
     #[arg(long, value_enum, default_value_t = ValidateFormat::Text)]
     pub format: ValidateFormat,
-    /// Mend what can be mended safely, in place: comments and layout stay
+    /// Fix the findings with a safe fix, and keep comments and layout
     #[arg(long, conflicts_with = "rev")]
     fix: bool,
-    /// Stay, and check again whenever a file is saved
+    /// Keep running, and check again whenever a file is saved
     #[arg(long, conflicts_with_all = ["rev", "fix", "format"])]
     watch: bool,
 }
@@ -66,7 +66,7 @@ pub struct ValidateArgs {
 pub fn run(args: &ValidateArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
     if (args.fix || args.watch) && RemoteUrl::looks_like(&args.source.path) {
-        return Err(Failure::new(Exit::Usage, "only files of a folder can be mended or watched"));
+        return Err(Failure::new(Exit::Usage, "--fix and --watch need a folder, not a URL"));
     }
     let place = place::place(&args.source, Reads::Files, &settings)?;
     if args.watch {
@@ -74,7 +74,7 @@ pub fn run(args: &ValidateArgs, flags: Flags, output: &Output) -> Result<Exit, F
     }
     let mut fleet = place::load(&place, &args.source, output)?;
     if args.fix {
-        fleet = mended(args, &place, fleet, output)?;
+        fleet = fixed(args, &place, fleet, output)?;
     }
     let exit = if blocks(&fleet.findings) { Exit::Findings } else { Exit::Done };
     let readers = || rules::READER.iter().copied();
@@ -92,28 +92,28 @@ pub fn run(args: &ValidateArgs, flags: Flags, output: &Output) -> Result<Exit, F
         ValidateFormat::Junit => reports::junit(&fleet.findings, &names()),
     });
     for path in &fleet.ignored {
-        output.detail(&format!("passed over: {}", escape(path)));
+        output.detail(&format!("skipped: {}", escape(path)));
     }
     output.talk(&summary(&fleet, output));
     let unread: Vec<&str> =
         fleet.tenants.iter().filter(|tenant| !tenant.is_read).map(|tenant| tenant.name.as_str()).collect();
     if !unread.is_empty() {
         let names = first_names(&unread);
-        output.talk(&format!("not every rule could judge {names}: mended errors may show others"));
+        output.talk(&format!("some rules did not check {names}; fix the errors to see all findings"));
     }
     let is_empty =
         |tenant: &&Loaded| tenant.is_read && tenant.tenant.is_some() && tenant.resources.is_empty();
     let empty: Vec<&str> = fleet.tenants.iter().filter(is_empty).map(|tenant| tenant.name.as_str()).collect();
     if !empty.is_empty() {
         output.warning(&format!(
-            "nothing is managed of {}: there is a tenant.yaml, and no configuration",
+            "{} has a tenant.yaml but no configuration, so genesync manages nothing there",
             first_names(&empty)
         ));
     }
     Ok(exit)
 }
 
-/// Some names, and how many more there are.
+/// Returns the first names and the number of the others.
 fn first_names(names: &[&str]) -> String {
     let first = names.iter().take(NAMES_MAX).copied().collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(NAMES_MAX) {
@@ -126,22 +126,22 @@ fn summary(fleet: &Fleet, output: &Output) -> String {
     let (tenants, files) = (counted(fleet.tenants.len(), "tenant"), counted(fleet.files_read, "file"));
     let is_hidden =
         !output.is_verbose() && fleet.findings.iter().any(|finding| finding.severity == Severity::Info);
-    let shows = if is_hidden { " (-v shows it all)" } else { "" };
+    let shows = if is_hidden { " (-v prints all of them)" } else { "" };
     format!("{tenants}, {files}: {}{shows}", finding::summary(&fleet.findings))
 }
 
-/// Mends what can be mended, and checks again.
-fn mended(args: &ValidateArgs, place: &Place, mut fleet: Fleet, output: &Output) -> Result<Fleet, Failure> {
+/// Fixes findings and checks again, until no fix is left.
+fn fixed(args: &ValidateArgs, place: &Place, mut fleet: Fleet, output: &Output) -> Result<Fleet, Failure> {
     let mut seen = BTreeSet::new();
     for round in 0..=FIX_ROUNDS_MAX {
         let tenants = &fleet.tenants;
-        // What a tenant wants that is not looked at, or can't be read, nobody knows.
+        // The layers of a tenant that is not loaded or not readable are unknown.
         let all_known = args.source.tenants.is_empty() && tenants.iter().all(|loaded| loaded.is_read);
         let extending = |file: &str| {
             let layers = tenants.iter().flat_map(|loaded| &loaded.layers);
             match layers.filter(|layer| &***layer == file).count() {
                 0 if all_known => 0,
-                // A tenant that can't be read may extend any layer.
+                // An unreadable tenant may extend any layer.
                 0 => usize::from(file.starts_with("bases/")) * usize::MAX,
                 documents if all_known => documents,
                 _ => usize::MAX,
@@ -156,22 +156,24 @@ fn mended(args: &ValidateArgs, place: &Place, mut fleet: Fleet, output: &Output)
             break;
         }
         for file in &fixes.files {
-            // Two that undo each other's mends would go on for ever.
+            // Two fixes that undo each other would never end.
             if !seen.insert((Arc::clone(&file.path), file.after.clone())) {
-                output
-                    .warning(&format!("{} would be mended back and forth, and is left", escape(&file.path)));
+                output.warning(&format!(
+                    "{} is unchanged, because its fixes undo each other",
+                    escape(&file.path)
+                ));
                 return Ok(fleet);
             }
             let path = Path::new(&args.source.path).join(&*file.path);
-            // Somebody may have saved it since it was read.
+            // A user may have saved the file since genesync read it.
             if files::read_text(&path, usize::MAX)? != *file.before {
                 output
-                    .warning(&format!("{} was changed meanwhile, and is left as it is", escape(&file.path)));
+                    .warning(&format!("{} is not fixed, because it changed in between", escape(&file.path)));
                 continue;
             }
             files::replace(&path, file.after.as_bytes())?;
-            for told in &file.told {
-                output.talk(&format!("fixed  {}:{}", escape(&file.path), escape(told)));
+            for reported in &file.reported {
+                output.talk(&format!("fixed  {}:{}", escape(&file.path), escape(reported)));
             }
         }
         fleet = place::load(place, &args.source, output)?;
@@ -179,16 +181,16 @@ fn mended(args: &ValidateArgs, place: &Place, mut fleet: Fleet, output: &Output)
     Ok(fleet)
 }
 
-/// Checks, and checks again with each save, until it is stopped.
+/// Checks after each save, until a signal stops it.
 fn watched(args: &ValidateArgs, place: &Place, output: &Output) -> Result<Exit, Failure> {
     let (sender, saved) = mpsc::channel::<()>();
     let folder = Path::new(&args.source.path);
     let wake = move || {
-        // Nobody listens once the loop has ended.
+        // Sending fails after the loop has ended.
         let _ = sender.send(());
     };
     let _watch = watch_folder(folder, wake).map_err(|error| {
-        Failure::new(Exit::Outside, format!("`{}` can't be watched: {error}", folder.display()))
+        Failure::new(Exit::Outside, format!("cannot watch `{}`: {error}", folder.display()))
     })?;
     let quiet = Output::new(true, output.is_verbose());
     let mut before: Option<String> = None;
@@ -203,17 +205,17 @@ fn watched(args: &ValidateArgs, place: &Place, output: &Output) -> Result<Exit, 
                     before = Some(found);
                 }
             }
-            // A file that is being written, or a folder that is being moved: the next look tells.
+            // A file may be partly written, or a folder may be moving: the next check reads it again.
             Err(failure) if before.is_some() => output.warning(&escape(&failure.message)),
             Err(failure) => return Err(failure),
         }
         if saved.recv_timeout(WATCH_TIMER).is_err_and(|error| error == mpsc::RecvTimeoutError::Disconnected) {
-            return Err(Failure::new(Exit::Outside, "the folder can't be watched any more"));
+            return Err(Failure::new(Exit::Outside, "the watch of the folder ended"));
         }
     }
 }
 
-/// The findings as rustc would show them, information only where it was asked for, and the waivers in force.
+/// Returns the findings in the style of rustc, and the waivers in force. Infos need `--verbose`.
 pub fn text(fleet: &Fleet, output: &Output) -> String {
     let shown: Vec<Finding> = fleet
         .findings

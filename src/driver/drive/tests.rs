@@ -1,4 +1,4 @@
-//! When a wait ends. Whole runs through this driver are the simulator's.
+//! Tests of waits. The simulator tests whole runs.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use crate::model::{
 };
 use crate::reconcile::{AuditQuery, Entries, Spec};
 
-/// A clock that moves where somebody sleeps, and an organization that is only looked at.
+/// A clock that a sleep moves, and an organization that allows reads only.
 struct Clock {
     now: Mutex<Timestamp>,
     first_look: Mutex<Option<Timestamp>>,
@@ -44,12 +44,12 @@ impl Reads for Clock {
 }
 
 #[derive(Default)]
-struct Told {
+struct Recorder {
     stop: CancellationToken,
     superseded: CancellationToken,
 }
 
-impl Watcher for Told {
+impl Watcher for Recorder {
     fn note(&self, _: &TenantName, _: &Note) {}
 
     fn stop(&self) -> &CancellationToken {
@@ -70,15 +70,15 @@ fn target() -> Target {
     }
 }
 
-/// An organization whose rate limit has writes queue, and that refuses them for good; and a journal that notes when
-/// intents came.
+/// An organization whose rate limit makes writes queue and that then rejects them, and a journal that records
+/// the times of intents.
 struct Queueing<'a> {
     clock: Clock,
-    /// How long writes queue, each time that they ask.
+    /// How long writes queue at each request.
     waits: Mutex<Vec<Duration>>,
     intended_at: Mutex<Vec<Timestamp>>,
     deadlines: Mutex<Vec<Timestamp>>,
-    /// Where the operator stops it while it queues.
+    /// Stops the run while it queues.
     stop: Option<&'a CancellationToken>,
 }
 
@@ -132,7 +132,7 @@ impl Keeps for Queueing<'_> {
     }
 }
 
-/// A run that finds a write whose answer was lost, and that may take force for another ten seconds.
+/// Returns a run that finds a write whose answer was lost and that may still take effect within 10 s.
 fn run_with_an_open_write(now: Timestamp) -> (Run, Timestamp) {
     let deadline = now + SignedDuration::from_secs(10);
     let mut journal = Journal::default();
@@ -183,33 +183,33 @@ fn run_with_an_open_write(now: Timestamp) -> (Run, Timestamp) {
     (Run::new(Arc::new(spec), journal), deadline)
 }
 
-/// A run with an open write, its deadline, the clock, and who tells it things.
-fn stage() -> (Run, Timestamp, Clock, Told) {
+/// Returns a run with an open write, its deadline, the clock, and a watcher.
+fn stage() -> (Run, Timestamp, Clock, Recorder) {
     let now = Timestamp::constant(1_790_000_000, 0);
     let (run, deadline) = run_with_an_open_write(now);
-    (run, deadline, Clock { now: Mutex::new(now), first_look: Mutex::default() }, Told::default())
+    (run, deadline, Clock { now: Mutex::new(now), first_look: Mutex::default() }, Recorder::default())
 }
 
 #[tokio::test]
-async fn a_write_of_unknown_outcome_is_waited_out_although_git_moved_on_meanwhile() {
-    let (run, deadline, clock, told) = stage();
-    told.superseded.cancel();
-    plan(run, &clock, &told).await;
+async fn a_run_waits_for_a_write_of_unknown_outcome_even_if_git_changed() {
+    let (run, deadline, clock, reported) = stage();
+    reported.superseded.cancel();
+    plan(run, &clock, &reported).await;
     let looked = clock.first_look.lock().unwrap().unwrap();
     assert!(looked >= deadline, "it looked {:#} before the deadline", deadline.duration_since(looked));
 }
 
 #[tokio::test]
-async fn the_operator_ends_even_that_wait() {
-    let (run, _, clock, told) = stage();
+async fn the_operator_can_end_that_wait() {
+    let (run, _, clock, reported) = stage();
     let now = clock.now();
-    told.stop.cancel();
-    let run = plan(run, &clock, &told).await;
+    reported.stop.cancel();
+    let run = plan(run, &clock, &reported).await;
     assert_eq!(run.end(), Some(&crate::reconcile::End::Cancelled(None)));
     assert_eq!((*clock.first_look.lock().unwrap(), clock.now()), (None, now));
 }
 
-/// A run that has something to write.
+/// Returns a run that has something to write.
 fn run_with_news(run: &Run) -> Run {
     let mut spec = Spec::clone(run.spec());
     let body = Arc::new([("greeting".to_owned(), "Hello".into())].into_iter().collect());
@@ -230,11 +230,11 @@ fn queueing<'a>(clock: Clock, waits_s: &[u64], stop: Option<&'a CancellationToke
 }
 
 #[tokio::test]
-async fn the_time_of_a_write_that_queues_begins_when_it_may_leave() {
-    let (run, _, clock, told) = stage();
+async fn the_deadline_of_a_queued_write_counts_from_when_it_may_be_sent() {
+    let (run, _, clock, reported) = stage();
     let (started_at, run) = (clock.now(), run_with_news(&run));
     let world = queueing(clock, &[40, 2], None);
-    let run = whole(run, Go::Now, &world, &world, &told).await;
+    let run = whole(run, Go::Now, &world, &world, &reported).await;
     let turn = started_at + SignedDuration::from_secs(42);
     assert_eq!(*world.intended_at.lock().unwrap(), [turn], "{:?}", run.end());
     let write = SignedDuration::from_millis(Timing::default().write_ms.into());
@@ -242,11 +242,11 @@ async fn the_time_of_a_write_that_queues_begins_when_it_may_leave() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_stopped_while_its_writes_queue_intends_nothing() {
-    let (run, _, clock, told) = stage();
+async fn a_run_that_is_stopped_while_its_writes_queue_writes_no_intent() {
+    let (run, _, clock, reported) = stage();
     let run = run_with_news(&run);
-    let world = queueing(clock, &[40], Some(&told.stop));
-    let run = whole(run, Go::Now, &world, &world, &told).await;
+    let world = queueing(clock, &[40], Some(&reported.stop));
+    let run = whole(run, Go::Now, &world, &world, &reported).await;
     assert!(matches!(run.end(), Some(crate::reconcile::End::Cancelled(_))), "{:?}", run.end());
     assert!(world.intended_at.lock().unwrap().is_empty() && world.deadlines.lock().unwrap().is_empty());
 }

@@ -1,4 +1,4 @@
-//! The middle and the end of a pass: plans, the run's guard, the waves, and what is written down.
+//! The second part of a pass: plans, the run guard, the waves, and the records of runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
@@ -22,7 +22,7 @@ use crate::plan::guards::run_tenants::Changing;
 use crate::reconcile::End;
 use crate::store::{Claimed, Finished, Pause};
 
-/// For each place so many runs may be begun: most of them wait for the audit log, and hold none meanwhile.
+/// Runs that may be active for each slot: most of them wait for the audit log, without a slot.
 const BEGUN_OF_EACH_PLACE: usize = 8;
 
 impl<R, P> Pass<'_, R, P>
@@ -30,7 +30,7 @@ where
     R: Reads + Clone + 'static,
     P: Ports + Clone + 'static,
 {
-    /// Drives every run until it has a plan. What became of earlier writes is written down on the way.
+    /// Drives every run until it has a plan. This also records the results of earlier writes.
     pub(super) async fn plan(&mut self, seats: Vec<Seat>, progress: &dyn Progress) -> Vec<Seat> {
         progress.begin("planning", seats.len());
         let order = self.order;
@@ -38,7 +38,7 @@ where
         let mut planned = Vec::new();
         let mut others = Vec::new();
         for Seat { run, held, claimed, mode } in seats {
-            // What is refused before it begins is looked at no more.
+            // A run that was refused before it began is not planned.
             if run.end().is_some() {
                 planned.push(Seat { run, held, claimed, mode });
                 continue;
@@ -57,9 +57,9 @@ where
         planned
     }
 
-    /// Asks the guard of the run. It counts what would be written to tenants that already have a configuration, and
-    /// where that is not known, because nothing could be planned, what git changed. If it refuses, nothing is written
-    /// for anybody, but for those that a person has let go on.
+    /// Checks the guard `run-tenants`. It counts the tenants with a configuration that would be written. A
+    /// tenant that could not be planned counts if git changed it. If the guard refuses, genesync writes only
+    /// tenants that a person has released.
     pub(super) fn guard(&self, seats: &mut [Seat]) -> Verdict {
         let order = self.order;
         let fresh = seats.iter().filter(|seat| seat.is_fresh()).count() + self.unplanned;
@@ -81,7 +81,7 @@ where
         };
         let now = order.reads.now();
         let hold = outcome::guard_hold(&refusal, now);
-        // Of some tenants alone none is held: the next apply asks again.
+        // An apply of some tenants holds none: the next apply checks the guard again.
         let message = if order.is_whole { hold.reason.clone() } else { refusal.message.clone() };
         let of_each = Refusal { message, ..refusal.clone() };
         let mut refused = Vec::new();
@@ -92,7 +92,7 @@ where
         Verdict { is_new: true, holds_nothing: false, refusal: Some(refusal), hold: Some(hold), refused }
     }
 
-    /// Every guard that would have to be open for all tenants to be applied.
+    /// Returns every guard that must be open to apply all tenants.
     pub(super) fn needed(&self, seats: &[Seat]) -> BTreeSet<Guard> {
         let order = self.order;
         let enforced = seats.iter().filter(|seat| seat.mode == Mode::Enforce && seat.claimed.pause.is_none());
@@ -101,7 +101,8 @@ where
         guards::needed(&tenants, order.managed, self.run_limits, &order.terms.limits.allowed)
     }
 
-    /// Refuses the tenants at which something would be switched off, if there are several of them. The others go on.
+    /// Refuses the tenants at which something would be switched off, if there are several. The other tenants
+    /// continue.
     fn refuse_off(&self, seats: &mut [Seat]) {
         let order = self.order;
         let goes_off = |seat: &&mut Seat| {
@@ -118,7 +119,7 @@ where
         }
     }
 
-    /// Applies wave after wave. A tenant whose git did not change comes with the first.
+    /// Applies wave after wave. Tenants that git did not change come with the first wave.
     pub(super) async fn apply(&mut self, seats: Vec<Seat>, progress: &dyn Progress) {
         progress.begin("applying", seats.len());
         let order = self.order;
@@ -157,7 +158,7 @@ where
         }
     }
 
-    /// Drives one run to its end, and writes down how it ended.
+    /// Drives one run to its end and records its result.
     async fn end(&self, seat: Seat, go: Go, slots: &Slots, progress: &dyn Progress) -> Ended {
         let (finished, ended) = self.drive(seat, go, slots).await;
         progress.step();
@@ -165,7 +166,7 @@ where
             Ok(()) => ended,
             Err(error) => Ended {
                 status: Some(Status::Degraded(FaultKind::Local)),
-                reason: format!("how its run ended can't be written down: {}", causes(&error)),
+                reason: format!("cannot record the result of the run: {}", causes(&error)),
                 ..ended
             },
         }
@@ -182,7 +183,7 @@ where
                 let slot = slots.hold(&run.spec().tenant.primary.credentials).await;
                 let watcher = Placed { watcher: self.watcher.as_ref(), slot };
                 let work = drive::apply(run, go, &order.ports, held.as_ref(), &watcher);
-                // One tenant's defect is no other tenant's trouble.
+                // A panic in the run of one tenant must not stop the others.
                 AssertUnwindSafe(work).catch_unwind().await
             }
         };
@@ -193,8 +194,8 @@ where
         if let Some(hold) = outcome::hold(&run)
             && let Err(error) = order.store.pause(&name, &hold).await
         {
-            // The next run comes to the same end.
-            tracing::warn!(tenant = %name, error = causes(&error), "it could not be held");
+            // The next run finds the same reason to hold.
+            tracing::warn!(tenant = %name, error = causes(&error), "cannot hold the tenant");
         }
         let finished = outcome::finished(&run, &claimed, mode, &self.setting(started_at));
         let (status, reason) = outcome::seen(&run, claimed.pause.as_ref());
@@ -215,7 +216,7 @@ where
     }
 }
 
-/// Watches a run that gives its place back while it waits.
+/// A watcher that releases the run's slot while the run waits.
 struct Placed<'a> {
     watcher: &'a dyn Watcher,
     slot: HeldSlot<'a>,
@@ -248,33 +249,34 @@ impl Watcher for Placed<'_> {
     }
 }
 
-/// What the guard of the run said.
+/// The decision of the run guard.
 #[derive(Debug)]
 pub struct Verdict {
-    /// Whether there was anything for it to judge that no guard holds already.
+    /// Whether it judged any change that no guard holds already.
     pub is_new: bool,
-    /// Why nothing is applied.
+    /// Why it refuses the pass; none if it does not.
     pub refusal: Option<Refusal>,
-    /// Whether no guard holds anything of an earlier commit.
+    /// Whether no guard holds a change of an earlier commit.
     pub holds_nothing: bool,
-    /// The hold of what is refused.
+    /// The hold for the refused tenants.
     pub hold: Option<Pause>,
-    /// The tenants that would have been written.
+    /// The refused tenants.
     pub refused: Vec<TenantName>,
 }
 
 impl Seat {
-    /// Whether a guard holds it, and it differs from git.
+    /// Whether a guard holds the tenant and it differs from git.
     fn is_held_by_guard(&self) -> bool {
         let by_guard = self.claimed.pause.as_ref().is_some_and(|pause| pause.guard_of().is_some());
         by_guard && self.run.plan().is_some_and(guards::run_tenants::takes_something)
     }
 
-    /// Whether it counts for the guard of the run, which has not judged it yet.
+    /// Whether the tenant counts for the run guard, which has not judged it yet.
     fn is_fresh(&self) -> bool {
         match (self.run.plan(), self.run.end()) {
             (Some(plan), _) => {
-                // What a person paused is written once the pause ends, as what waits for its window is.
+                // A paused tenant is written when its pause ends, and a waiting one when its window opens, so
+                // both count.
                 let work = self.run.has_work() && !self.claimed.released;
                 (work || is_owed(&self.claimed, self.mode)) && guards::run_tenants::takes_something(plan)
             }
@@ -284,7 +286,8 @@ impl Seat {
     }
 }
 
-/// How many tenants guards hold that differ from git: many small commits are as much as a large one.
+/// Returns the number of tenants that guards hold and that differ from git, so that many small commits equal
+/// one large commit.
 fn held_by_guards(seats: &[Seat]) -> usize {
     seats.iter().filter(|seat| seat.is_held_by_guard()).count()
 }
@@ -294,7 +297,7 @@ fn panicked(claimed: &Claimed, mode: Mode) -> Ended {
     Ended { is_bug: true, ..lost }
 }
 
-/// How a tenant without a run stands towards later waves.
+/// Returns what a tenant without a run means for later waves.
 fn position_of_ended(ended: &Ended, now: jiff::Timestamp) -> Position {
     let standing = match (ended.mode, ended.status, ended.standing) {
         (_, _, Some(standing)) => standing,
@@ -305,7 +308,7 @@ fn position_of_ended(ended: &Ended, now: jiff::Timestamp) -> Position {
     Position { wave: ended.wave, changed: true, paused: ended.is_paused, standing, since: now }
 }
 
-/// How a tenant with a run stands towards later waves before it is applied.
+/// Returns what a tenant with a run means for later waves before it is applied.
 fn position(seat: &Seat, now: jiff::Timestamp) -> Position {
     let claimed = &seat.claimed;
     let standing = match (seat.mode, claimed.standing) {

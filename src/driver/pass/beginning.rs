@@ -1,4 +1,4 @@
-//! The beginning of a pass: leases, rows, clients, and one run for each tenant.
+//! The first part of a pass: leases, rows, clients, and one run for each tenant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use crate::model::{Guard, Mode, Precedents, Revision, Status, Tenant, TenantName
 use crate::reconcile::Run;
 use crate::store::{Advance, Begin, ClaimCause, Claimed, Lease, NewHead, StoreError, Which};
 
-/// How often another head is met before the pass gives up.
+/// Attempts to take the head before the pass gives up.
 const HEADS_MAX: usize = 5;
-/// How often tenants that another process works on are asked for.
+/// Interval of requests for leases that another process holds.
 const LEASE_POLL: Duration = Duration::from_millis(200);
 
 impl<R: Reads, P: Ports> Pass<'_, R, P> {
@@ -28,7 +28,8 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         self.order.members.iter().find(|member| member.wanted.tenant == *name)
     }
 
-    /// The head before this one, which the commit holds in its history, or may replace because nothing came of it.
+    /// Returns the current head. Refuses the commit unless it contains the head or may replace it because
+    /// nothing of the head was applied.
     async fn refuse_rewound_head(&self) -> Result<Option<Revision>, PassError> {
         let order = self.order;
         let head = order.store.head(&order.repository).await?;
@@ -46,7 +47,8 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         }
     }
 
-    /// Ends the tenants whose manifests are not valid. What can't be read keeps its last known mode and wave.
+    /// Ends the tenants with invalid manifests. A tenant with unreadable settings keeps its last known mode
+    /// and wave.
     async fn end_invalid(&mut self) -> Result<(), PassError> {
         let invalid: Vec<&Member> =
             self.order.members.iter().filter(|member| member.wanted.digest.is_none()).collect();
@@ -69,7 +71,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         Ok(())
     }
 
-    /// Takes the leases of all tenants that are valid. Those that another process keeps are done with.
+    /// Takes the leases of all valid tenants, and ends the tenants that another process still holds.
     ///
     /// # Errors
     /// The commit is refused as a whole, or the store failed.
@@ -83,7 +85,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         self.end_busy(&busy).await
     }
 
-    /// Ends the tenants that another process works on. What git changed there counts for the guard of the run.
+    /// Ends the tenants that another process works on. Changes of git there count for the run guard.
     async fn end_busy(&mut self, busy: &BTreeSet<TenantName>) -> Result<(), PassError> {
         let none = |tenant: &TenantName| Lease {
             tenant: tenant.clone(),
@@ -96,10 +98,10 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         let known = self.order.store.glance(&self.begins(leases.iter())).await?;
         for tenant in busy {
             let holder = self.order.store.holder_of(tenant).await?;
-            let holder = holder.unwrap_or_else(|| "another genesync".into());
+            let holder = holder.unwrap_or_else(|| "another genesync process".into());
             let place = self.member(tenant).map_or((Mode::Enforce, 0), place_of);
             let reason = format!(
-                "{holder} works on it; if that is the controller, ask it with `genesync sync {tenant}`"
+                "{holder} works on this tenant: if that is the controller, run `genesync sync {tenant}`"
             );
             let known = known.iter().find(|one| one.lease.tenant == *tenant);
             self.unplanned += usize::from(known.is_some_and(|known| is_owed(known, place.0)));
@@ -109,7 +111,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         Ok(())
     }
 
-    /// Takes the leases of all tenants that are valid; returns those that another process keeps.
+    /// Takes the leases of all valid tenants; returns the tenants that another process still holds.
     async fn take_leases(&mut self, progress: &dyn Progress) -> Result<BTreeSet<TenantName>, PassError> {
         let order = self.order;
         let sound = order.members.iter().filter(|member| member.wanted.digest.is_some());
@@ -126,8 +128,8 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             for lease in taken {
                 missing.remove(&lease.tenant);
                 let member = self.member(&lease.tenant).filter(|_| order.is_whole);
-                // An apply of some tenants may be of another commit than the head: that git says something else then
-                // is what its operator knows.
+                // An apply of some tenants may be of another commit than the head, so the store must not
+                // compare its digest with the head.
                 let wanted = member.and_then(|member| member.wanted.digest.clone());
                 let allowed = self.allowed(&lease.tenant);
                 let (over_pause, over_off) =
@@ -151,12 +153,13 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
     /// Makes a run for each leased tenant.
     ///
     /// # Errors
-    /// None has a client, or the store failed.
+    /// No tenant has usable credentials, or the store failed.
     pub(super) async fn begin(&mut self) -> Result<Vec<Seat>, PassError> {
         let order = self.order;
         let mut claimed = self.mark_running().await?;
         for one in &mut claimed {
-            // In the store the hold of a guard ends with the head, not before: a pass that breaks off opened nothing.
+            // In the store the hold of a guard ends when the head is taken, so a pass that stops early opens
+            // nothing.
             one.open(&self.allowed(&one.lease.tenant));
             if order.asked.is_some() {
                 one.cause = ClaimCause::Operator;
@@ -201,7 +204,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         Ok(seats)
     }
 
-    /// What the state keeps of the organizations of these tenants.
+    /// Returns the stored guard settings of the organizations of these tenants.
     async fn precedents(&self, claimed: &[Claimed]) -> Result<Precedents, StoreError> {
         let members = claimed.iter().filter_map(|one| self.member(&one.lease.tenant)?.tenant.as_ref());
         let organizations =
@@ -209,13 +212,13 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         self.order.store.precedents(&organizations).await
     }
 
-    /// The guards that are open for a tenant: by the operator for this pass, or kept for its next run.
+    /// Returns the guards that are open for a tenant: by a flag of this pass, or for its next run.
     fn allowed(&self, tenant: &TenantName) -> BTreeSet<Guard> {
         let kept = self.opened.get(tenant).into_iter().flatten();
         self.order.terms.limits.allowed.iter().chain(kept).copied().collect()
     }
 
-    /// Is done with a tenant that has no run, or none any more.
+    /// Ends a tenant whose run could not begin or panicked.
     pub(super) fn lose(&mut self, claimed: &Claimed, ended: Ended, started_at: jiff::Timestamp) {
         self.unplanned += usize::from(is_owed(claimed, ended.mode));
         let finished = outcome::lost(claimed, &ended.reason, ended.mode, &self.setting(started_at));
@@ -228,13 +231,13 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         self.order.members.iter().map(|member| member.wanted.clone()).collect()
     }
 
-    /// Marks the leased tenants as running, and says how they are with this commit in view.
+    /// Marks the leased tenants as running, and returns what the store knows of them at this commit.
     async fn mark_running(&self) -> Result<Vec<Claimed>, StoreError> {
         let leased = self.begins(self.held.values().map(|held| held.lease()));
         self.order.store.begin(&leased, self.order.lease, self.order.waves_patience).await
     }
 
-    /// Tenants as this commit has them.
+    /// Returns leased tenants at this commit.
     fn begins<'a>(&'a self, leases: impl Iterator<Item = &'a Lease>) -> Vec<Begin<'a>> {
         let begin = |lease: &'a Lease| {
             let member = self.member(&lease.tenant)?;
@@ -245,11 +248,12 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         leases.filter_map(begin).collect()
     }
 
-    /// Makes a commit that is applied to all its tenants the repository's head, with a row for each. If the guard of the
-    /// run refused it, all that it changes is held: else the controller, which shares the store, would go on with it.
+    /// Makes a commit that is applied to all its tenants the repository's head, with a row for each tenant.
+    /// If the run guard refused it, all tenants that it changes are held: otherwise the controller, which
+    /// shares the store, would apply it.
     ///
     /// # Errors
-    /// Another process took a head that this commit does not hold, or the store failed.
+    /// Another process took a head that this commit does not contain, or the store failed.
     pub(super) async fn take_head(&mut self, verdict: &Verdict) -> Result<(), PassError> {
         let order = self.order;
         if !order.is_whole {
@@ -273,9 +277,9 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
                 judge: verdict.is_new.then_some(&judge),
             };
             let Advance::Moved(current) = order.store.advance(&new).await? else {
-                // What the head made due is under way here.
+                // Taking the head made these tenants due, but their runs are here.
                 self.mark_running().await?;
-                // What refused it, or still holds what came before, goes on to judge.
+                // Limits that refused the commit, or still hold an earlier one, stay in force.
                 let is_lifted = verdict.hold.is_none() && verdict.holds_nothing;
                 let said = if is_lifted { RunLimits::of(&order.terms.limits) } else { self.run_limits };
                 order.store.keep_run_limits(&order.repository, said).await?;
@@ -291,8 +295,8 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         Err(PassError::Overtaken(self.head.clone().unwrap_or_else(|| revision.clone())))
     }
 
-    /// Holds every refused tenant, with the head or without: where only somebody's drift was to be set back, git says
-    /// nothing new, and the head alone holds nothing.
+    /// Holds every refused tenant. Taking the head holds only tenants that git changed, not those where the
+    /// run would only revert drift.
     async fn hold_what_moved(&self, verdict: &Verdict) -> Result<(), PassError> {
         for tenant in &verdict.refused {
             if let Some(hold) = &verdict.hold {
@@ -302,7 +306,8 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         Ok(())
     }
 
-    /// A tenant's run, refused already if its objects were last applied from a commit that this one does not hold.
+    /// Returns a tenant's run. The run is refused if its objects were last applied from a commit that this
+    /// commit does not contain.
     fn run_of(
         &self,
         member: &Member,
@@ -340,21 +345,21 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
     }
 }
 
-/// Whether this commit brings a tenant a change that nobody has judged, and that is written some day without being
-/// asked about again.
+/// Whether this commit has a change for the tenant that no guard has judged, and that a later run would write
+/// without another check.
 pub(super) fn is_owed(claimed: &Claimed, mode: Mode) -> bool {
     let by_guard = claimed.pause.as_ref().is_some_and(|pause| pause.guard_of().is_some());
     let changes = claimed.is_new && claimed.was_applied && !claimed.applied;
     mode == Mode::Enforce && changes && !by_guard && !claimed.released
 }
 
-/// The mode and the wave of a tenant, as far as its settings can be read.
+/// Returns the mode and the wave of a tenant; `Enforce` and 0 if its settings are unreadable.
 fn place_of(member: &Member) -> (Mode, u32) {
     let Some(settings) = &member.wanted.settings else { return (Mode::Enforce, 0) };
     (if settings.enforced { Mode::Enforce } else { Mode::Watch }, settings.wave)
 }
 
-/// Clients that were looked up in this pass. One that can't be is not looked up for every tenant again.
+/// Failed lookups of credentials in this pass, so that a failed one is not repeated for every tenant.
 #[derive(Default)]
 struct Clients {
     failed: BTreeMap<BTreeSet<String>, Arc<ConfigError>>,

@@ -1,7 +1,7 @@
 //! The audit trail of the cloud API.
 //!
-//! In: [`Event`]s with who caused them. Out: records, in the API's shape.
-//! Never: forgets a record, or shows one before its time or to another organization.
+//! In: [`Event`]s with their actor. Out: records, in the API's format.
+//! Never: deletes a record, or shows it before its time or to another organization.
 
 use crate::emulator::actor::{Actor, ActorKind, CallOrigin};
 use crate::emulator::cloud::audit_query::Transaction;
@@ -16,10 +16,10 @@ use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
-/// An entity type with the actions on it.
+/// An entity type with its actions.
 type Entity = (&'static str, &'static [&'static str]);
 
-/// Services with their entity types.
+/// The services with their entity types.
 pub(crate) const SERVICES: &[(&str, &[Entity])] = &[
     (
         "WebDeployments",
@@ -35,23 +35,23 @@ pub(crate) const SERVICES: &[(&str, &[Entity])] = &[
 
 const WRITES: &[&str] = &["Create", "Update", "Delete"];
 
-/// Returns the entity types of a service; those of profiles are the profiles' own.
+/// Returns the entity types of a service; the profile kinds define their own.
 fn entities(service: &str, listed: &[Entity]) -> Vec<Entity> {
     let profiles = KINDS.iter().filter(|_| service == "Messaging");
     listed.iter().copied().chain(profiles.map(|kind| (kind.rules().entity_type, WRITES))).collect()
 }
 
-/// However many copies are asked for.
+/// The maximum number of copies of a record.
 const COPIES_MAX: u64 = 10;
 
-/// What was done, and the queries over it.
+/// The audit records, and the queries over them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trail {
     pub records: Vec<Record>,
     pub transactions: VecDeque<Transaction>,
 }
 
-/// One thing that was done.
+/// One audit record.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub id: String,
@@ -67,7 +67,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Renders the record; people's names only where they are asked for.
+    /// Renders the record; it includes people's names only if the caller asks for them.
     pub fn render(&self, with_names: bool) -> Value {
         let mut shown = Object::new();
         shown.insert("id".to_owned(), json!(self.id));
@@ -121,7 +121,7 @@ impl Record {
 }
 
 impl Trail {
-    /// Renders a person by their id: those who did something in the organization are known.
+    /// Renders a person by their id; the emulator knows only people with an audit record in the organization.
     pub fn read_user(&self, organization_id: &str, id: &str) -> Option<Value> {
         let actors = self.records.iter().filter(|record| record.organization_id == organization_id);
         let mut people =
@@ -134,7 +134,7 @@ impl Trail {
         Some(shown)
     }
 
-    /// Writes down what was done.
+    /// Adds the record of a change.
     pub fn record(&mut self, counters: &mut Counters, organization_id: &str, work: &Work, event: Event) {
         if work.settings.unaudited.iter().any(|kind| kind == event.entity_type) {
             return;
@@ -159,7 +159,7 @@ impl Trail {
     }
 }
 
-/// Lists the services, without one of them.
+/// Lists the services, except the given one.
 pub(crate) fn services(without: Option<&str>) -> Value {
     let offered = SERVICES.iter().filter(|(name, _)| Some(*name) != without);
     let rendered = offered.map(|(name, listed)| {
@@ -181,7 +181,8 @@ fn user(actor: &Actor, with_name: bool) -> Value {
     shown
 }
 
-/// Renders a change as lists of texts, which is how the API has them; nothing stands for absence.
+/// Renders a change as lists of texts, which is the API's format; an empty list means that the value is
+/// absent.
 fn change(change: &Change) -> Value {
     let texts = |value: &Value| -> Vec<String> {
         match value {

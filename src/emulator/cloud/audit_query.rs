@@ -1,7 +1,7 @@
-//! Queries over the audit trail: the asynchronous one, the realtime one, and its related one.
+//! Queries over the audit trail: the asynchronous query, the realtime query, and the related query.
 //!
-//! In: query bodies. Out: transactions with their states, and pages of records. Never: shows a record that was
-//! not visible when its query ran. Start reading at [`Cloud::start_audit_query`].
+//! In: query bodies. Out: transactions with their states, and pages of records. Never: shows a record that
+//! was not visible when the query ran. Start reading at [`Cloud::start_audit_query`].
 
 use crate::emulator::cloud::audit::{Record, SERVICES};
 use crate::emulator::cloud::configuration::Sight;
@@ -15,11 +15,11 @@ use jiff::{SignedDuration, Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// How far back realtime queries reach.
+/// The maximum age of records in realtime queries.
 const REALTIME: SignedDuration = SignedDuration::from_hours(14 * 24);
-/// How long a stretch one query covers.
+/// The maximum length of a query's interval.
 const STRETCH: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// How many transactions are remembered.
+/// The maximum number of transactions in memory.
 const TRANSACTIONS_MAX: usize = 10_000;
 const PAGE_SIZE_MAX: u64 = 500;
 
@@ -36,12 +36,12 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    /// Says whether it has that id.
+    /// Returns whether the query has this id.
     pub fn has_id(&self, id: &str) -> bool {
         self.id == id
     }
 
-    /// Returns whose it is.
+    /// Returns the organization of the query.
     pub fn organization_id(&self) -> &str {
         &self.organization_id
     }
@@ -71,7 +71,7 @@ impl Transaction {
     }
 }
 
-/// What a query asks for; also the body of the asynchronous one.
+/// The parameters of a query; also the body of the asynchronous query.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Wanted {
@@ -81,9 +81,9 @@ pub(crate) struct Wanted {
     filters: Vec<Filter>,
     #[serde(default)]
     sort: Vec<Sort>,
-    /// Of the realtime query alone.
+    /// Only for the realtime query.
     page_number: Option<u64>,
-    /// Of the realtime query alone.
+    /// Only for the realtime query.
     page_size: Option<u64>,
 }
 
@@ -140,7 +140,7 @@ impl Filter {
             Property::Action => record.action.eq_ignore_ascii_case(&self.value),
             Property::EntityType => record.entity_type.eq_ignore_ascii_case(&self.value),
             Property::EntityId => record.entity_id == self.value,
-            // Nobody here works for another organization.
+            // In the emulator, no person works for another organization.
             Property::TrusteeOrganizationId => false,
         }
     }
@@ -169,7 +169,7 @@ impl Wanted {
         if offered { Ok(()) } else { Err(bad_request(message)) }
     }
 
-    /// Chooses records, in the order that is asked for.
+    /// Returns the matching records in the requested order.
     fn choose<'a>(&self, records: &'a [Record], organization_id: &str, as_of: Timestamp) -> Vec<&'a Record> {
         let range = self.range().ok();
         let mut chosen: Vec<&Record> = records
@@ -187,7 +187,7 @@ impl Wanted {
     }
 }
 
-/// Sorts by time, newest first unless asked otherwise; records of one moment stay in their order.
+/// Sorts by time, by default newest first. Records with the same time keep their order.
 fn order(records: &mut [&Record], sort: &[Sort]) {
     let ascending = sort.first().is_some_and(|sort| sort.sort_order == SortOrder::Ascending);
     records.sort_by_key(|record| record.origin.at);
@@ -220,7 +220,7 @@ impl Cloud {
             ends_at: later(work.at(), delay_ms),
             fails: work.settings.audit_query_fails,
         };
-        // The answer to the request is always that it waits.
+        // The answer to the request always has the state Queued.
         let mut shown = transaction.render(work.at());
         if let Value::Object(fields) = &mut shown {
             fields.insert("state".to_owned(), json!("Queued"));
@@ -232,7 +232,7 @@ impl Cloud {
         Ok(shown)
     }
 
-    /// Says how a query is doing.
+    /// Returns the state of a query.
     pub fn read_audit_query(
         &self,
         organization_id: &str,
@@ -242,7 +242,7 @@ impl Cloud {
         Ok(self.transaction(organization_id, id)?.render(now))
     }
 
-    /// Returns a page of a query that has succeeded.
+    /// Returns a page of results of a query that has succeeded.
     pub fn read_audit_results(
         &self,
         organization_id: &str,
@@ -275,7 +275,7 @@ impl Cloud {
         Ok(shown)
     }
 
-    /// Returns everything a query found, for whoever has the link.
+    /// Returns all results of a query, to any caller with the link.
     pub fn download(&self, id: &str, now: Timestamp) -> Result<Value, ApiError> {
         let known = self.trail.transactions.iter().find(|known| known.id == id);
         let transaction = known.ok_or_else(|| not_found(id))?;
@@ -284,7 +284,7 @@ impl Cloud {
         Ok(json!({"id": id, "pageSize": entities.len(), "entities": entities}))
     }
 
-    /// Says whether a query has succeeded.
+    /// Returns whether a query has succeeded.
     pub fn has_audit_results(&self, organization_id: &str, id: &str, now: Timestamp) -> bool {
         self.transaction(organization_id, id).is_ok_and(|known| known.state(now) == "Succeeded")
     }
@@ -324,7 +324,7 @@ impl Cloud {
         )
     }
 
-    /// Lists the records of the action that one record is of.
+    /// Lists the records of the same action as a given record.
     pub fn query_audit_related(
         &self,
         organization_id: &str,

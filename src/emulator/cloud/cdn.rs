@@ -1,7 +1,7 @@
-//! The delivery network: what browsers fetch, without a token.
+//! The delivery network, from which browsers fetch files without a token.
 //!
-//! In: a deployment that was written, and requests for its two files. Out: the files as of some while ago.
-//! Never: serves a deployment that was not Active yet, or tells an unknown one from a forbidden one.
+//! In: a written deployment, and requests for its two files. Out: the files, after a delay. Never: serves a
+//! deployment that was not Active yet, or answers differently for an unknown and a forbidden one.
 
 use crate::emulator::cloud::configuration::Revision;
 use crate::emulator::cloud::deployment::Placement;
@@ -19,7 +19,7 @@ pub(crate) struct Edge {
     pub domains: Value,
 }
 
-/// Parts of a configuration that the file has as they are.
+/// The parts of a configuration that the file contains unchanged.
 const COPIED: &[&str] = &[
     "languages",
     "defaultLanguage",
@@ -34,7 +34,7 @@ const COPIED: &[&str] = &[
 ];
 
 impl Organization {
-    /// Makes the files of a deployment.
+    /// Returns the files of a deployment.
     pub fn edge(&self, id: &str, state: &Placement) -> Edge {
         let domain = self.domain();
         let version = self.pinned(state).map(|(_, version)| version);
@@ -74,7 +74,7 @@ fn copy(version: &Arc<Revision>, config: &mut Object) {
 }
 
 impl Cloud {
-    /// Answers a browser.
+    /// Answers the request of a browser.
     pub fn serve_edge(&self, id: &str, domains: bool, now: Timestamp, stale: bool) -> Response {
         let organization = self.homes.get(id).and_then(|home| self.organizations.get(home));
         let mut deployments = organization.into_iter().flat_map(|known| &known.deployments);

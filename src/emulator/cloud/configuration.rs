@@ -1,8 +1,8 @@
-//! Configurations: one draft each, and the versions that were published of it.
+//! Configurations: each has one draft and its published versions.
 //!
-//! In: drafts that are written and published. Out: revisions with their states over time. Never: changes a
-//! published version, or guards a draft against the second of two writers; the platform doesn't either. Start
-//! reading at [`Organization::write_draft`].
+//! In: writes and publications of drafts. Out: revisions with their states over time. Never: changes a
+//! published version, or protects a draft against the second of two writers, because the platform does not
+//! either. Start reading at [`Organization::write_draft`].
 
 use crate::emulator::actor::{Actor, ActorKind};
 use crate::emulator::cloud::error::{bad_request, conflict, invalid, not_found};
@@ -17,16 +17,16 @@ use jiff::{Timestamp, Unit};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// How pages of web deployments are sized: the contract names 300 as the usual size, and none above it.
+/// Returns the page sizes of web deployments: the contract names 300 as the default size, and no larger size.
 pub(crate) fn sizes(cap: u64) -> Sizes {
     Sizes { usual: 300, max: 300, cap }
 }
 
-/// What the audit trail calls one, and a version of one.
+/// The audit trail's names of a configuration and of a version.
 pub(crate) const ENTITY: &str = "Configuration";
 pub(crate) const VERSION: &str = "ConfigurationVersion";
 
-/// Who did something, and when.
+/// The actor and the time of a change.
 #[derive(Clone, Debug)]
 pub(crate) struct Stamp {
     pub at: Timestamp,
@@ -38,23 +38,23 @@ impl Stamp {
         Stamp { at: work.at(), by: work.origin.actor.clone() }
     }
 
-    /// Renders the time, to the millisecond as the API does.
+    /// Renders the time with milliseconds, which is the API's format.
     pub fn date(&self) -> Value {
         json!(self.at.round(Unit::Millisecond).unwrap_or(self.at))
     }
 
-    /// Renders the person; a client of the API is none.
+    /// Renders the person; returns none for a client of the API.
     pub fn user(&self) -> Option<Value> {
         let id = (self.by.kind == ActorKind::User).then(|| person(&self.by))?;
         Some(json!({"id": id, "selfUri": format!("/api/v2/users/{id}")}))
     }
 }
 
-/// How far the platform is with what was written.
+/// The progress of the platform with a write.
 #[derive(Clone, Debug)]
 pub(crate) struct Activation {
     pub active_at: Timestamp,
-    /// Holds whatever the time is.
+    /// A status that does not depend on the time.
     pub forced: Option<String>,
 }
 
@@ -72,12 +72,12 @@ impl Activation {
     }
 }
 
-/// A draft as it was at some time, or a published version.
+/// The state of a draft at some time, or a published version.
 #[derive(Clone, Debug)]
 pub(crate) struct Revision {
-    /// What was written, without the fields that are the platform's own.
+    /// The written body, without the fields that the platform sets.
     pub body: Object,
-    /// `None` is the draft.
+    /// The version number; `None` for a draft.
     pub version: Option<u64>,
     pub created: Stamp,
     pub modified: Stamp,
@@ -91,11 +91,11 @@ pub(crate) struct Configuration {
     pub place: u64,
     pub id: String,
     pub draft: History<Arc<Revision>>,
-    /// With the time each of them becomes visible.
+    /// The published versions, each with the time at which it becomes visible.
     pub versions: Vec<(Timestamp, Arc<Revision>)>,
 }
 
-/// Fields that are the platform's own.
+/// The fields that the platform sets.
 const OWN: &[&str] = &[
     "id",
     "version",
@@ -110,7 +110,7 @@ const OWN: &[&str] = &[
 ];
 
 impl Configuration {
-    /// Returns the name of what is there, empty where nothing is.
+    /// Returns the name, or an empty text if the configuration is deleted.
     pub fn name(&self) -> &str {
         self.draft.current().map(|draft| text(&draft.body, "name")).unwrap_or_default()
     }
@@ -120,13 +120,13 @@ impl Configuration {
         self.versions.last().map(|(_, version)| version)
     }
 
-    /// Finds a published version by its number as a text.
+    /// Returns a published version by its number as a text.
     pub fn version(&self, number: &str) -> Option<&Arc<Revision>> {
         let found = self.versions.iter().find(|(_, version)| version.label() == number);
         found.map(|(_, version)| version)
     }
 
-    /// Lists the versions a reader sees, each with its place, the draft last.
+    /// Lists the versions that a reader sees, each with its place; the draft is last.
     fn seen(&self, now: Timestamp, stale: bool) -> Vec<(u64, &Arc<Revision>)> {
         let mut seen: Vec<(u64, &Arc<Revision>)> = self
             .versions
@@ -141,7 +141,7 @@ impl Configuration {
         seen
     }
 
-    /// Renders one of its revisions.
+    /// Renders a revision of this configuration.
     pub fn render(&self, revision: &Revision, now: Timestamp) -> Object {
         let mut shown = Object::new();
         shown.insert("id".to_owned(), json!(self.id));
@@ -172,20 +172,20 @@ impl Configuration {
 }
 
 impl Revision {
-    /// Names the version as the API does.
+    /// Returns the API's name of the version.
     pub fn label(&self) -> String {
         self.version.map_or_else(|| "DRAFT".to_owned(), |number| number.to_string())
     }
 }
 
-/// Takes out of a body what is the platform's own, and what is null.
+/// Removes the platform's own fields and null fields from a body.
 pub(crate) fn without_own(mut body: Object) -> Object {
     body.retain(|name, value| !OWN.contains(&name.as_str()) && !value.is_null());
     body
 }
 
 impl Organization {
-    /// Finds a configuration that is there.
+    /// Returns an existing configuration.
     pub fn configuration(&self, id: &str) -> Result<&Configuration, ApiError> {
         let found =
             self.configurations.iter().find(|known| known.id == id && known.draft.current().is_some());
@@ -197,7 +197,7 @@ impl Organization {
         known.find(|known| known.id == id && known.draft.current().is_some()).ok_or_else(|| not_found(id))
     }
 
-    /// Refuses a draft that the platform would not take.
+    /// Refuses a draft that the platform does not accept.
     pub fn check_configuration(&self, body: &Object) -> Result<(), ApiError> {
         let mut wrong = shape::violations(body, &shape::bodies::DRAFT);
         if wrong.is_empty() {
@@ -228,7 +228,7 @@ impl Organization {
         if wrong.is_empty() { Ok(()) } else { Err(invalid(&wrong)) }
     }
 
-    /// Makes a configuration, which is a draft at first.
+    /// Creates a configuration, which has only a draft at first.
     pub fn create_configuration(
         &mut self,
         counters: &mut Counters,
@@ -259,7 +259,7 @@ impl Organization {
         Done { shown, event }
     }
 
-    /// Replaces a draft by another, whole; whoever writes last wins.
+    /// Replaces a whole draft; the last write wins.
     pub fn write_draft(
         &mut self,
         id: &str,
@@ -281,7 +281,7 @@ impl Organization {
         Ok(Done { shown, event })
     }
 
-    /// Makes the next version of what the draft holds; a draft that is not Active is refused unless forced.
+    /// Publishes the draft as the next version. Refuses a draft that is not Active, except if `forced`.
     pub fn publish(&mut self, id: &str, work: &Work, forced: bool) -> Result<Done, ApiError> {
         let known = self.configuration_mut(id)?;
         let draft = known.draft.current().cloned().ok_or_else(|| not_found(id))?;
@@ -303,7 +303,7 @@ impl Organization {
         Ok(Done { shown, event })
     }
 
-    /// Deletes a configuration with all its versions, unless a deployment has one of them.
+    /// Deletes a configuration with all its versions, except if a deployment uses one of them.
     pub fn delete_configuration(&mut self, id: &str, work: &Work) -> Result<Done, ApiError> {
         self.configuration(id)?;
         if let Some(user) = self.deployments.iter().find(|known| known.pins(id)) {
@@ -328,7 +328,7 @@ impl Organization {
         listing(path, query, look, &seen)
     }
 
-    /// Lists the versions of a configuration, the draft last.
+    /// Lists the versions of a configuration; the draft is last.
     pub fn list_versions(
         &self,
         id: &str,
@@ -358,7 +358,7 @@ impl Organization {
     }
 }
 
-/// How somebody looks: when, at which state, and how much at once.
+/// The view of a reader: the time, whether it is stale, and the maximum page size.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sight {
     pub now: Timestamp,

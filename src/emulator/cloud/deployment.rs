@@ -1,7 +1,8 @@
-//! Deployments: each puts one published version of a configuration on somebody's pages.
+//! Deployments: each puts one published version of a configuration on web pages.
 //!
-//! In: deployments that are written. Out: their states over time, and what the delivery network is handed.
-//! Never: moves a deployment to another version by itself. Start reading at [`Organization::write_deployment`].
+//! In: writes of deployments. Out: their states over time, and the files for the delivery network. Never:
+//! moves a deployment to another version without a write. Start reading at
+//! [`Organization::write_deployment`].
 
 use crate::emulator::cloud::cdn::Edge;
 use crate::emulator::cloud::configuration::{
@@ -21,13 +22,13 @@ use crate::emulator::time::later;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// What the audit trail calls one.
+/// The audit trail's name of a deployment.
 pub(crate) const ENTITY: &str = "Deployment";
 
-/// A deployment as it was at some time.
+/// The state of a deployment at some time.
 #[derive(Clone, Debug)]
 pub(crate) struct Placement {
-    /// What was written, without the fields that are the platform's own.
+    /// The written body, without the fields that the platform sets.
     pub body: Object,
     pub created: Stamp,
     pub modified: Stamp,
@@ -40,19 +41,19 @@ pub(crate) struct Deployment {
     pub place: u64,
     pub id: String,
     pub states: History<Arc<Placement>>,
-    /// What the delivery network serves.
+    /// The files that the delivery network serves.
     pub edge: History<Arc<Edge>>,
-    /// How guests are told apart.
+    /// The settings by which the platform identifies guests.
     pub identity: History<Arc<Object>>,
 }
 
 impl Deployment {
-    /// Returns the name of what is there, empty where nothing is.
+    /// Returns the name, or an empty text if the deployment is deleted.
     pub fn name(&self) -> &str {
         self.states.current().map(|state| text(&state.body, "name")).unwrap_or_default()
     }
 
-    /// Says whether it has a version of that configuration.
+    /// Returns whether it uses a version of this configuration.
     pub fn pins(&self, configuration_id: &str) -> bool {
         let pinned = self.states.current().and_then(|state| member(&state.body, "configuration.id"));
         pinned.and_then(Value::as_str) == Some(configuration_id)
@@ -65,14 +66,14 @@ impl Deployment {
 }
 
 impl Placement {
-    /// Returns the configuration's id and the version that it has.
+    /// Returns the id and the version of its configuration.
     pub fn pin(&self) -> (&str, &str) {
         let part = |path| member(&self.body, path).and_then(Value::as_str).unwrap_or_default();
         (part("configuration.id"), part("configuration.version"))
     }
 }
 
-/// Keeps of a reference what the platform looks at.
+/// Reduces each reference to the fields that the platform reads.
 fn reduced(mut body: Object) -> Object {
     body = without_own(body);
     let profiles = on_deployments().map(|kind| (kind.rules().reference, &["id"][..]));
@@ -88,7 +89,7 @@ fn reduced(mut body: Object) -> Object {
 }
 
 impl Organization {
-    /// Finds a deployment that is there.
+    /// Returns an existing deployment.
     pub fn deployment(&self, id: &str) -> Result<&Deployment, ApiError> {
         let found = self.deployments.iter().find(|known| known.id == id && known.states.current().is_some());
         found.ok_or_else(|| not_found(id))
@@ -99,7 +100,7 @@ impl Organization {
         known.find(|known| known.id == id && known.states.current().is_some()).ok_or_else(|| not_found(id))
     }
 
-    /// Refuses a deployment that the platform would not take.
+    /// Refuses a deployment that the platform does not accept.
     pub fn check_deployment(&self, body: &Object, work: &Work) -> Result<(), ApiError> {
         let mut wrong = shape::violations(body, &shape::bodies::DEPLOYMENT);
         if !wrong.is_empty() {
@@ -146,7 +147,7 @@ impl Organization {
         if wrong.is_empty() { Ok(()) } else { Err(invalid(&wrong)) }
     }
 
-    /// Makes a deployment.
+    /// Creates a deployment.
     pub fn create_deployment(
         &mut self,
         counters: &mut Counters,
@@ -164,7 +165,7 @@ impl Organization {
         let id = id.unwrap_or_else(|| counters.next(Kind::Deployment));
         counters.take(&id);
         let edge = Arc::new(self.edge(&id, &placement));
-        // Nothing is served before it is Active for the first time.
+        // The delivery network serves a deployment only after it was Active for the first time.
         let served_at = later(work.active_at(), work.settings.cdn_delay_ms);
         let new = Deployment {
             place: counters.place(),
@@ -182,7 +183,7 @@ impl Organization {
         Done { shown, event }
     }
 
-    /// Replaces a deployment by another, whole.
+    /// Replaces a whole deployment.
     pub fn write_deployment(&mut self, id: &str, work: &Work, body: Object) -> Result<Done, ApiError> {
         let old = self.deployment(id)?.states.current().cloned().ok_or_else(|| not_found(id))?;
         let placement = Placement {
@@ -211,7 +212,7 @@ impl Organization {
         Ok(Done { shown: Value::Null, event })
     }
 
-    /// Renders a deployment, with what the platform adds to its references.
+    /// Renders a deployment, with the fields that the platform adds to its references.
     pub fn render_deployment(&self, known: &Deployment, state: &Placement, now: jiff::Timestamp) -> Object {
         let mut shown = Object::new();
         shown.insert("id".to_owned(), json!(known.id));
@@ -287,7 +288,7 @@ impl Organization {
         Ok(body)
     }
 
-    /// Renders a deployment with the version it has.
+    /// Renders a deployment with its version of the configuration.
     pub fn read_active(&self, id: &str, query: &Query, look: &Sight) -> Result<Value, ApiError> {
         let (_, state) = self.seen_deployment(id, look)?;
         let (configuration, version) = self.pinned(state).ok_or_else(|| not_found(id))?;
@@ -295,7 +296,7 @@ impl Organization {
         Ok(json!({"configurationVersion": configuration.render(version, look.now), "deployment": deployment}))
     }
 
-    /// Renders how a deployment tells guests apart.
+    /// Renders the settings by which a deployment identifies guests.
     pub fn read_identity(&self, id: &str, look: &Sight) -> Result<Value, ApiError> {
         let (known, _) = self.seen_deployment(id, look)?;
         let seen = known.identity.seen(look.now, look.stale).ok_or_else(|| not_found(id))?;
@@ -307,7 +308,7 @@ impl Organization {
         Ok(Value::Object(shown))
     }
 
-    /// Replaces how a deployment tells guests apart.
+    /// Replaces the settings by which a deployment identifies guests.
     pub fn write_identity(&mut self, id: &str, work: &Work, body: Object) -> Result<Done, ApiError> {
         let wrong = shape::violations(&body, &shape::bodies::IDENTITY_RESOLUTION);
         if !wrong.is_empty() {
@@ -321,7 +322,7 @@ impl Organization {
         Ok(Done { shown: Value::Object(body), event })
     }
 
-    /// Finds the configuration and the version that a deployment has.
+    /// Returns the configuration and the version of a deployment.
     pub fn pinned(&self, state: &Placement) -> Option<(&Configuration, &Arc<Revision>)> {
         let (id, version) = state.pin();
         let known = self.configurations.iter().find(|known| known.id == id)?;
@@ -362,7 +363,8 @@ impl Organization {
     }
 }
 
-/// A deployment can be switched off; anything else it says about its status is up to the platform.
+/// Returns the status of a written deployment. A writer can only set `Inactive`; the platform sets other
+/// statuses.
 fn status_of(body: &Object, work: &Work) -> Activation {
     let forced = Some(text(body, "status")).filter(|status| *status == "Inactive").map(str::to_owned);
     Activation { forced, ..Activation::of(work) }

@@ -1,7 +1,7 @@
 //! Objects without states over time: flows, knowledge bases, integrations.
 //!
-//! In: what the world file says, and queries. Out: listings and single objects.
-//! Never: changes one. A person can add or delete one, and a client of the API can do so with a knowledge base.
+//! In: objects of the world file, and queries. Out: listings and single objects. Never: changes an object. A
+//! person can add or delete an object, and a client of the API can add or delete a knowledge base.
 
 use crate::emulator::cloud::configuration::Stamp;
 use crate::emulator::cloud::error::{invalid, not_found};
@@ -14,7 +14,7 @@ use crate::emulator::time::SEEDED_AT;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Kinds of objects.
+/// The kinds of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Shelf {
     Flows,
@@ -24,7 +24,7 @@ pub(crate) enum Shelf {
 
 /// The type of flows that a deployment can have.
 pub(crate) const MESSAGE_FLOW: &str = "INBOUNDSHORTMESSAGE";
-/// The type of integrations that authenticate.
+/// The type of integrations for authentication.
 pub(crate) const OPEN_ID: &str = "openid-connect-messenger";
 
 /// One object.
@@ -32,7 +32,7 @@ pub(crate) const OPEN_ID: &str = "openid-connect-messenger";
 pub(crate) struct Item {
     pub place: u64,
     pub id: String,
-    /// As the API shows it.
+    /// The object in the API's format.
     pub shown: Object,
 }
 
@@ -59,17 +59,17 @@ impl Directory {
         self.shelves.get(&shelf).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Finds an object.
+    /// Returns an object by its id.
     pub fn find(&self, shelf: Shelf, id: &str) -> Option<&Item> {
         self.items(shelf).iter().find(|item| item.id == id)
     }
 
-    /// Finds an object by its id or its name.
+    /// Returns an object by its id or its name.
     pub fn named(&self, shelf: Shelf, name: &str) -> Option<&Item> {
         self.find(shelf, name).or_else(|| self.items(shelf).iter().find(|item| item.name() == name))
     }
 
-    /// Adds an object; what the API always shows of its kind is filled in.
+    /// Adds an object and sets the fields that the API always shows for its kind.
     pub fn add(&mut self, shelf: Shelf, id: String, given: Object, counters: &mut Counters) {
         let mut shown = Object::new();
         shown.insert("id".to_owned(), json!(id));
@@ -92,7 +92,7 @@ impl Directory {
         self.shelves.entry(shelf).or_default().retain(|item| item.id != id);
     }
 
-    /// Makes a knowledge base for a client; nothing of it is published yet.
+    /// Creates a knowledge base for a client; it is not published yet.
     pub fn create_knowledge_base(
         &mut self,
         counters: &mut Counters,
@@ -114,7 +114,7 @@ impl Directory {
         Ok(Done { shown, event })
     }
 
-    /// Deletes a knowledge base for a client, which gets what was deleted.
+    /// Deletes a knowledge base for a client and returns it.
     pub fn delete_knowledge_base(&mut self, id: &str) -> Result<Done, ApiError> {
         let old = self.find(Shelf::KnowledgeBases, id).ok_or_else(|| not_found(id))?.shown.clone();
         self.delete(Shelf::KnowledgeBases, id);
@@ -199,7 +199,7 @@ fn usual(shelf: Shelf) -> Vec<(&'static str, Value)> {
     }
 }
 
-/// Turns `published` of the world file into what the API shows, and the type into the API's letters.
+/// Converts `published` of the world file to the API's fields, and the type to upper case.
 fn complete_flow(shown: &mut Object) {
     let kind = text(shown, "type").to_uppercase();
     shown.insert("type".to_owned(), Value::String(kind));

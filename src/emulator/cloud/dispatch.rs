@@ -1,7 +1,7 @@
-//! From a request of the cloud API to its answer.
+//! Dispatches a request of the cloud API to its handler.
 //!
-//! In: a call whose route is known. Out: an answer, and what the audit trail says of it.
-//! Never: lets a call reach another organization than its token's. Start reading at [`World::dispatch_cloud`].
+//! In: a call with its route. Out: an answer, and an audit record. Never: gives a call access to an
+//! organization other than its token's. Start reading at [`World::dispatch_cloud`].
 
 use crate::emulator::call::Call;
 use crate::emulator::cloud::audit::services;
@@ -20,10 +20,10 @@ use crate::emulator::message::{Request, Response};
 use crate::emulator::world::World;
 use serde_json::Value;
 
-/// What a request body may have at most.
+/// The maximum size of a request body, in bytes.
 const BODY_BYTES_MAX: usize = 512_000;
 
-/// A call that may go on: whose objects it is about, and who makes it.
+/// An authorized call with its organization and its caller.
 struct Visit<'a> {
     request: &'a Request,
     organization_id: String,
@@ -158,7 +158,7 @@ impl Cloud {
         Ok(Response::json(200, &body))
     }
 
-    /// Answers what is asked with a POST and changes nothing that is audited.
+    /// Answers a POST that changes no audited object.
     fn ask(&mut self, visit: &Visit, operation: Operation) -> Option<Result<Value, ApiError>> {
         let Visit { request, organization_id, query, look, work } = visit;
         let without = if work.settings.audit_realtime { None } else { Some("WebDeployments") };
@@ -250,12 +250,12 @@ impl Cloud {
     }
 }
 
-/// Names the window that a request counts in: that of its token.
+/// Returns the key of a request's rate limit window, which is its token's.
 pub(in crate::emulator) fn window_key(request: &Request) -> Option<String> {
     request.header("authorization").map(|header| format!("token {header}"))
 }
 
-/// Refuses a body that is too large.
+/// Returns the error for a body that is too large.
 pub(in crate::emulator) fn too_large() -> ApiError {
     let message = format!("The request is over the size limit. Maximum bytes: {BODY_BYTES_MAX}");
     refusal(413, "request.too.large", message)
@@ -266,7 +266,7 @@ fn too_many(wait_s: i64) -> ApiError {
     refusal(429, usual_code(429), message).with_header("retry-after", wait_s.to_string())
 }
 
-/// Answers a scripted status.
+/// Returns the answer for a scripted status.
 pub(in crate::emulator) fn scripted(
     status: u16,
     retry_after: Option<&str>,
@@ -300,7 +300,7 @@ fn object(request: &Request) -> Result<Object, ApiError> {
     }
 }
 
-/// Writes the link to a download: on the host that was asked, or relative to it where none was named.
+/// Returns the link to a download: on the host of the request, or relative if the request has no host.
 fn download_uri(request: &Request, id: &str) -> String {
     match request.header("host") {
         Some(host) => format!("http://{host}/_download/audits/{id}"),

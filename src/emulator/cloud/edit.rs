@@ -1,24 +1,24 @@
-//! What people can do at the platform's own screens, behind the back of every client.
+//! Edits by people who use the platform's own screens instead of the API.
 //!
 //! In: JSON of the control surface, of a fault or of a test. Out: a [`CloudEdit`].
-//! Never: carries an edit out; `screen` does. Start reading at [`CloudEdit`].
+//! Never: performs an edit; `screen` does. Start reading at [`CloudEdit`].
 
 use crate::emulator::cloud::Object;
 use crate::emulator::cloud::profile::kind::ProfileKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a person does to the objects of an organization: everything that is given, in the order of the fields.
+/// A person's edit of the objects of an organization: all given parts, in the order of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CloudEdit {
-    /// Makes an object.
+    /// Creates an object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create: Option<CreateEdit>,
     /// Changes a draft.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draft: Option<DraftEdit>,
-    /// Publishes a draft as it is.
+    /// Publishes a draft unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish: Option<PublishEdit>,
     /// Changes a deployment.
@@ -33,7 +33,7 @@ pub struct CloudEdit {
     /// Changes a messaging setting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messaging_setting: Option<SettingEdit>,
-    /// Sets the defaults: the kind, and the name or id of the profile; `None` leaves no default.
+    /// Sets the defaults: the kind, and the name or id of the profile; `None` removes the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<BTreeMap<ProfileKind, Option<String>>>,
     /// Deletes an object: its kind, and its name or id.
@@ -41,11 +41,11 @@ pub struct CloudEdit {
     pub delete: Option<BTreeMap<EditKind, String>>,
 }
 
-/// Makes objects; each of the fields is a body.
+/// Creates objects; each field is a body.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateEdit {
-    /// A configuration, with a draft and no version.
+    /// A configuration with a draft and no version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configuration: Option<Object>,
     /// A deployment.
@@ -79,7 +79,7 @@ impl CreateEdit {
 pub struct DraftEdit {
     /// The name or id of the configuration.
     pub configuration: String,
-    /// A JSON merge patch (RFC 7396); `status` in it holds until the next write.
+    /// A JSON merge patch (RFC 7396); its `status` is valid until the next write.
     pub patch: Object,
 }
 
@@ -97,7 +97,7 @@ pub struct PublishEdit {
 pub struct DeploymentEdit {
     /// The name or id of the deployment.
     pub deployment: String,
-    /// The version of its configuration that it gets; `newest` for the newest.
+    /// The new version of its configuration; `newest` for the newest version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// A JSON merge patch (RFC 7396).
@@ -135,11 +135,11 @@ pub struct SettingEdit {
     pub patch: Object,
 }
 
-/// What can be deleted.
+/// The kinds of objects that a person can delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EditKind {
-    /// A configuration with all its versions, unless a deployment has one of them.
+    /// A configuration with all its versions, except if a deployment uses one of them.
     Configuration,
     /// A deployment.
     Deployment,
@@ -158,7 +158,7 @@ pub enum EditKind {
 }
 
 impl EditKind {
-    /// Returns the kind of profile it is, if it is one.
+    /// Returns the profile kind, if it is a profile.
     pub(super) fn profile(self) -> Option<ProfileKind> {
         match self {
             EditKind::SupportedContent => Some(ProfileKind::Content),
@@ -179,7 +179,7 @@ impl CloudEdit {
             .chain(setting.map(|edit| (ProfileKind::Setting, edit.messaging_setting.as_str(), &edit.patch)))
     }
 
-    /// Says whether it asks for nothing.
+    /// Returns whether the edit has no parts.
     pub fn is_empty(&self) -> bool {
         *self == CloudEdit::default()
     }

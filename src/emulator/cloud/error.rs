@@ -1,40 +1,40 @@
-//! Refusals in the words and codes of the cloud API.
+//! Errors with the messages and codes of the cloud API.
 //!
-//! In: what is wrong. Out: an [`ApiError`] whose body is the API's `ErrorBody`.
-//! Never: decides that something is wrong.
+//! In: the details of an error. Out: an [`ApiError`] whose body is the API's `ErrorBody`.
+//! Never: decides that something is an error.
 
 use crate::emulator::error::ApiError;
 use serde::Serialize;
 use serde_json::json;
 
-/// One field that is wrong.
+/// One invalid field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Detail {
-    /// What is wrong.
+    /// The error of the field.
     pub error_code: String,
-    /// Dotted path of the field.
+    /// The dotted path of the field.
     pub field_name: String,
 }
 
 impl Detail {
-    /// Names a field and what is wrong with it.
+    /// Returns the detail for a field and its error.
     pub fn new(field_name: impl Into<String>, error_code: impl Into<String>) -> Detail {
         Detail { error_code: error_code.into(), field_name: field_name.into() }
     }
 }
 
-/// Starts a refusal.
+/// Returns an error with a status, a code and a message.
 pub(crate) fn refusal(status: u16, code: &str, message: impl Into<String>) -> ApiError {
     ApiError::new(status, code, message).with("errors", json!([]))
 }
 
-/// Refuses a request that cannot be understood, or not now.
+/// Returns the error for a request that is malformed or currently not allowed.
 pub(crate) fn bad_request(message: impl Into<String>) -> ApiError {
     refusal(400, "bad.request", message)
 }
 
-/// Refuses a body field by field.
+/// Returns the error for a body with invalid fields.
 pub(crate) fn invalid(details: &[Detail]) -> ApiError {
     let named: Vec<String> =
         details.iter().map(|detail| format!("{}: {}", detail.field_name, detail.error_code)).collect();
@@ -42,17 +42,17 @@ pub(crate) fn invalid(details: &[Detail]) -> ApiError {
         .with("details", json!(details))
 }
 
-/// Says that there is no such thing.
+/// Returns the error for an unknown object.
 pub(crate) fn not_found(entity_id: &str) -> ApiError {
     refusal(404, "not.found", "The requested resource was not found.").with("entityId", entity_id.into())
 }
 
-/// Says that things stand in the way.
+/// Returns the error for a conflict with other objects.
 pub(crate) fn conflict(message: impl Into<String>) -> ApiError {
     refusal(409, "conflict", message)
 }
 
-/// Says which permissions are missing.
+/// Returns the error for missing permissions.
 pub(crate) fn missing_permissions(permissions: &[&str]) -> ApiError {
     let missing = permissions.join(", ");
     let text = "Unable to perform the requested action. You are missing the following permission(s):";
@@ -61,7 +61,7 @@ pub(crate) fn missing_permissions(permissions: &[&str]) -> ApiError {
         .with("messageParams", json!({ "permissions": missing }))
 }
 
-/// Names the code a status has when nothing better is known, as for a scripted fault.
+/// Returns the default code of a status, for a scripted fault.
 pub(crate) fn usual_code(status: u16) -> &'static str {
     match status {
         400 => "bad.request",

@@ -1,25 +1,25 @@
-//! What an object was, and from when readers see it: reads lag behind writes.
+//! The states of an object and the times from which readers see them, because reads lag behind writes.
 //!
-//! In: states with the times they become visible. Out: what a reader sees at a time, what a writer works on.
-//! Never: lets an older state become visible after a newer one.
+//! In: states with the times at which they become visible. Out: the state for a reader at a time, and for a
+//! writer. Never: lets an older state become visible after a newer one.
 
 use jiff::Timestamp;
 
-/// The states of one object that somebody may still see; `None` is its absence.
+/// The states of one object that readers can still see; `None` means that the object is absent.
 #[derive(Clone, Debug)]
 pub(crate) struct History<T> {
     states: Vec<(Timestamp, Option<T>)>,
 }
 
 impl<T> Default for History<T> {
-    /// Starts with absence, which was always visible.
+    /// Starts without the object; this state was always visible.
     fn default() -> History<T> {
         History { states: vec![(Timestamp::MIN, None)] }
     }
 }
 
 impl<T> History<T> {
-    /// Starts with a state that becomes visible at that time.
+    /// Starts with a state that becomes visible at the given time.
     pub fn new(visible_at: Timestamp, state: T) -> History<T> {
         History { states: vec![(visible_at, Some(state))] }
     }
@@ -28,18 +28,18 @@ impl<T> History<T> {
     pub fn push(&mut self, at: Timestamp, visible_at: Timestamp, state: Option<T>) {
         let before = self.states.last().map_or(visible_at, |(time, _)| *time);
         self.states.push((visible_at.max(before), state));
-        // One visible state before the visible one is kept for a scripted stale read.
+        // Keeps one state before the visible state, for a scripted stale read.
         while self.states.get(2).is_some_and(|(time, _)| *time <= at) {
             self.states.remove(0);
         }
     }
 
-    /// Returns what the object is.
+    /// Returns the current state, which writers see.
     pub fn current(&self) -> Option<&T> {
         self.states.last()?.1.as_ref()
     }
 
-    /// Returns what a reader sees; a stale one sees the state before, where there is one.
+    /// Returns the state that a reader sees; a stale reader sees the previous state, if there is one.
     pub fn seen(&self, now: Timestamp, stale: bool) -> Option<&T> {
         let index = self.states.iter().rposition(|(time, _)| *time <= now)?;
         let index = if stale { index.saturating_sub(1) } else { index };
@@ -56,7 +56,7 @@ mod tests {
     fn readers_lag_behind_and_never_go_back() {
         let at = |ms| Timestamp::UNIX_EPOCH + SignedDuration::from_millis(ms);
         let mut history = History::new(at(10), 1);
-        // Written when the first was not visible yet: it can't be visible before it.
+        // The first state is not visible yet, so the second one cannot be visible before it.
         history.push(at(5), at(5), Some(2));
         history.push(at(20), at(30), Some(3));
         history.push(at(40), at(50), None);

@@ -1,14 +1,14 @@
-//! Ids of the shape the API's have, counted instead of drawn.
+//! Ids in the API's format, from counters instead of random numbers.
 //!
-//! In: the kind of a thing. Out: `00000000-KIND-4000-8000-NUMBER`, numbers in hexadecimal and counted for each
-//! kind from 1 over all organizations. Never: gives out an id that the world file has taken.
+//! In: the kind of an object. Out: `00000000-KIND-4000-8000-NUMBER`, with hexadecimal numbers, counted from 1
+//! for each kind over all organizations. Never: returns an id that the world file uses.
 
 use crate::emulator::actor::Actor;
 use crate::emulator::text::hex;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What an id is of; the number is the id's second group.
+/// The kind of an id's object; the number is the id's second group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u16)]
 pub(crate) enum Kind {
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
     Correlation = 0xc0de,
 }
 
-/// How far each kind was counted, and which ids are taken.
+/// The counter of each kind, and the ids in use.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counters {
     counts: BTreeMap<Kind, u64>,
@@ -34,7 +34,7 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// Makes the next id of a kind.
+    /// Returns the next id of a kind.
     pub fn next(&mut self, kind: Kind) -> String {
         let count = self.counts.entry(kind).or_default();
         loop {
@@ -46,24 +46,24 @@ impl Counters {
         }
     }
 
-    /// Keeps an id for the thing that has it already.
+    /// Reserves an id for the object that already has it.
     pub fn take(&mut self, id: &str) {
         self.taken.insert(id.to_owned());
     }
 
-    /// Makes the next place in the order of creation, which cursors point at.
+    /// Returns the next place in the order of creation; cursors refer to places.
     pub fn place(&mut self) -> u64 {
         self.places += 1;
         self.places
     }
 }
 
-/// Writes a counted id.
+/// Returns the id with a given number.
 pub(crate) fn counted(kind: Kind, number: u64) -> String {
     format!("00000000-{:04x}-4000-8000-{:012x}", kind as u16, number & 0xffff_ffff_ffff)
 }
 
-/// Returns a person's id, made from the actor's where that is no UUID.
+/// Returns a person's id; if the actor's id is not a UUID, it derives one.
 pub(crate) fn person(actor: &Actor) -> String {
     if is_uuid(&actor.id) {
         return actor.id.clone();
@@ -73,7 +73,7 @@ pub(crate) fn person(actor: &Actor) -> String {
     format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
 }
 
-/// Says whether a text has the shape of a UUID.
+/// Returns whether a text has the format of a UUID.
 pub(crate) fn is_uuid(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
@@ -86,7 +86,7 @@ mod tests {
     use crate::emulator::cloud::ids::{Counters, Kind, is_uuid, person};
 
     #[test]
-    fn ids_have_the_shape_and_are_counted() {
+    fn ids_have_the_format_and_are_counted() {
         let mut counters = Counters::default();
         counters.take("00000000-c0f1-4000-8000-000000000002");
         for expected in ["00000000-c0f1-4000-8000-000000000001", "00000000-c0f1-4000-8000-000000000003"] {

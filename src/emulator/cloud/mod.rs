@@ -1,14 +1,14 @@
-//! The cloud API of the emulated platform: web deployments and what they refer to, organization by
-//! organization.
+//! The cloud API of the emulated platform: the web deployments of each organization and the objects that they
+//! refer to.
 //!
-//! In: requests that `route` knows, with the token that says whose organization they are about; people's
-//! edits; the time. Out: answers, objects with their states over time, audit records, what the delivery
-//! network serves.
+//! In: requests that `route` knows, with the token that determines the organization; people's edits; the
+//! time. Out: answers, objects with their states over time, audit records, the files of the delivery network.
 //!
-//! Never: reads a clock, draws an id, or returns or changes an object of another organization than the token's.
+//! Never: reads a clock, draws an id, or returns or changes an object of another organization than the
+//! token's.
 //!
-//! Start reading at [`dispatch`], which every request goes through. `route` is the list of operations;
-//! `configuration`, `deployment`, `open`, `profile` and `directory` are the objects; `history` is why reads lag.
+//! Start reading at [`dispatch`], which handles every request. `route` lists the operations. `configuration`,
+//! `deployment`, `open`, `profile` and `directory` have the objects. `history` makes reads lag behind writes.
 
 pub(super) mod audit;
 pub(super) mod audit_query;
@@ -49,18 +49,18 @@ use std::collections::BTreeMap;
 /// A JSON object.
 pub(crate) type Object = Map<String, Value>;
 
-/// All organizations that are managed by the cloud API, and what they share.
+/// All organizations of the cloud API, and their shared state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cloud {
     pub organizations: BTreeMap<String, Organization>,
     pub counters: Counters,
     pub trail: Trail,
     pub windows: Windows,
-    /// Whose each deployment is, for the delivery network, which knows no tokens.
+    /// The organization of each deployment, for the delivery network, which gets no tokens.
     pub homes: BTreeMap<String, String>,
 }
 
-/// A change on its way in: who makes it, when, and how fast it is seen.
+/// A requested change: its origin, and the settings that delay it.
 #[derive(Clone, Debug)]
 pub(crate) struct Work {
     pub origin: CallOrigin,
@@ -68,7 +68,7 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// Describes what was there before the emulator started: it was done long ago, and has long settled.
+    /// Returns the work that created the initial objects: all of its delays are over.
     pub fn long_ago(actor: &Actor) -> Work {
         let settings = Settings {
             active_delay_ms: 0,
@@ -87,28 +87,28 @@ impl Work {
         Work { origin, settings }
     }
 
-    /// Returns when it is done.
+    /// Returns the time of the change.
     pub fn at(&self) -> Timestamp {
         self.origin.at
     }
 
-    /// Returns from when reads show a new object.
+    /// Returns the time from which reads show a new object.
     pub fn appears_at(&self) -> Timestamp {
         later(self.at(), self.settings.visible_delay_ms)
     }
 
-    /// Returns from when reads show the new state of an object.
+    /// Returns the time from which reads show the new state of an object.
     pub fn shows_at(&self) -> Timestamp {
         later(self.at(), self.settings.stale_delay_ms)
     }
 
-    /// Returns from when what was written is Active.
+    /// Returns the time from which the written object is Active.
     pub fn active_at(&self) -> Timestamp {
         later(self.at(), self.settings.active_delay_ms)
     }
 }
 
-/// What a change did, for the audit trail.
+/// The effect of a change, for the audit trail.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub service: &'static str,
@@ -120,7 +120,7 @@ pub(crate) struct Event {
     pub new: Option<Object>,
 }
 
-/// A change that was made: what its answer shows, and what the audit trail says.
+/// A completed change: the body of its answer, and its audit event.
 #[derive(Clone, Debug)]
 pub(crate) struct Done {
     pub shown: Value,
@@ -128,14 +128,14 @@ pub(crate) struct Done {
 }
 
 impl Cloud {
-    /// Returns an organization; one that nobody described has the usual objects.
+    /// Returns an organization. If the world file does not describe it, it has the default objects.
     pub fn organization(&mut self, id: &str) -> &mut Organization {
         let counters = &mut self.counters;
         self.organizations.entry(id.to_owned()).or_insert_with(|| Organization::usual(id, counters))
     }
 }
 
-/// Returns a text member of an object; empty where there is none.
+/// Returns a text member of an object, or an empty text if the object has no such member.
 pub(crate) fn text<'a>(body: &'a Object, name: &str) -> &'a str {
     body.get(name).and_then(Value::as_str).unwrap_or_default()
 }

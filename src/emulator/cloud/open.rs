@@ -1,7 +1,7 @@
-//! Open messaging integrations, whose creation takes a while.
+//! Open messaging integrations, whose creation takes time.
 //!
-//! In: integrations that are created, changed and deleted. Out: their states over time.
-//! Never: shows a webhook's secret again.
+//! In: creations, changes and deletions of integrations. Out: their states over time.
+//! Never: returns a webhook's secret.
 
 use crate::emulator::cloud::configuration::{Sight, Stamp, without_own};
 use crate::emulator::cloud::error::{Detail, invalid, not_found};
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// What the audit trail calls one.
+/// The audit trail's name of an open messaging integration.
 pub(crate) const ENTITY: &str = "OpenIntegration";
 const SECRET: &str = "outboundNotificationWebhookSignatureSecretToken";
 const WEBHOOK: &str = "outboundNotificationWebhookUrl";
@@ -30,7 +30,7 @@ pub(crate) struct OpenIntegration {
     pub completed_at: Timestamp,
 }
 
-/// An integration as it was at some time.
+/// The state of an integration at some time.
 #[derive(Clone, Debug)]
 pub(crate) struct OpenState {
     pub body: Object,
@@ -39,13 +39,13 @@ pub(crate) struct OpenState {
 }
 
 impl OpenIntegration {
-    /// Returns the name of what is there, empty where nothing is.
+    /// Returns the name, or an empty text if the integration is deleted.
     pub fn name(&self) -> &str {
         self.states.current().map(|state| text(&state.body, "name")).unwrap_or_default()
     }
 
     fn event(&self, action: &'static str, old: Option<Object>, new: Option<Object>) -> Event {
-        // A secret is in no audit record.
+        // No audit record contains a secret.
         let hide = |body: Option<Object>| {
             body.map(|mut body| {
                 body.shift_remove(SECRET);
@@ -58,7 +58,7 @@ impl OpenIntegration {
 }
 
 impl Organization {
-    /// Refuses an integration that the platform would not take.
+    /// Refuses an integration that the platform does not accept.
     pub fn check_open(&self, body: &Object, is_change: bool) -> Result<(), ApiError> {
         let shape = if is_change {
             &shape::bodies::OPEN_INTEGRATION_CHANGE
@@ -140,7 +140,7 @@ impl Organization {
                 KINDS.iter().all(|kind| {
                     let reference = kind.rules().reference;
                     let id = member(&state.body, reference).and_then(|reference| reference.get("id"));
-                    // The name with a dot is the vendor's, the one without is that of its clients.
+                    // The vendor uses the name with a dot, and its clients use the name without a dot.
                     [format!("{reference}Id"), format!("{reference}.id")]
                         .iter()
                         .all(|asked| query.get(asked).is_none_or(|asked| id == Some(&json!(asked))))
@@ -159,8 +159,8 @@ impl Organization {
     fn render_open(&self, known: &OpenIntegration, state: &OpenState, now: Timestamp) -> Value {
         let mut shown = Object::from_iter([("id".to_owned(), json!(known.id))]);
         shown.extend(state.body.clone());
-        // The model wants the field, and nobody may read it: shorter than any secret, so that it is refused
-        // when it is written back.
+        // The model requires the field, and no client can read the secret. The value is shorter than any
+        // secret, so that the emulator refuses it if a client writes it back.
         shown.insert(SECRET.to_owned(), json!("********"));
         self.profiles.name_references(&mut shown, KINDS.iter().copied());
         let completed = now >= known.completed_at;

@@ -1,7 +1,7 @@
-//! One organization: what it is called, what it may do, and the objects it has.
+//! One organization: its name, its features and limits, and its objects.
 //!
-//! In: a description from the world file, or none. Out: the answers about the organization itself, and checks
-//! that others make against it. Never: changes an object; `configuration`, `deployment` and `open` do.
+//! In: a description from the world file, or none. Out: the answers about the organization itself, and the
+//! checks of its limits and features. Never: changes an object; `configuration`, `deployment` and `open` do.
 
 use crate::emulator::actor::Actor;
 use crate::emulator::cloud::configuration::Configuration;
@@ -27,9 +27,9 @@ pub(crate) struct Organization {
     pub region: String,
     pub state: String,
     pub features: BTreeMap<String, bool>,
-    /// Dotted paths of a configuration that it may not use.
+    /// The dotted paths of a configuration that it cannot use.
     pub not_enabled: Vec<String>,
-    /// By namespace and key, where they differ from the defaults.
+    /// The limits by namespace and key, if they differ from the defaults.
     pub limits: BTreeMap<String, BTreeMap<String, i64>>,
     pub configurations: Vec<Configuration>,
     pub deployments: Vec<Deployment>,
@@ -38,10 +38,10 @@ pub(crate) struct Organization {
     pub profiles: Profiles,
 }
 
-/// Where an organization is when nobody says.
+/// The default region of an organization.
 pub(crate) const USUAL_REGION: &str = "us-east-1";
 
-/// Regions by key, with their domains.
+/// The regions by key, with their domains.
 const REGIONS: &[(&str, &str)] = &[
     ("us-east-1", "mypurecloud.com"),
     ("us-east-2", "use2.us-gov-pure.cloud"),
@@ -63,7 +63,7 @@ const REGIONS: &[(&str, &str)] = &[
     ("ap-southeast-2", "mypurecloud.com.au"),
 ];
 
-/// Limits that hold where the organization has no other; the real values of the first two are not known.
+/// The default limits. The real values of the first two are unknown.
 const DEFAULT_LIMITS: &[(&str, &str, i64)] = &[
     ("web.deployments", "deployments.max", 1000),
     ("web.deployments", "configuration.max", 1000),
@@ -73,7 +73,7 @@ const DEFAULT_LIMITS: &[(&str, &str, i64)] = &[
     ("platform.api", "request.bytes.max", 512_000),
 ];
 
-/// What an organization has bought. That web messaging is among these names is a guess.
+/// The products of an organization. The name of the web messaging product is a guess.
 const PRODUCTS: &[&str] = &["engage", "messagingPlatform", "webMessaging"];
 
 /// Renders the products. Clients of the vendor rely on `total`.
@@ -82,13 +82,13 @@ pub(crate) fn products() -> Value {
     json!({"entities": entities, "pageSize": entities.len(), "pageNumber": 1, "total": entities.len(), "pageCount": 1})
 }
 
-/// Returns the domain of a region, if there is such a region.
+/// Returns the domain of a region, if the region exists.
 pub(crate) fn domain(region: &str) -> Option<&'static str> {
     REGIONS.iter().find(|(key, _)| *key == region).map(|(_, domain)| *domain)
 }
 
 impl Organization {
-    /// Makes an organization without objects.
+    /// Returns an organization without objects.
     pub fn empty(id: &str) -> Organization {
         Organization {
             id: id.to_owned(),
@@ -106,7 +106,8 @@ impl Organization {
         }
     }
 
-    /// Makes an organization that nobody described: one object of each kind that others refer to.
+    /// Returns an organization for which there is no description: it has one object of each kind that others
+    /// refer to.
     pub fn usual(id: &str, counters: &mut Counters) -> Organization {
         let mut organization = Organization::empty(id);
         for (shelf, kind, name) in [
@@ -146,14 +147,15 @@ impl Organization {
         })
     }
 
-    /// Returns a limit in force.
+    /// Returns the current value of a limit.
     pub fn limit(&self, namespace: &str, key: &str) -> Option<i64> {
         let own = self.limits.get(namespace).and_then(|keys| keys.get(key)).copied();
         let usual = || DEFAULT_LIMITS.iter().find(|(space, name, _)| *space == namespace && *name == key);
         own.or_else(|| usual().map(|(_, _, value)| *value))
     }
 
-    /// Lists the limits of a namespace, the organization's own ones on top unless only defaults are wanted.
+    /// Lists the limits of a namespace. If `defaults` is false, the organization's own limits replace the
+    /// defaults.
     pub fn limits(&self, namespace: &str, defaults: bool) -> Option<Value> {
         let usual = DEFAULT_LIMITS.iter().filter(|(space, _, _)| *space == namespace);
         let mut values: BTreeMap<&str, i64> = usual.map(|(_, key, value)| (*key, *value)).collect();
@@ -162,12 +164,12 @@ impl Organization {
         let rendered =
             values.iter().map(|(key, value)| json!({"namespace": namespace, "key": key, "value": value}));
         let entities: Vec<Value> = rendered.collect();
-        // A namespace that there is, of which no key is known.
+        // The namespace exists, but its keys are unknown.
         let is_known = namespace == "web.messaging" || !entities.is_empty();
         is_known.then(|| json!({ "entities": entities }))
     }
 
-    /// Refuses one more object than a limit allows.
+    /// Refuses a new object if it exceeds a limit.
     pub fn room_for(&self, count: usize, key: &str) -> Result<(), ApiError> {
         let namespace = "web.deployments";
         match self.limit(namespace, key) {
@@ -180,7 +182,7 @@ impl Organization {
         }
     }
 
-    /// Names the parts of a configuration that this organization may not use.
+    /// Lists the parts of a configuration that this organization cannot use.
     pub fn features_refused(&self, body: &Object) -> Vec<Detail> {
         let used = self.not_enabled.iter().filter(|path| member(body, path).is_some());
         used.map(|path| Detail::new(path, "feature is not yet implemented")).collect()

@@ -1,7 +1,7 @@
-//! The query of a URL, and the two styles of paging it asks for.
+//! The query of a URL, and two styles of paging.
 //!
 //! In: the query, and the entities in the order of their creation. Out: one page with its URIs.
-//! Never: renders an entity that is not on the page. The third style, a cursor in the body, is `audit`'s.
+//! Never: renders an entity that is not on the page. `audit` has the third style, a cursor in the body.
 
 use crate::emulator::cloud::error::bad_request;
 use crate::emulator::error::ApiError;
@@ -14,14 +14,14 @@ pub(crate) struct Query {
     pairs: Vec<(String, String)>,
 }
 
-/// How many entities a page has.
+/// The sizes of a page, in entities.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
-    /// Where none is asked for.
+    /// The default size.
     pub usual: u64,
-    /// What may be asked for.
+    /// The maximum size that a client can request.
     pub max: u64,
-    /// What is given at most, by the setting; 0 is no bound.
+    /// The maximum size of the emulator's setting; 0 is no limit.
     pub cap: u64,
 }
 
@@ -31,13 +31,13 @@ impl Query {
         Query { pairs: form_pairs(text) }
     }
 
-    /// Returns the first value of that name that is not empty.
+    /// Returns the first value with this name that is not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut values = self.pairs.iter().filter(|(known, value)| known == name && !value.is_empty());
         values.next().map(|(_, value)| value.as_str())
     }
 
-    /// Returns all values of that name, also where commas part them.
+    /// Returns all values with this name; commas also separate values.
     pub fn list(&self, name: &str) -> Vec<&str> {
         let values = self.pairs.iter().filter(|(known, _)| known == name);
         values
@@ -47,12 +47,12 @@ impl Query {
             .collect()
     }
 
-    /// Says whether a parameter of that name asks for something.
+    /// Returns whether the parameter `expand` has this value.
     pub fn expands(&self, what: &str) -> bool {
         self.list("expand").iter().any(|name| name.eq_ignore_ascii_case(what))
     }
 
-    /// Reads a number from 1.
+    /// Parses a number from 1.
     pub fn number(&self, name: &str, usual: u64, max: u64) -> Result<u64, ApiError> {
         let Some(text) = self.get(name) else { return Ok(usual) };
         let number = text.parse().ok().filter(|number| (1..=max).contains(number));
@@ -70,7 +70,7 @@ impl Query {
         Ok((asked, usize::try_from(given).unwrap_or(usize::MAX)))
     }
 
-    /// Writes a URI of the same listing with some parameters changed.
+    /// Returns the URI of the same listing with changed parameters.
     fn uri(&self, path: &str, changed: &[(&str, String)]) -> String {
         let mut parts: Vec<String> = Vec::new();
         for (name, value) in &self.pairs {
@@ -83,7 +83,7 @@ impl Query {
         if parts.is_empty() { path.to_owned() } else { format!("{path}?{}", parts.join("&")) }
     }
 
-    /// Answers a listing by page numbers.
+    /// Returns one page of a listing by page number.
     pub fn numbered<T>(
         &self,
         path: &str,
@@ -119,8 +119,8 @@ impl Query {
         Ok(body)
     }
 
-    /// Answers a listing by cursors; each item comes with its place in the order of creation, so that a cursor
-    /// stays good when the entity it was made from is deleted.
+    /// Returns one page of a listing by cursor. Each item has its place in the order of creation, so that a
+    /// cursor stays valid after the deletion of its entity.
     pub fn by_cursor<T>(
         &self,
         path: &str,
@@ -137,7 +137,7 @@ impl Query {
                 after.is_none_or(|after| *at > after) && before.is_none_or(|before| *at < before)
             })
             .collect();
-        // Backwards, the page is the one next to the cursor.
+        // Backwards, the page directly before the cursor.
         let skipped = if before.is_some() && after.is_none() { inside.len().saturating_sub(size) } else { 0 };
         let page: Vec<&(u64, T)> = inside.into_iter().skip(skipped).take(size).collect();
         let first = page.first().map(|(at, _)| *at);
@@ -164,7 +164,7 @@ impl Query {
     }
 }
 
-/// What a cursor begins with, so that nobody takes it for a page number.
+/// The prefix of a cursor, which distinguishes it from a page number.
 const CURSOR: &str = "at_";
 
 fn place(cursor: &str) -> Result<u64, ApiError> {

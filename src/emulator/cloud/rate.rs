@@ -1,7 +1,7 @@
 //! The limits of the cloud API: fixed windows of a minute, one for each token and one for each client that
-//! asks for tokens.
+//! requests tokens.
 //!
-//! In: who asks, the limit, the time. Out: whether it is too much, and what the headers say.
+//! In: the caller, the limit, the time. Out: whether a request exceeds the limit, and the headers.
 //! Never: counts across windows. A window starts with the first request after the one before it ended.
 
 use crate::emulator::message::Response;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 const WINDOW_S: i64 = 60;
 
-/// What the header says is allowed where nothing is limited.
+/// The limit in the header if there is no limit.
 const UNLIMITED: u64 = 1_000_000;
 
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +27,14 @@ impl Window {
     }
 }
 
-/// The windows that are open.
+/// The open windows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Windows {
     open: BTreeMap<String, Window>,
 }
 
 impl Windows {
-    /// Counts a request; `Err` gives the whole seconds until the next window when it is one too many.
+    /// Counts a request. If it exceeds the limit, `Err` has the whole seconds until the next window.
     pub fn count(&mut self, key: &str, per_minute: u64, now: Timestamp) -> Result<(), i64> {
         if self.open.len() > 10_000 {
             self.open.retain(|_, window| window.ends_in_s(now) > 0);
@@ -48,7 +48,7 @@ impl Windows {
         if per_minute > 0 && window.count > per_minute { Err(window.ends_in_s(now).max(1)) } else { Ok(()) }
     }
 
-    /// Adds the headers that say how far a token's window is.
+    /// Adds the headers with the state of a token's window.
     pub fn tell(&self, key: &str, per_minute: u64, now: Timestamp, response: Response) -> Response {
         let Some(window) = self.open.get(key) else { return response };
         let allowed = if per_minute == 0 { UNLIMITED } else { per_minute };

@@ -1,12 +1,12 @@
-//! The operations of the cloud API, with the permissions each of them wants.
+//! The operations of the cloud API, with the permissions that they require.
 //!
-//! In: method and path. Out: a [`CloudRoute`]. Never: looks at who asks or whether the thing exists.
+//! In: method and path. Out: a [`CloudRoute`]. Never: checks the caller or whether the object exists.
 
 use crate::emulator::cloud::profile::Act;
 use crate::emulator::cloud::profile::kind::ProfileKind::{self, Content, Setting};
 use crate::emulator::text::percent_decode;
 
-/// What a request asks for.
+/// An operation of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     ListConfigurations,
@@ -57,27 +57,27 @@ pub(crate) enum Operation {
     CdnConfig,
     CdnDomains,
     Download,
-    /// The path exists, but not with this method; the allowed ones are in the ids.
+    /// The path exists but not with this method; the ids are the allowed methods.
     WrongMethod,
 }
 
-/// A request's operation, and the ids its path names.
+/// A request's operation, and the ids in its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CloudRoute {
-    /// What is asked for.
+    /// The operation.
     pub operation: Operation,
     /// The ids, in the order of the path.
     pub ids: Vec<String>,
-    /// All of these are wanted.
+    /// The required permissions; the client must have all of them.
     pub permissions: &'static [&'static str],
 }
 
 impl CloudRoute {
-    /// Finds the route of a request, if its path is one of the cloud API's.
+    /// Returns the route of a request, if its path is in the cloud API.
     pub fn of(method: &str, path: &str) -> Option<CloudRoute> {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let mut allowed: Vec<String> = Vec::new();
-        // The first pattern that fits decides on the path: literal segments stand before variable ones.
+        // The first pattern that matches the path decides, so literal segments come before variable segments.
         let mut fitting: Option<&str> = None;
         for row in TABLE {
             let Some(ids) = row.ids(&segments) else { continue };
@@ -94,12 +94,12 @@ impl CloudRoute {
         fitting.map(|_| wrong)
     }
 
-    /// Returns the id at a place of the path.
+    /// Returns the id at a position in the path.
     pub fn id(&self, place: usize) -> &str {
         self.ids.get(place).map(String::as_str).unwrap_or_default()
     }
 
-    /// Says whether somebody without a token may ask.
+    /// Returns whether the operation needs no token.
     pub fn is_public(&self) -> bool {
         matches!(self.operation, Operation::CdnConfig | Operation::CdnDomains | Operation::Download)
     }

@@ -1,7 +1,7 @@
-//! People at the platform's own screens, and whoever watches: edits are carried out, and everything is shown.
+//! Performs people's edits at the platform's own screens, and shows the whole state.
 //!
-//! In: edits, by the name or the id of an object. Out: changed objects, audit records of the person, the state.
-//! Never: checks an edit as the API would, or waits for a draft to be Active. Start reading at
+//! In: edits, by the name or the id of an object. Out: changed objects, audit records of the person, the
+//! state. Never: checks an edit as the API does, or waits until a draft is Active. Start reading at
 //! [`World::cloud_edit`].
 
 use crate::emulator::actor::Actor;
@@ -22,11 +22,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 impl World {
-    /// Lets somebody change the objects of an organization that the cloud API manages; returns what became of
-    /// them.
+    /// Changes the objects of an organization in the cloud API as a person, and returns the changed objects.
     ///
     /// # Errors
-    /// What could not be found. What comes before it in the edit is done.
+    /// An object of the edit does not exist. The parts of the edit before it are complete.
     pub fn cloud_edit(
         &mut self,
         organization_id: &str,
@@ -53,7 +52,7 @@ impl World {
 }
 
 impl Cloud {
-    /// Renders all organizations with their audit trails, the records nobody can see yet included.
+    /// Renders all organizations with their audit trails, including records that are not visible yet.
     pub fn state(&self, now: Timestamp) -> Value {
         let mut organizations = Object::new();
         for (id, organization) in &self.organizations {
@@ -153,14 +152,14 @@ impl Cloud {
 }
 
 impl Organization {
-    /// Finds the id of a configuration by its name or id.
+    /// Returns the id of a configuration by its name or id.
     pub fn configuration_named(&self, name: &str) -> Result<String, ApiError> {
         let mut here = self.configurations.iter().filter(|known| known.draft.current().is_some());
         let found = here.find(|known| known.id == name || known.name() == name);
         found.map(|known| known.id.clone()).ok_or_else(|| unknown("configuration", name))
     }
 
-    /// Finds the id of a deployment by its name or id.
+    /// Returns the id of a deployment by its name or id.
     pub fn deployment_named(&self, name: &str) -> Result<String, ApiError> {
         let mut here = self.deployments.iter().filter(|known| known.states.current().is_some());
         let found = here.find(|known| known.id == name || known.name() == name);
@@ -192,7 +191,7 @@ impl Organization {
         self.write_deployment(&id, work, body)
     }
 
-    /// Finds an integration by its name or id.
+    /// Returns an integration by its name or id.
     fn open_named(&self, name: &str) -> Result<(String, Object), ApiError> {
         let mut here = self.open.iter().filter(|known| known.id == name || known.name() == name);
         let found = here.find_map(|known| Some((known.id.clone(), known.states.current()?.body.clone())));
@@ -205,7 +204,7 @@ impl Organization {
         self.change_open(&id, work, body)
     }
 
-    /// Finds the id of a profile by its name or id.
+    /// Returns the id of a profile by its name or id.
     fn profile_named(&self, kind: ProfileKind, name: &str) -> Result<String, ApiError> {
         let found = self.profiles.named(kind, name).map(|known| known.id.clone());
         found.ok_or_else(|| unknown("profile", name))
@@ -279,7 +278,7 @@ impl Organization {
         Ok((id, None))
     }
 
-    /// Renders everything the organization has, for whoever watches: what is, not what readers see.
+    /// Renders all objects of the organization in their current state, not in the state that readers see.
     pub fn state(&self, now: Timestamp) -> Value {
         let mut configurations = Vec::new();
         for known in &self.configurations {

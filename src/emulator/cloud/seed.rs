@@ -1,7 +1,7 @@
-//! The cloud part of a world file: what an organization has when the emulator starts.
+//! The cloud part of a world file: the objects of an organization when the emulator starts.
 //!
-//! In: JSON. Out: an [`Organization`], its objects Active and visible for long. Never: checks a configuration or
-//! a deployment against rules; a platform may hold what it would not accept today.
+//! In: JSON. Out: an [`Organization`] whose objects are Active and visible. Never: checks a configuration or
+//! a deployment against rules, because a platform can store objects that it does not accept any more.
 
 use crate::emulator::actor::Actor;
 use crate::emulator::cloud::directory::{OPEN_ID, Shelf};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Which organization a client's tokens belong to.
+/// The organization of a client's tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SeedClientCloud {
@@ -21,35 +21,36 @@ pub struct SeedClientCloud {
     pub organization: String,
 }
 
-/// What an organization has that the cloud API manages.
+/// The objects of an organization in the cloud API.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct SeedCloud {
-    /// Its name; its id when left out.
+    /// Its name; by default its id.
     pub name: Option<String>,
-    /// The key of its region, such as `eu-west-1`; `us-east-1` when left out.
+    /// The key of its region, such as `eu-west-1`; by default `us-east-1`.
     pub region: Option<String>,
     /// `active`, `inactive` or `deleted`.
     pub state: Option<String>,
-    /// Switches that the organization shows of itself.
+    /// The feature switches of the organization.
     pub features: BTreeMap<String, bool>,
-    /// Dotted paths of a configuration that it may not use, such as `video`.
+    /// The dotted paths of a configuration that it cannot use, such as `video`.
     pub not_enabled: Vec<String>,
-    /// Limits by namespace and key that differ from the defaults.
+    /// The limits by namespace and key that differ from the defaults.
     pub limits: BTreeMap<String, BTreeMap<String, i64>>,
     /// Configurations.
     pub configurations: Vec<SeedConfiguration>,
-    /// Deployments; `configuration` has the `id` or the `name` of one, and a `version`, or the newest.
+    /// Deployments; `configuration` has the `id` or the `name` of a configuration, and a `version`, by
+    /// default the newest.
     pub deployments: Vec<Object>,
     /// Flows: `id`, `name`, `type`, `published`.
     pub flows: Vec<Object>,
     /// Knowledge bases: `id`, `name`, `published`.
     pub knowledge_bases: Vec<Object>,
-    /// Supported content profiles: `id`, `name`, `mediaTypes`, and `isDefault` of at most one.
+    /// Supported content profiles: `id`, `name`, `mediaTypes`, and `isDefault` for at most one.
     pub supported_content: Vec<Object>,
-    /// Messaging settings: `id`, `name`, `content`, `event`, and `isDefault` of at most one.
+    /// Messaging settings: `id`, `name`, `content`, `event`, and `isDefault` for at most one.
     pub messaging_settings: Vec<Object>,
-    /// Open messaging integrations: `id`, and what the API has.
+    /// Open messaging integrations: `id`, and the API's fields.
     pub open_integrations: Vec<Object>,
     /// OpenID Connect integrations: `id`, `name`.
     pub open_id_integrations: Vec<Object>,
@@ -57,20 +58,20 @@ pub struct SeedCloud {
     pub push_integrations: Vec<Object>,
 }
 
-/// A configuration that is there from the start.
+/// An initial configuration.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SeedConfiguration {
-    /// Its id; counted when left out.
+    /// Its id; by default the next id.
     pub id: Option<String>,
-    /// The name of every version and of the draft that has none of its own.
+    /// The name of the draft and of every version without an own name.
     pub name: String,
-    /// The published versions, the first of which is version 1.
+    /// The published versions; the first is version 1.
     #[serde(default)]
     pub versions: Vec<Object>,
-    /// The draft, where it differs from the newest version.
+    /// The draft, if it differs from the newest version.
     pub draft: Option<Object>,
-    /// Who made all this; the person `seed` when left out.
+    /// The actor who made it; by default the person `seed`.
     pub modified_by: Option<Actor>,
 }
 
@@ -79,15 +80,15 @@ impl SeedCloud {
         [(ProfileKind::Content, &self.supported_content), (ProfileKind::Setting, &self.messaging_settings)]
     }
 
-    /// Says what is wrong with it, if something is.
+    /// Returns the first contradiction in the description, if there is one.
     pub(in crate::emulator) fn problem(&self) -> Option<String> {
         if let Some(region) = self.region.as_ref().filter(|region| domain(region).is_none()) {
-            return Some(format!("there is no region `{region}`"));
+            return Some(format!("unknown region `{region}`"));
         }
         if let Some(state) = &self.state
             && !["active", "inactive", "deleted"].contains(&state.as_str())
         {
-            return Some(format!("there is no state `{state}`"));
+            return Some(format!("unknown state `{state}`"));
         }
         for deployment in &self.deployments {
             let named = pinned(deployment);
@@ -97,14 +98,14 @@ impl SeedCloud {
             if known.is_none_or(|known| known.versions.is_empty()) {
                 let name = text(deployment, "name");
                 return Some(format!(
-                    "deployment `{name}` needs a published configuration, and `{named}` is none"
+                    "deployment `{name}` needs a published configuration, but `{named}` is not published"
                 ));
             }
         }
         for (kind, profiles) in self.profiles() {
             let flags: Vec<&Value> = profiles.iter().filter_map(|profile| profile.get("isDefault")).collect();
             if let Some(flag) = flags.iter().find(|flag| !flag.is_boolean()) {
-                return Some(format!("`isDefault` is true or false, and not {flag}"));
+                return Some(format!("`isDefault` must be true or false, but is {flag}"));
             }
             if flags.into_iter().filter(|flag| **flag == Value::Bool(true)).count() > 1 {
                 return Some(format!("`{}` has more than one default", kind.rules().listed));
@@ -165,7 +166,7 @@ impl Cloud {
         self.organizations.insert(id.to_owned(), organization);
     }
 
-    /// Keeps every id that the world file gives, before any is counted.
+    /// Reserves every id of the world file, before the counters start.
     pub fn take_ids(&mut self, seed: &SeedCloud) {
         let lists = [&seed.deployments, &seed.flows, &seed.knowledge_bases, &seed.supported_content];
         let more = [&seed.messaging_settings, &seed.open_integrations, &seed.open_id_integrations];
@@ -217,7 +218,7 @@ impl Organization {
         let made = self.create_configuration(counters, work, known.id.clone(), named(&first));
         let id = made.event.id;
         for version in &known.versions {
-            // Neither fails: the configuration is there, and publishing is forced.
+            // Neither call fails, because the configuration exists and the publication is forced.
             let _ = self.write_draft(&id, work, named(version), None);
             let _ = self.publish(&id, work, true);
         }

@@ -1,4 +1,4 @@
-//! Tests of the cloud API as a whole.
+//! Tests of the whole cloud API.
 
 use crate::emulator::fixture::{Rig, body};
 use crate::emulator::{Request, Response, seed_from_json};
@@ -74,7 +74,7 @@ fn publish(id: &str) -> String {
     format!("{BASE}/configurations/{id}/versions/draft/publish")
 }
 
-/// Makes a configuration that is Active and returns its id.
+/// Creates an Active configuration and returns its id.
 fn created(rig: &mut Rig, name: &str) -> String {
     let made = body(&rig.post(&format!("{BASE}/configurations"), &json!({ "name": name })));
     rig.pass(300);
@@ -82,7 +82,7 @@ fn created(rig: &mut Rig, name: &str) -> String {
 }
 
 #[test]
-fn world_files_are_read_strictly() {
+fn world_files_have_a_strict_grammar() {
     for (cloud, named) in [
         (json!({"region": "mars-1"}), "mars-1"),
         (json!({"state": "asleep"}), "asleep"),
@@ -104,7 +104,7 @@ fn world_files_are_read_strictly() {
 }
 
 #[test]
-fn organizations_are_apart() {
+fn organizations_are_separate() {
     let mut rig = rig();
     assert_eq!(body(&rig.get("/api/v2/organizations/me"))["name"], json!("Acme EU"));
     rig.token = rig.token_for("c2", "s", "").1;
@@ -119,7 +119,7 @@ fn organizations_are_apart() {
 }
 
 #[test]
-fn refusals_have_the_body_of_the_api() {
+fn errors_have_the_body_of_the_api() {
     let mut rig = rig();
     let refused = put(
         &mut rig,

@@ -1,7 +1,7 @@
-//! Tokens of the cloud API: to which organization they belong, and how their requests are refused.
+//! Tokens of the cloud API: their organizations, and the errors of token requests.
 //!
-//! In: clients, tokens, refusals. Out: the organization of a call, the answers of `/oauth/token` and
-//! `/api/v2/tokens/me`. Never: looks at scopes, which do not bound a client of this API.
+//! In: clients, tokens, errors. Out: the organization of a call, the answers of `/oauth/token` and
+//! `/api/v2/tokens/me`. Never: checks scopes, because they do not limit a client of this API.
 
 use crate::emulator::cloud::error::refusal;
 use crate::emulator::cloud::ids::is_uuid;
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Answers a token request that is refused, in the shape that only this endpoint has.
+/// Returns the answer to a refused token request, in the format that only this endpoint uses.
 pub(in crate::emulator) fn refuse(error: &ApiError) -> Response {
     let (kind, message) = (error.text("error"), error.text("message"));
     let body = json!({"error": kind, "error_description": message, "description": message});
@@ -25,20 +25,20 @@ pub(in crate::emulator) fn refuse(error: &ApiError) -> Response {
     response
 }
 
-/// Refuses too many token requests; this endpoint does so with 400.
+/// Returns the error for too many token requests; this endpoint uses the status 400.
 pub(in crate::emulator) fn too_many() -> ApiError {
     let message = "rate limit exceeded; too many token requests for this client";
     ApiError::new(400, "invalid_request", message).with("error", "invalid_request".into())
 }
 
-/// Answers a scripted status at the token endpoint.
+/// Returns the answer for a scripted status of the token endpoint.
 pub(in crate::emulator) fn scripted(status: u16, code: Option<&str>, message: Option<&str>) -> Response {
     let usual = match status {
         401 => "invalid_client",
         400..=499 => "invalid_request",
         _ => "server_error",
     };
-    // A 400 that nobody explains is the one that is to be tried again.
+    // By default, a 400 is the rate limit error, which clients retry.
     let explained = match status {
         400 => "rate limit exceeded; scripted by a fault of the emulator",
         _ => "scripted by a fault of the emulator",
@@ -48,8 +48,8 @@ pub(in crate::emulator) fn scripted(status: u16, code: Option<&str>, message: Op
 }
 
 impl World {
-    /// Finds the client that the world file does not list: where there is no world file, every UUID names a
-    /// client of the organization with that id.
+    /// Returns a client that the world file does not list. Without a world file, every UUID is the id of a
+    /// client, and also of that client's organization.
     pub(in crate::emulator) fn unlisted_client(&self, id: &str, secret: &str) -> Option<Arc<SeedClient>> {
         let model = self.clients.values().next().filter(|_| self.any_client)?;
         let known = is_uuid(id) && model.secret == secret;
@@ -66,7 +66,7 @@ impl World {
         })
     }
 
-    /// Says whether the token endpoint answers a request as the cloud API's does.
+    /// Returns whether the token endpoint answers a request in the cloud API's format.
     pub(in crate::emulator) fn speaks_cloud(&self, request: &Request) -> bool {
         let id = self.credentials(request).map(|(id, _)| id);
         match id.as_ref().and_then(|id| self.clients.get(id)) {
@@ -91,8 +91,8 @@ impl World {
         self.cloud.windows.count(&format!("client {}", client.id), per_minute, now).map_err(|_| too_many())
     }
 
-    /// Names the organization of a client: its own, the only one it may touch, or without a world file the one
-    /// that has the client's id.
+    /// Returns the organization of a client: its own, the only one that it has access to, or, without a world
+    /// file, the one with the client's id.
     pub(in crate::emulator) fn organization_of(&self, client: &SeedClient) -> Option<String> {
         if let Some(cloud) = &client.cloud {
             return Some(cloud.organization.clone());
@@ -104,7 +104,7 @@ impl World {
         }
     }
 
-    /// Names the organization that a call of the cloud API is about, as far as anybody can tell.
+    /// Returns the organization of a call of the cloud API, if it is known.
     pub(in crate::emulator) fn cloud_organization(&self, request: &Request, route: &Route) -> Option<String> {
         match route {
             Route::Token => {
@@ -121,7 +121,7 @@ impl World {
         }
     }
 
-    /// Refuses without all of the permissions that an operation wants.
+    /// Returns an error if the client does not have all permissions that an operation requires.
     pub(in crate::emulator) fn check_permissions(
         &self,
         client: &SeedClient,
@@ -137,7 +137,7 @@ impl World {
         }
     }
 
-    /// Renders what a token is.
+    /// Renders the description of a token.
     pub(in crate::emulator) fn render_token(&mut self, client: &SeedClient, organization_id: &str) -> Value {
         let organization = self.cloud.organization(organization_id);
         let named = json!({"id": organization.id, "name": organization.name});
@@ -158,7 +158,7 @@ impl World {
     }
 }
 
-/// Refuses a call without a token, or with one that is not good.
+/// Returns the error for a call without a token or with an invalid token.
 pub(in crate::emulator) fn unauthenticated(has_token: bool) -> ApiError {
     let error = if has_token {
         refusal(401, "bad.credentials", "Invalid login credentials.")
@@ -172,7 +172,7 @@ pub(in crate::emulator) fn unauthenticated(has_token: bool) -> ApiError {
     error.with_header("www-authenticate", "Bearer")
 }
 
-/// Compares `domain:entity:action`, in which `*` stands for anything.
+/// Returns whether a granted `domain:entity:action` covers a wanted one; `*` matches any part.
 fn covers(granted: &str, wanted: &str) -> bool {
     let (granted, wanted): (Vec<&str>, Vec<&str>) =
         (granted.split(':').collect(), wanted.split(':').collect());

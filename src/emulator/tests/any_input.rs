@@ -1,10 +1,10 @@
-//! What holds for any input: an answer, and the same one every time.
+//! Properties for any input: the emulator answers, and the same calls give the same answers.
 
 use crate::emulator::fixture::{AUDIT, REPLICATE, Rig, configured};
 use crate::emulator::{Request, World};
 use serde_json::{Value, json};
 
-/// A generator for tests; the numbers only have to be many (Knuth's MMIX).
+/// A random number generator for tests (Knuth's MMIX).
 struct Lcg(u64);
 
 impl Lcg {
@@ -110,7 +110,7 @@ const BODIES: &[&str] = &[
 
 fn random_request(lcg: &mut Lcg) -> Request {
     let method = lcg.pick(&["GET", "PUT", "POST", "DELETE", "PATCH", "\u{1}"]);
-    // Most of them are nearly right, or little of the platform would ever be reached.
+    // Most requests are nearly valid; otherwise the test reaches little of the platform.
     let (nearly, places) = match lcg.below(4) {
         0 => (true, 0..5),
         1 | 2 => (true, 5..37),
@@ -156,7 +156,7 @@ fn any_bytes_are_answered_and_the_same_calls_give_the_same_bytes() {
             outcomes.push(rig.send(request));
             if step % 100 == 0 {
                 rig.world.clear_faults();
-                // A token can be revoked or used up, and then nothing is reached any more.
+                // Without a new token, a revoked or used-up token stops the test from reaching the platform.
                 let calm = json!({"tokenRateLimitPerMinute": 0, "tokenLifetimeS": 3600, "activeDelayMs": 0});
                 rig.post("/_emulator/settings", &calm);
                 rig.token = rig.token_for("c", "s", "").1;

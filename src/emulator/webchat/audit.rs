@@ -1,7 +1,7 @@
 //! The audit trail.
 //!
-//! In: what was done, by whom, from where. Out: [`AuditRecord`]s, and the pages of a query over them. Never:
-//! forgets a record, or shows one to a client before its time. Start reading at [`World::query_audit`].
+//! In: changes with their actor and address. Out: [`AuditRecord`]s, and the pages of a query over them.
+//! Never: deletes a record, or shows it to a client before its time. Start reading at [`World::query_audit`].
 
 use crate::emulator::actor::{Actor, CallOrigin};
 use crate::emulator::call::Call;
@@ -18,19 +18,19 @@ use serde_json::{Map, Value, json};
 const PAGE_SIZE_MAX: u64 = 100;
 const PAGE_SIZE_USUAL: u64 = 25;
 
-/// What was done to a configuration.
+/// The kind of a change to a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum AuditAction {
-    /// It was made where there was none.
+    /// The change created it.
     #[serde(rename = "webchat:configuration:create")]
     Create,
-    /// It was changed.
+    /// The change updated it.
     #[serde(rename = "webchat:configuration:update")]
     Update,
-    /// It was deleted.
+    /// The change deleted it.
     #[serde(rename = "webchat:configuration:delete")]
     Delete,
-    /// It was copied here from another organization.
+    /// A replication copied it from another organization.
     #[serde(rename = "webchat:configuration:replicate")]
     Replicate,
 }
@@ -47,31 +47,31 @@ impl AuditAction {
     }
 }
 
-/// One thing that was done.
+/// One record of the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditRecord {
     /// The record's id.
     pub id: String,
-    /// When it was done; `timestamp` in JSON.
+    /// The time of the change; `timestamp` in JSON.
     #[serde(rename = "timestamp")]
     pub at: Timestamp,
-    /// From when queries show it; not part of the API's record.
+    /// The time from which queries show it; not part of the API's record.
     #[serde(skip)]
     pub visible_at: Timestamp,
-    /// What was done.
+    /// The kind of the change.
     pub action: AuditAction,
-    /// Whose configuration it was done to.
+    /// The organization of the configuration.
     pub organization_id: String,
-    /// Who did it.
+    /// The actor of the change.
     pub actor: Actor,
-    /// From which address.
+    /// The actor's address.
     pub remote_ip: String,
-    /// The version it made, or for a deletion the version it removed.
+    /// The new version, or the removed version for a deletion.
     pub version: u64,
-    /// What changed.
+    /// The changed properties.
     pub changes: Vec<Change>,
-    /// The request that asked for it.
+    /// The id of the request.
     pub request_id: String,
 }
 
@@ -103,14 +103,14 @@ impl Query {
         let range = self.time_range.as_ref();
         self.actions.as_ref().is_none_or(|names| names.iter().any(|name| name == record.action.name()))
             && self.organizations.as_ref().is_none_or(|ids| ids.contains(&record.organization_id))
-            // Both ends belong to the range, so that neighbouring ranges lose nothing between them.
+            // The range includes start and end, so that adjacent ranges lose no record between them.
             && range.and_then(|range| range.start).is_none_or(|start| record.at >= start)
             && range.and_then(|range| range.end).is_none_or(|end| record.at <= end)
     }
 }
 
 impl World {
-    /// Writes down what was done.
+    /// Adds a record for a change.
     pub(super) fn record(
         &mut self,
         organization_id: &str,
@@ -134,7 +134,7 @@ impl World {
         });
     }
 
-    /// Answers a query: the newest record first, page by page.
+    /// Answers a query with one page of records, newest first.
     pub(super) fn query_audit(&self, call: &Call, grant: &Grant) -> Answer {
         grant.require("audit:read")?;
         let body: Body = serde_json::from_slice(&call.request.body)
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_query() {
+    fn refuses_invalid_queries() {
         for query in [
             json!({"pageSize": 101}),
             json!({"pageSize": 0}),

@@ -1,8 +1,8 @@
 //! The web messaging configuration of each organization.
 //!
-//! In: GET, PUT and DELETE of it, and people's edits. Out: answers, new versions, audit records.
-//! Never: keeps `version`, `dateModified` or `modifiedBy` from a body; those are the platform's own.
-//! Start reading at [`World::write_configuration`].
+//! In: GET, PUT and DELETE requests, and people's edits. Out: answers, new versions, audit records. Never:
+//! keeps `version`, `dateModified` or `modifiedBy` from a body, because the platform sets these fields. Start
+//! reading at [`World::write_configuration`].
 
 use crate::emulator::actor::{Actor, CallOrigin};
 use crate::emulator::call::Call;
@@ -21,23 +21,23 @@ use std::sync::Arc;
 /// One version of an organization's configuration.
 #[derive(Clone, Debug)]
 pub struct Configuration {
-    /// Counts from 1.
+    /// The version number, from 1.
     pub version: u64,
-    /// The stored fields, as they came.
+    /// The stored fields, unchanged.
     pub body: Map<String, Value>,
-    /// When this version was made.
+    /// The creation time of this version.
     pub date_modified: Timestamp,
-    /// Who made this version.
+    /// The actor who made this version.
     pub modified_by: Actor,
-    /// The body of a GET, written once.
+    /// The body of a GET, serialized once.
     rendered: Arc<[u8]>,
 }
 
-/// An organization the emulator knows.
+/// An organization that the emulator knows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Organization {
     pub current: Option<Configuration>,
-    /// What was there before the last change.
+    /// The configuration before the last change.
     pub previous: Option<Configuration>,
 }
 
@@ -64,7 +64,7 @@ impl Configuration {
         Response::json_bytes(200, self.rendered.clone()).with_header("etag", self.etag())
     }
 
-    /// Compares an `If-Match`: the bare integer or the quoted tag, nothing else.
+    /// Returns whether an `If-Match` is this version, either as the bare integer or as the quoted tag.
     fn is_named_by(&self, if_match: Option<&str>) -> bool {
         let named = if_match.unwrap_or_default().trim();
         named == self.version.to_string() || named == self.etag()
@@ -77,9 +77,9 @@ impl World {
         self.webchat.organizations.get(organization_id)?.current.as_ref()
     }
 
-    /// Lets somebody edit a configuration by a JSON merge patch (RFC 7396), creating it where there is none;
-    /// returns the new version. A patch that is no object changes nothing but the version; for an
-    /// organization that does not exist nothing happens and 0 is returned.
+    /// Edits a configuration as a person, by a JSON merge patch (RFC 7396), and returns the new version. If
+    /// there is no configuration, it creates one. A patch that is not an object changes only the version. If
+    /// the organization does not exist, it changes nothing and returns 0.
     pub fn edit(&mut self, organization_id: &str, actor: &Actor, patch: &Value, now: Timestamp) -> u64 {
         self.settle(now);
         if !self.exists(organization_id) {
@@ -94,8 +94,8 @@ impl World {
         self.store(organization_id, body, None, &origin)
     }
 
-    /// Lets the platform itself change what it serves, as with a release of its own: no version is made, and no entry written.
-    /// Nothing happens where there is no configuration.
+    /// Changes a configuration as a release of the platform does: without a new version and without an audit
+    /// record. If there is no configuration, it does nothing.
     pub fn release(&mut self, organization_id: &str, patch: &Map<String, Value>, now: Timestamp) {
         self.settle(now);
         let Some(known) = self.configuration(organization_id).cloned() else { return };
@@ -107,7 +107,7 @@ impl World {
         }
     }
 
-    /// Lets somebody delete a configuration; nothing happens where there is none.
+    /// Deletes a configuration as a person. If there is no configuration, it does nothing.
     pub fn remove(&mut self, organization_id: &str, actor: &Actor, now: Timestamp) {
         self.settle(now);
         if self.configuration(organization_id).is_some() {
@@ -169,7 +169,8 @@ impl World {
         Ok(Response::empty(204))
     }
 
-    /// Makes the next version, and returns its number; `action` is otherwise create or update, as it happens.
+    /// Stores the next version and returns its number. If `action` is `None`, the audit record says create or
+    /// update.
     pub(super) fn store(
         &mut self,
         id: &str,

@@ -1,6 +1,6 @@
-//! From a request of the `webchat` API to its answer.
+//! Dispatches a request of the `webchat` API to its handler.
 //!
-//! In: a call whose route is known. Out: an answer. Never: carries out a call that its organization's rate
+//! In: a call with its route. Out: an answer. Never: performs a call that its organization's rate
 //! limit refuses. Start reading at [`World::dispatch_webchat`].
 
 use crate::emulator::call::Call;
@@ -32,7 +32,7 @@ impl World {
         }
     }
 
-    /// Adds the headers that say how much of its organization's limit a call has left.
+    /// Adds the headers with the organization's limit and the number of requests that are left.
     pub(in crate::emulator) fn tell_limit(&mut self, call: &Call, response: Response) -> Response {
         let per_minute = self.settings.rate_limit_per_minute;
         let Some(bucket) = self.bucket(call) else { return response };
@@ -42,7 +42,7 @@ impl World {
             .with_header("x-ratelimit-remaining", remaining.to_string())
     }
 
-    /// Finds the bucket a call draws from, if its organization is limited.
+    /// Returns the bucket of a call's organization, if the organization has a rate limit.
     fn bucket(&mut self, call: &Call) -> Option<&mut Bucket> {
         let per_minute = self.settings.rate_limit_per_minute;
         let id = call.organization.as_ref().filter(|id| per_minute > 0 && self.exists(id))?;

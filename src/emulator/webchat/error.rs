@@ -1,4 +1,4 @@
-//! Refusals in the words and codes of the `webchat` API.
+//! Errors with the messages and codes of the `webchat` API.
 //!
 //! In: the fields that break rules, or a scripted status. Out: an [`ApiError`] or an answer.
 //! Never: decides that something is an error.
@@ -10,18 +10,18 @@ use serde_json::json;
 /// One field that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(super) struct FieldError {
-    /// Dotted path of the field.
+    /// The dotted path of the field.
     pub field: String,
-    /// What is wrong with it.
+    /// The rule that it breaks.
     pub message: String,
 }
 
-/// Refuses a well-formed request whose fields break rules.
+/// Returns the error for a well-formed request whose fields break rules.
 pub(super) fn invalid(code: &str, message: &str, errors: &[FieldError]) -> ApiError {
     ApiError::new(422, code, message).with("errors", json!(errors))
 }
 
-/// Answers a scripted status.
+/// Returns the answer for a scripted status.
 pub(in crate::emulator) fn scripted(
     status: u16,
     retry_after: Option<&str>,
@@ -40,7 +40,7 @@ pub(in crate::emulator) fn scripted(
     error.into_response(request_id)
 }
 
-/// Names the code a status has when nothing better is known, as for a scripted fault.
+/// Returns the default code of a status, for a scripted fault.
 fn usual_code(status: u16) -> &'static str {
     match status {
         400 => "bad.request",

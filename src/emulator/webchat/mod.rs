@@ -1,14 +1,14 @@
 //! The `webchat` API of the emulated platform: one web messaging configuration for each organization, its
 //! replication, and an audit trail.
 //!
-//! In: requests that `route` knows, with the token that says what the caller may do; people's edits; the time.
+//! In: requests that `route` knows, with the caller's token; people's edits; the time.
 //!
 //! Out: answers, versions of configurations, replication jobs, audit records.
 //!
 //! Never: reads a clock, imports the cloud API, or changes an organization that the caller has no access to.
 //!
-//! Start reading at [`World::dispatch_webchat`], which every request goes through. `configuration` stores,
-//! `payload` has the rules of a configuration, `replication` copies, and `audit` answers queries.
+//! Start reading at [`World::dispatch_webchat`], which handles every request. `configuration` stores
+//! configurations, `payload` has their rules, `replication` copies them, and `audit` answers queries.
 //!
 //! [`World::dispatch_webchat`]: crate::emulator::World::dispatch_webchat
 
@@ -35,19 +35,19 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the API keeps.
+/// The state of the API.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Webchat {
     organizations: BTreeMap<String, Organization>,
     buckets: BTreeMap<String, Bucket>,
     jobs: Vec<Replication>,
-    /// When the next transition of each unfinished job is due, by the job's place in `jobs`.
+    /// The time of the next transition of each unfinished job, with the job's index in `jobs`.
     due: BTreeSet<(Timestamp, usize)>,
     pub audit: Vec<AuditRecord>,
 }
 
 impl Webchat {
-    /// Makes what the world file describes.
+    /// Returns the state that the world file describes.
     pub fn seed(seed: &Seed) -> Webchat {
         let mut webchat = Webchat::default();
         for known in seed.organizations.iter().flatten() {
@@ -60,12 +60,12 @@ impl Webchat {
         webchat
     }
 
-    /// Starts with full buckets, because the limit has changed.
+    /// Resets all buckets to full, because the limit has changed.
     pub fn refill(&mut self) {
         self.buckets.clear();
     }
 
-    /// Renders everything for the control surface, the records that no client can see yet included.
+    /// Renders everything for the control surface, including records that no client can see yet.
     pub fn state(&self) -> Map<String, Value> {
         let mut organizations = Map::new();
         for (id, organization) in &self.organizations {

@@ -1,7 +1,7 @@
 //! The rules of the configuration's payload.
 //!
-//! In: the object of a PUT. Out: every rule it breaks, by field. Never: requires a field, fills in a default,
-//! or minds a field it does not know. Start reading at [`violations`], which follows the contract's table.
+//! In: the object of a PUT. Out: every rule that it breaks, by field. Never: requires a field, sets a
+//! default, or refuses an unknown field. Start reading at [`violations`], which follows the contract's table.
 
 use crate::emulator::webchat::error::FieldError;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ const DAYS: [&str; 7] = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY",
 const GREETINGS_MAX: usize = 3;
 const GREETING_CHARS_MAX: usize = 150;
 
-/// Lists everything the payload gets wrong, in the order of the contract's table.
+/// Lists every broken rule, in the order of the contract's table.
 pub(super) fn violations(body: &Map<String, Value>) -> Vec<FieldError> {
     let mut check = Check { errors: Vec::new() };
     if let Some(widget) = check.section(body, "", "widget") {
@@ -154,7 +154,7 @@ fn is_colour(text: &str) -> bool {
 
 fn is_font_size(text: &str) -> bool {
     let digits = text.strip_suffix("px").unwrap_or_default();
-    // Two digits exactly: no sign, no leading zero, no fraction.
+    // Exactly two digits: no sign, no leading zero, no fraction.
     digits.len() == 2
         && digits.bytes().all(|byte| byte.is_ascii_digit())
         && digits.parse::<u8>().is_ok_and(|size| (14..=24).contains(&size))
@@ -187,7 +187,7 @@ mod tests {
         serde_json::from_str(text).unwrap()
     }
 
-    /// A field's path, values that it takes, values that it does not.
+    /// A field's path, its valid values and its invalid values.
     type Row = (&'static str, Vec<Value>, Vec<Value>);
 
     fn check(table: Vec<Row>) {

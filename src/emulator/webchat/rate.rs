@@ -1,14 +1,14 @@
-//! The rate limit of one organization: a token bucket, refilled continuously.
+//! The rate limit of one organization: a token bucket that refills continuously.
 //!
-//! In: the limit and the time. Out: whether a request may pass, and how long to wait otherwise.
-//! Never: floating point; a request is [`UNIT`] parts, so a bucket refills by limit × elapsed µs exactly.
+//! In: the limit and the time. Out: whether a request can pass, or the time to wait. Never: uses floating
+//! point. A request is [`UNIT`] parts, so a bucket refills by exactly limit × elapsed µs parts.
 
 use jiff::Timestamp;
 
-/// Parts of one request: the microseconds of a minute.
+/// The number of parts of one request: the microseconds in a minute.
 const UNIT: u128 = 60_000_000;
 
-/// How many requests are at hand.
+/// A bucket of available requests.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bucket {
     per_minute: u64,
@@ -17,12 +17,12 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// Makes a full bucket.
+    /// Returns a full bucket.
     pub fn full(per_minute: u64, now: Timestamp) -> Bucket {
         Bucket { per_minute, parts: capacity(per_minute), filled_us: now.as_microsecond() }
     }
 
-    /// Takes one request out; `Err` gives the whole seconds until there is one.
+    /// Takes one request from the bucket. `Err` has the whole seconds until a request is available.
     pub fn take(&mut self, now: Timestamp) -> Result<(), u64> {
         self.refill(now);
         if let Some(left) = self.parts.checked_sub(UNIT) {
@@ -34,7 +34,7 @@ impl Bucket {
         Err(u64::try_from(wait_s).unwrap_or(u64::MAX).max(1))
     }
 
-    /// Returns the whole requests that are left.
+    /// Returns the number of whole requests that are left.
     pub fn remaining(&mut self, now: Timestamp) -> u128 {
         self.refill(now);
         self.parts / UNIT
@@ -42,7 +42,7 @@ impl Bucket {
 
     fn refill(&mut self, now: Timestamp) {
         let now_us = now.as_microsecond();
-        // A clock that was set back fills nothing, and does not fill the same stretch twice later.
+        // If the clock goes back, the bucket does not refill, and later does not count the same time twice.
         let elapsed = u128::try_from(now_us.saturating_sub(self.filled_us)).unwrap_or(0);
         self.parts = (self.parts + elapsed * u128::from(self.per_minute)).min(capacity(self.per_minute));
         self.filled_us = self.filled_us.max(now_us);

@@ -1,7 +1,7 @@
-//! Copying a configuration to other organizations, as a background job.
+//! Copies a configuration to other organizations in a background job.
 //!
-//! In: the request for a job, and the passing of time. Out: jobs, and new versions at their targets.
-//! Never: moves a job by anything but time; never shows a target's new content before the job has ended.
+//! In: the request for a job, and the time. Out: jobs, and new versions at their targets.
+//! Never: advances a job except by time, or shows a target's new content before the job has ended.
 //! Start reading at [`World::settle`].
 
 use crate::emulator::actor::CallOrigin;
@@ -29,7 +29,7 @@ enum Status {
     Failed,
 }
 
-/// One organization a job copies to.
+/// One organization that a job copies to.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Target {
@@ -169,7 +169,7 @@ impl World {
         Ok(Response::json(200, &job.to_json()))
     }
 
-    /// Copies what the source holds at this moment.
+    /// Copies the source's configuration at this time to the targets.
     fn finish(&mut self, index: usize, at: Timestamp) {
         let Some(job) = self.webchat.jobs.get(index) else { return };
         let (mut targets, overwrite, failing) = (job.targets.clone(), job.overwrite, job.failing.clone());
@@ -179,7 +179,7 @@ impl World {
             let body = source.as_ref().map(|(_, body)| body);
             self.copy_to(target, body, overwrite, &failing, &origin);
         }
-        // A job has failed when nothing of it came about; one target that did is enough to complete it.
+        // A job fails only if all its targets failed.
         let all_failed = targets.iter().all(|target| target.status == Status::Failed);
         if let Some(job) = self.webchat.jobs.get_mut(index) {
             job.status = if all_failed { Status::Failed } else { Status::Completed };

@@ -1,12 +1,12 @@
 //! The operations of the `webchat` API.
 //!
-//! In: method and path. Out: a [`WebchatRoute`]. Never: looks at who asks or whether the object exists.
+//! In: method and path. Out: a [`WebchatRoute`]. Never: checks the caller or whether the object exists.
 
 use crate::emulator::message::Request;
 use crate::emulator::text::percent_decode;
 use serde_json::Value;
 
-/// What a request asks for.
+/// The operation of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::emulator) enum WebchatRoute {
     /// Read an organization's configuration.
@@ -17,16 +17,17 @@ pub(in crate::emulator) enum WebchatRoute {
     Delete(String),
     /// Start a replication.
     Replicate,
-    /// Ask how a replication is doing.
+    /// Read the status of a replication.
     Replication(String),
     /// Search the audit trail.
     Audit,
-    /// The path exists, but not with this method; the allowed ones, and the organization if it names one.
+    /// The path exists but not with this method; has the allowed methods, and the organization if the path
+    /// has one.
     WrongMethod(&'static str, Option<String>),
 }
 
 impl WebchatRoute {
-    /// Finds the route of a request, if its path is one of this API's.
+    /// Returns the route of a request, if its path is in this API.
     pub fn of(method: &str, path: &str) -> Option<WebchatRoute> {
         let segments: Vec<&str> = path.split('/').collect();
         Some(match segments.as_slice() {
@@ -50,8 +51,8 @@ impl WebchatRoute {
         })
     }
 
-    /// Names the organization a request is about: the path's, a replication's source, or the only one an
-    /// audit query asks for.
+    /// Returns the organization of a request: the path's, the source of a replication, or the only one in an
+    /// audit query.
     pub fn organization(&self, request: &Request) -> Option<String> {
         match self {
             WebchatRoute::Read(id) | WebchatRoute::Write(id) | WebchatRoute::Delete(id) => Some(id.clone()),

@@ -1,4 +1,4 @@
-//! Tests of the `webchat` API as a whole: stale reads, failing replications, limits.
+//! Tests of the whole `webchat` API: stale reads, failing replications, limits.
 
 use crate::emulator::fixture::{AUDIT, REPLICATE, body, configured, path};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn stale_reads_show_the_version_before() {
 }
 
 #[test]
-fn fail_targets_fails_them_alone() {
+fn fail_targets_fails_only_these_targets() {
     let mut rig = configured();
     rig.fault(json!({"do": {"failTargets": ["p"]}}));
     let started = body(
@@ -34,7 +34,7 @@ fn fail_targets_fails_them_alone() {
 }
 
 #[test]
-fn limits_each_organization_by_itself() {
+fn limits_each_organization_separately() {
     let mut rig = configured();
     rig.post("/_emulator/settings", &json!({"rateLimitPerMinute": 60}));
     for left in (0..10).rev() {

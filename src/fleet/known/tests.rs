@@ -1,16 +1,17 @@
-//! Golden bytes: what a tenant's digest is made of.
+//! Golden bytes: the input of a tenant's digest.
 //!
-//! The store keeps the digest of every tenant. If a build makes another digest of the same manifests, every tenant
-//! counts as changed in git at once: the run guard then holds the whole fleet, and tenants wait for waves and
-//! windows although no manifest changed. A field that moves, gets another name, or is written where it had its
-//! default is enough for that. If one of these tests fails, change the code and not the test:
-//! docs/decisions/0014-what-a-golden-byte-protects.md.
+//! The store keeps the digest of every tenant. If a build computes another digest for the same manifests,
+//! every tenant counts as changed in git at once: the run guard then holds the whole fleet, and tenants
+//! wait for waves and change windows although no manifest changed. A field in another position, with
+//! another name, or written with its default is enough for that. If one of these tests fails, change the
+//! code and not the test: docs/decisions/0014-what-a-golden-byte-protects.md.
 
 use std::path::Path;
 
 use super::*;
 
-/// Two organizations of the `webchat` dialect: a layer, windows, replicas, ignore rules, a field to be absent.
+/// Organizations of the `webchat` dialect: a layer, windows, replicas, ignore rules, a field that must be
+/// absent.
 const HARBOUR: &[&str] = &[
     r#"[{"name":"harbour","#,
     r#""primary":{"organization":"00000000-0000-4000-8000-000000000001","region":"eu-west-1","credentials":"harbour"},"#,
@@ -29,7 +30,7 @@ const HARBOUR: &[&str] = &[
     r#""features":{"flags":{"enableEmoji":false,"enableFileUpload":true},"audiences":["guests"],"dynamicRouting":null}}"#,
 ];
 
-/// The settings of a tenant of the `cloud` dialect; each of its objects begins with them.
+/// The settings of a tenant of the `cloud` dialect; the text of each object begins with them.
 const ACME: &str = concat!(
     r#"[{"name":"acme","dialect":"cloud","#,
     r#""primary":{"organization":"00000000-0000-4000-8000-000000000101","region":"eu-central-1","credentials":"acme"},"#,
@@ -37,7 +38,7 @@ const ACME: &str = concat!(
     r#""mode":"watch","wave":0,"windows":[],"ignore":[],"protected":false,"owners":[]},"#,
 );
 
-/// Its objects in the order in which they depend on each other, one with a secret.
+/// Its objects in order of dependency, one with a secret.
 const ACME_OBJECTS: &[&str] = &[
     ACME,
     r#"false,{"kind":"OpenMessagingIntegration","name":"Acme app"},"acme-webhook"]"#,
@@ -57,7 +58,7 @@ const ACME_OBJECTS: &[&str] = &[
 ];
 
 #[test]
-fn the_digest_of_a_tenant_stays_what_stores_already_hold() {
+fn the_digest_of_a_tenant_stays_as_stores_have_it() {
     let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden");
     let source = Source::folder(&manifests);
     let snapshot = source.snapshot("folder").unwrap();
@@ -78,7 +79,7 @@ fn the_digest_of_a_tenant_stays_what_stores_already_hold() {
     }
 }
 
-/// The day decides what is ignored, and which findings there are; it is no part of what git says.
+/// The day decides only which fields are ignored and which findings there are.
 #[test]
 fn the_digest_of_a_tenant_is_the_same_on_every_day() {
     let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden");

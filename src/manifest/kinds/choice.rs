@@ -1,7 +1,7 @@
-//! Closed sets of words: one macro gives the enum, its reader and its schema.
+//! Closed sets of values: one macro generates the enum, its deserializer and its schema.
 //!
-//! A plain derive would describe a documented enum as `oneOf` of constants, and a wrong word would be
-//! answered with "not valid under any of the schemas"; an `enum` list names the words instead.
+//! A plain derive would describe a documented enum as `oneOf` of constants. The error for a wrong value would
+//! then be "not valid under any of the schemas". With an `enum` list the error names the allowed values.
 
 macro_rules! choice {
     ($(#[doc = $doc:literal])+ pub enum $name:ident { $(#[doc = $vdoc:literal] $variant:ident = $word:literal),+ $(,)? }) => {

@@ -1,4 +1,4 @@
-//! Kind MessengerDeployment: where a configuration is served, and which flow answers.
+//! Kind MessengerDeployment: the web sites that a configuration is served on, and the flow that answers.
 
 use serde_json::{Map, Value};
 
@@ -9,32 +9,33 @@ use super::resource::{Named, resource};
 use super::text::Items;
 
 resource! {
-    /// A deployment: what visitors of a web site or an app are served, or, under `bases/`, a layer of one.
+    /// A deployment of a messenger on web sites or in apps, or, under `bases/`, a layer of one.
     pub document MessengerDeployment(MessengerDeploymentKind = "MessengerDeployment");
 
-    /// What a deployment should hold.
+    /// The desired configuration of a deployment.
     pub struct MessengerDeploymentSpec {
-        /// What people read about it in the platform's screens.
+        /// Its description in the platform's screens.
         pub description: Field<Prose>,
-        /// The configuration that it serves: the published version of it that says what git says.
+        /// The configuration that it serves, in the published version that is equal to git.
         pub configuration: Field<Named>,
         /// The published inbound message flow that answers.
         pub flow: Field<Named>,
         /// Whether it works on every web site.
         pub allow_all_domains: Field<bool>,
-        /// Hosts of the web sites that it works on; their subdomains are included. Empty where all are allowed.
+        /// Hosts of the web sites that it works on, including their subdomains. Empty if `allowAllDomains` is true.
         pub allowed_domains: Field<Items<Host, 0, 500>>,
-        /// Which media may pass.
+        /// The supported content profile: the allowed media.
         pub supported_content: Field<Named>,
-        /// What wakes up mobile apps.
+        /// The push services that wake up mobile apps.
         pub push_integrations: Field<Items<PushIntegration, 0, 20>>,
-        /// Whether visitors are served.
+        /// Whether the deployment is active.
         pub status: Field<DeploymentStatus>,
     }
 }
 
 impl MessengerDeploymentSpec {
-    /// The platform refuses a list of domains beside all of them: a list that another user made meanwhile has to go.
+    /// Empties `allowedDomains` if all domains are allowed and the list is not managed, because the platform
+    /// refuses a list together with `allowAllDomains: true`.
     pub fn empty_domains(&self, body: &mut Map<String, Value>) {
         if self.allow_all_domains == Field::Set(true) && self.allowed_domains.is_unnamed() {
             body.insert("allowedDomains".into(), Value::Array(Vec::new()));
@@ -43,17 +44,17 @@ impl MessengerDeploymentSpec {
 }
 
 choice! {
-    /// Whether visitors are served.
+    /// Whether the deployment is active.
     pub enum DeploymentStatus {
-        /// They are.
+        /// Visitors can use the messenger.
         Active = "Active",
-        /// They are not.
+        /// Visitors cannot use the messenger.
         Inactive = "Inactive",
     }
 }
 
 choice! {
-    /// Whose push service.
+    /// The provider of a push service.
     pub enum PushProvider {
         /// Apple's.
         Apns = "APNS",
@@ -63,10 +64,10 @@ choice! {
 }
 
 fields! {
-    /// What wakes up mobile apps of one provider.
+    /// A push service that wakes up the mobile apps of one provider.
     pub struct PushIntegration {
         must {
-            /// Whose push service.
+            /// The provider of the push service.
             pub provider: PushProvider,
             /// The name of the push integration.
             pub name: PlatformName,

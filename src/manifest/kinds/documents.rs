@@ -1,7 +1,7 @@
 //! The table of documents: which Rust type describes each kind.
 //!
-//! In: a kind. Out: its schema, whether a document is one of it, what a spec asks for. Never: a rule that concerns a
-//! single kind; that stands in the file of the kind.
+//! In: a kind. Out: its schema, whether a document is valid, the body of a spec. Never: a rule about a single
+//! kind, which belongs in the file of the kind.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -21,19 +21,19 @@ use super::web_messaging::{WebMessaging, WebMessagingSpec};
 use crate::manifest::yaml::Node;
 use crate::model::ObjectKind;
 
-/// What a body may hold that a spec does not say: filled in, or taken along.
+/// Adds fields to a body that the spec does not contain.
 type Finish<S> = fn(&S, &mut Map<String, Value>);
 
 fn as_it_is<S>(_: &S, _: &mut Map<String, Value>) {}
 
-/// What is done with the type of a kind.
+/// An action on the type of a kind.
 trait Visit {
     type Out;
 
     fn visit<D: JsonSchema + for<'de> Deserialize<'de>>(self) -> Self::Out;
 }
 
-/// Does something with the type of a kind.
+/// Runs an action on the type of a kind.
 fn with<V: Visit>(kind: Kind, visit: V) -> V::Out {
     match kind {
         Kind::Project => visit.visit::<Project>(),
@@ -48,7 +48,7 @@ fn with<V: Visit>(kind: Kind, visit: V) -> V::Out {
     }
 }
 
-/// The schema that the type of a kind describes.
+/// Returns the schema of the type of a kind.
 pub fn schema(kind: Kind, generator: SchemaGenerator) -> Schema {
     struct Describe(SchemaGenerator);
     impl Visit for Describe {
@@ -61,7 +61,7 @@ pub fn schema(kind: Kind, generator: SchemaGenerator) -> Schema {
     with(kind, Describe(generator))
 }
 
-/// Whether the type of a kind takes a document.
+/// Whether the type of a kind accepts a document.
 pub fn reads(kind: Kind, document: &Node) -> bool {
     struct Read<'a>(&'a Node);
     impl Visit for Read<'_> {
@@ -74,7 +74,8 @@ pub fn reads(kind: Kind, document: &Node) -> bool {
     with(kind, Read(document))
 }
 
-/// The fields that a spec names, in the API's shape but for references; none where it is not one of its kind.
+/// Returns the fields that a spec names, in the API's shape except for references. Returns none if the spec is not
+/// valid.
 pub fn body<'de>(kind: ObjectKind, spec: impl Deserializer<'de>) -> Option<Map<String, Value>> {
     fn lowered<'de, S: Deserialize<'de> + Serialize>(
         spec: impl Deserializer<'de>,

@@ -1,4 +1,4 @@
-//! A field that can be left out, set, or set to nothing: three different wishes.
+//! A field that a manifest can leave out, set, or set to `null`, with three different meanings.
 
 use std::borrow::Cow;
 
@@ -6,13 +6,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// What a manifest says of one field.
+/// The desired state of one field.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Field<T> {
-    /// Not named: not managed, whatever is live stays.
+    /// Not named and not managed: the live value stays.
     #[default]
     Unnamed,
-    /// `null`: managed, and should be absent.
+    /// `null`: managed, and removed from the live configuration.
     Null,
     /// Managed, with this value.
     Set(T),
@@ -61,17 +61,17 @@ impl<T: JsonSchema> JsonSchema for Field<T> {
     }
 }
 
-/// Reads what may be left out but may not be `null`.
+/// Reads a value that may be left out but must not be `null`.
 ///
 /// # Errors
-/// The value is not one of its type.
+/// The value does not have the type `T`.
 pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// What may be left out and may not be `null`: a section, or a field of a list's item.
+/// A value that may be left out but must not be `null`: a section, or a field of a list's item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Optional<T>(pub Option<T>);
 
@@ -107,9 +107,9 @@ impl<T: JsonSchema> JsonSchema for Optional<T> {
     }
 }
 
-/// What a document may leave out.
+/// A field that a document may leave out.
 pub trait MayBeUnnamed {
-    /// Whether it does.
+    /// Whether the document leaves it out.
     fn is_unnamed(&self) -> bool;
 }
 
@@ -125,19 +125,20 @@ impl<T> MayBeUnnamed for Optional<T> {
     }
 }
 
-/// A switch of a manifest itself is never sent, whatever it says.
+/// A switch of the manifest format, such as `exclusive`. It is never sent to the API.
 impl MayBeUnnamed for bool {
     fn is_unnamed(&self) -> bool {
         !self
     }
 }
 
-/// [`MayBeUnnamed::is_unnamed`], in the form that serde asks for.
+/// [`MayBeUnnamed::is_unnamed`] as a function, for serde attributes.
 pub fn is_unnamed(field: &impl MayBeUnnamed) -> bool {
     field.is_unnamed()
 }
 
-/// A map of named fields: those under `must` are required, the others may be left out. Unknown ones are refused.
+/// Generates a map of named fields. Fields under `must` are required, the others are optional. Unknown fields are
+/// refused.
 macro_rules! fields {
     ($(#[doc = $doc:literal])+ pub struct $name:ident {
         $(must { $($(#[$must_meta:meta])+ pub $must:ident: $must_type:ty),+ $(,)? })?

@@ -1,16 +1,16 @@
-//! Kind MessagingDefaults: which profiles an integration gets that is created without its own.
+//! Kind MessagingDefaults: the profiles that a new integration gets if it has none of its own.
 //!
-//! There is one a tenant. What it leaves out is not managed. `null` is refused, and it can't be exclusive: the API cannot
-//! remove the default supported content.
+//! A tenant has one. A field that is left out is not managed. `null` and `exclusive` are refused, because the
+//! API cannot remove the default supported content.
 
 use super::field::Optional;
 use super::resource::{Named, resource};
 
 resource! {
-    /// Which profiles new integrations get, or, under `bases/`, a layer that such documents extend.
+    /// The profiles that new integrations get, or, under `bases/`, a layer that such documents extend.
     pub only document MessagingDefaults(MessagingDefaultsKind = "MessagingDefaults");
 
-    /// Which profiles new integrations get.
+    /// The profiles that new integrations get.
     pub struct MessagingDefaultsSpec {
         /// The supported content profile.
         pub supported_content: Optional<Named>,

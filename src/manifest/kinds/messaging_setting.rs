@@ -1,14 +1,14 @@
-//! Kind MessagingSetting: how messages and events are treated on their way.
+//! Kind MessagingSetting: which content and events of messages are enabled.
 
 use super::choice::choice;
 use super::field::{Optional, fields};
 use super::resource::resource;
 
 resource! {
-    /// A profile of how messages are treated on their way, or, under `bases/`, a layer of one.
+    /// A profile of the enabled content and events of messages, or, under `bases/`, a layer of one.
     pub merged document MessagingSetting(MessagingSettingKind = "MessagingSetting");
 
-    /// What a profile of how messages are treated should hold.
+    /// The desired configuration of a messaging setting.
     pub struct MessagingSettingSpec {
         /// Kinds of content.
         pub content: Optional<Content>,
@@ -18,11 +18,11 @@ resource! {
 }
 
 choice! {
-    /// Whether something passes.
+    /// Whether it is enabled.
     pub enum Passing {
-        /// It does.
+        /// Enabled.
         Enabled = "Enabled",
-        /// It does not.
+        /// Disabled.
         Disabled = "Disabled",
     }
 }
@@ -46,9 +46,9 @@ fields! {
 }
 
 fields! {
-    /// What comes from visitors alone.
+    /// Content that only visitors send.
     pub struct Inbound {
-        /// Whether it reaches agents.
+        /// Whether agents receive it.
         pub inbound: Optional<Passing>,
     }
 }
@@ -64,17 +64,17 @@ fields! {
 fields! {
     /// Typing indicators.
     pub struct Typing {
-        /// The indicator that a person began to type. Write the key as `"on"`: older YAML readers take it for a truth value.
+        /// The indicator that a person started to type. Write the key as `"on"`, because older YAML parsers read it as a truth value.
         pub on: Optional<BothWays>,
     }
 }
 
 fields! {
-    /// What passes in each direction.
+    /// Whether it is enabled in each direction.
     pub struct BothWays {
-        /// Whether agents see what visitors do.
+        /// Whether agents see it from visitors.
         pub inbound: Optional<Passing>,
-        /// Whether visitors see what agents do.
+        /// Whether visitors see it from agents.
         pub outbound: Optional<Passing>,
     }
 }

@@ -1,11 +1,11 @@
 //! The kinds of documents that a configuration repository holds, as Rust types.
 //!
-//! The types are the one description of a kind: serde reads documents into them, and the committed JSON
-//! Schemas are generated from them. Limits stand in [`text`] and beside each field, once.
+//! The types are the only description of a kind: serde reads documents into them, and the committed JSON
+//! Schemas are generated from them. Each limit is defined once, in [`text`] or at its field.
 //!
-//! In: nothing. Out: a type for each kind, with its schema. Never: a rule that two documents have to meet together,
-//! or an id of the platform. Start reading at `documents.rs`, the table of kinds; then the file of one kind, such
-//! as `integration.rs`.
+//! In: nothing. Out: a type for each kind, with its schema. Never: a rule about two documents together,
+//! or an id of the platform. Start reading at `documents.rs`, the table of kinds; then the file of one kind,
+//! such as `integration.rs`.
 
 pub mod choice;
 pub mod deployment;
@@ -64,7 +64,7 @@ impl Kind {
         all
     }
 
-    /// The word after `kind:`.
+    /// Returns the value of `kind:`.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Project => "Project",
@@ -73,7 +73,7 @@ impl Kind {
         }
     }
 
-    /// The schema's file name under `schemas/`.
+    /// Returns the schema's file name under `schemas/`.
     pub fn schema_file(self) -> &'static str {
         match self {
             Kind::Project => "project.json",
@@ -82,7 +82,7 @@ impl Kind {
         }
     }
 
-    /// What a document of it is, in one line of a help text.
+    /// Returns a description of its documents for a help text, in one line.
     pub fn about(self) -> &'static str {
         match self {
             Kind::Project => "`genesync.yaml`",
@@ -97,14 +97,14 @@ impl Kind {
     }
 }
 
-/// The name of a document and what else is known of it.
+/// The name and the labels of a document.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Metadata {
     /// Name of the document: lower-case letters, digits and dashes.
     pub name: Name,
-    /// Labels for people and reports. `protected` on a tenant names what no commit takes away without being asked about: `off`, `domains`, `removal` ("true" means these three), `reach`.
+    /// Labels for people and reports. The label `protected` of a tenant lists the changes that need an approval: `off`, `domains`, `removal` ("true" means these three), `reach`.
     #[serde(default)]
     pub labels: Labels<LabelText>,
 }

@@ -1,15 +1,16 @@
-//! Texts of the `cloud` kinds. Joiners, marks and variation selectors may stand in them: Persian and emoji need them. The platform publishes no lengths; where no source is named, a limit is ours
-//! and far above what anybody writes.
+//! Types of text in the `cloud` kinds. They may contain joiners, marks and variation selectors, which Persian
+//! and emoji need. The platform publishes no lengths: a limit without a source is chosen by genesync, far
+//! above real values.
 
 use super::text::form;
 
-/// Longest list of anything, where no source names a limit.
+/// Limit of the items of a list, if no source names one.
 pub const LIST_MAX: usize = 500;
 
 form!(
     ObjectName,
     "a name of 1 to 100 characters",
-    "What the platform's screens call it: 1 to 100 characters, no white space at either end.",
+    "The name in the platform's screens: 1 to 100 characters, without white space at its start or end.",
     r"^[^\s\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF]([^\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF]*[^\s\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF])?$",
     100,
     ["Acme web (DE)"]
@@ -17,7 +18,7 @@ form!(
 form!(
     PlatformName,
     "a name",
-    "The name of something in the organization, as its screens show it.",
+    "The name of an object in the organization, as the platform's screens show it.",
     r"^[^\s\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF]([^\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF]*[^\s\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF])?$",
     256,
     ["Inbound web messages"]
@@ -25,7 +26,7 @@ form!(
 form!(
     Language,
     "a language tag",
-    "A language tag as of BCP 47, in upper or lower case.",
+    "A BCP 47 language tag, in upper or lower case.",
     r"^([A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}|[A-Za-z]{4,8})(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*(-[0-9A-WY-Za-wy-z](-[A-Za-z0-9]{2,8})+)*(-[Xx](-[A-Za-z0-9]{1,8})+)?$",
     64,
     ["en-us", "de-de", "zh-Hant-TW"]
@@ -66,7 +67,7 @@ form!(
 form!(
     IpRange,
     "an address or a range",
-    "An IP address, or a range of them in CIDR notation.",
+    "An IP address, or a range in CIDR notation.",
     r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$",
     49,
     ["192.0.2.0/24", "2001:db8::/32"]
@@ -74,7 +75,7 @@ form!(
 form!(
     MediaTypeName,
     "a media type",
-    "A media type as of RFC 2046, a range of types as `image/*`, or `*/*`.",
+    "A media type (RFC 2046), a range of types such as `image/*`, or `*/*` for all.",
     r"^(\*/\*|[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/(\*|[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*))$",
     127,
     ["image/png", "image/*", "*/*"]

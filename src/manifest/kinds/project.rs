@@ -1,4 +1,4 @@
-//! Kind Project: the repository's own settings: how much rules weigh, waivers, guards, what the audit log is asked for.
+//! Kind Project: the settings of the repository: severities of rules, waivers, guards, the audit log.
 
 use std::borrow::Cow;
 
@@ -14,21 +14,21 @@ use crate::model::plan::Limits;
 use crate::model::{ObjectKind, Severity};
 
 choice! {
-    /// The word `Project`.
+    /// The value of `kind:`.
     pub enum ProjectKind {
         /// A project.
         Project = "Project",
     }
 }
 
-/// The settings of the whole repository. Optional: without it the defaults hold.
+/// The settings of the whole repository. It is optional: without it the defaults apply.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(title = "Project")]
 pub struct Project {
     /// The version of the manifest format.
     pub api_version: ApiVersion,
-    /// What this document is.
+    /// The kind of this document.
     pub kind: ProjectKind,
     /// Its name.
     pub metadata: Metadata,
@@ -42,33 +42,33 @@ pub struct Project {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(inline)]
 pub struct ProjectSpec {
-    /// Which repository this is, for ever: whatever it writes is marked with it. `genesync init` draws it.
+    /// The permanent id of this repository. genesync marks the objects that it writes with it. `genesync init` generates it.
     #[serde(deserialize_with = "present")]
     #[schemars(with = "RepositoryId")]
     pub id: Option<RepositoryId>,
-    /// How rules are applied.
+    /// Severities and waivers of rules.
     pub rules: Rules,
-    /// How much may change without being asked about.
+    /// Limits on changes. A larger change needs an approval.
     pub guards: Guards,
-    /// What is asked of the audit log.
+    /// Settings for the audit log.
     pub audit: Audit,
 }
 
 form!(
     RepositoryId,
     "a repository id",
-    "Which repository this is: 8 to 64 lower-case letters, digits and dashes.",
+    "The id of this repository: 8 to 64 lower-case letters, digits and dashes.",
     r"^[a-z0-9-]{8,64}$",
     64,
     ["4f1d0c8a92be7365"]
 );
 
-/// What is asked of the audit log.
+/// Settings for the audit log.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(inline)]
 pub struct Audit {
-    /// Kinds of whose writes the audit log of these organizations has no entries: none is asked for, and no tenant is Unconfirmed for them.
+    /// Kinds whose writes have no entries in the audit log of these organizations. genesync does not read entries for them, and they make no tenant Unconfirmed.
     pub unaudited_kinds: Items<KindName, 0, 20>,
 }
 
@@ -99,7 +99,7 @@ impl JsonSchema for KindName {
 }
 
 impl ProjectSpec {
-    /// The limits that it sets; the defaults where it is silent.
+    /// Returns the limits that it sets, and the defaults for the others.
     pub fn limits(&self) -> Limits {
         let unaudited = self.audit.unaudited_kinds.0.iter().map(|kind| kind.0).collect();
         let owner = self.id.as_ref().map(|id| id.0.as_str().into());
@@ -107,25 +107,25 @@ impl ProjectSpec {
     }
 }
 
-/// How rules are applied.
+/// Severities and waivers of rules.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(inline)]
 pub struct Rules {
-    /// How much a rule's findings weigh, by rule id: `error`, `warning`, `info` or `ignore`.
+    /// The severity of a rule's findings, by rule id: `error`, `warning`, `info` or `ignore`.
     pub severity: Labels<Weight>,
-    /// Findings that are accepted for a while. An expired waiver is itself an error.
+    /// Findings that the project accepts until a date. An expired waiver is an error.
     pub waivers: Items<Waiver, 0, 200>,
 }
 
 choice! {
-    /// How much a finding weighs.
+    /// The severity of a finding.
     pub enum Weight {
         /// Stops every write of the tenant.
         Error = "error",
-        /// Shown, never in the way.
+        /// Shown. It stops no write.
         Warning = "warning",
-        /// Shown on request.
+        /// Shown on request. It stops no write.
         Info = "info",
         /// Not checked.
         Ignore = "ignore",
@@ -133,7 +133,7 @@ choice! {
 }
 
 impl Weight {
-    /// The severity, or none for `ignore`.
+    /// Returns the severity, or none for `ignore`.
     pub fn severity(self) -> Option<Severity> {
         match self {
             Weight::Error => Some(Severity::Error),
@@ -144,24 +144,24 @@ impl Weight {
     }
 }
 
-/// A rule's findings that are accepted for a while.
+/// Findings of a rule that the project accepts until a date.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Waiver {
     /// The rule.
     pub rule: RuleId,
-    /// The tenant that it is accepted for.
+    /// The tenant that the waiver is for.
     pub tenant: Name,
-    /// Who answers for it.
+    /// The contact for the waiver.
     pub owner: Email,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// The last day on which it holds.
+    /// The last day of the waiver, in UTC.
     pub expires: Date,
 }
 
-/// How much may change without being asked about.
+/// Limits on changes. A larger change needs an approval.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(inline)]
@@ -177,19 +177,19 @@ pub struct Guards {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(inline)]
 pub struct TenantGuards {
-    /// Most fields that may change. Default 100.
+    /// How many fields may change. Default 100.
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Whole<0, 100_000>")]
     pub changes_max: Option<Whole<0, 100_000>>,
-    /// Most of the managed fields that may change, in percent; counts from ten managed fields on. Default 100.
+    /// How many of the managed fields may change, in percent. Applies to ten managed fields or more. Default 100.
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Whole<0, 100>")]
     pub changes_max_percent: Option<Whole<0, 100>>,
-    /// How often one field may be set back after somebody else moved it; moved once more within the window, the tenant is held. Default 3.
+    /// How often genesync may set back one field that another user changes. At the next change within the window genesync holds the tenant. Default 3.
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Whole<1, 1_000>")]
     pub flaps_max: Option<Whole<1, 1_000>>,
-    /// How long a field that was set back counts, in milliseconds: a minute to a week. Default 3600000, one hour.
+    /// The window for `flapsMax`, in milliseconds: one minute to one week. Default 3600000, one hour.
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Whole<60_000, 604_800_000>")]
     pub flap_window_ms: Option<Whole<60_000, 604_800_000>>,
@@ -200,18 +200,18 @@ pub struct TenantGuards {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(inline)]
 pub struct RunGuards {
-    /// Most tenants. Default: no limit.
+    /// How many tenants may change. Default: no limit.
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Whole<0, 1_000_000>")]
     pub tenants_max: Option<Whole<0, 1_000_000>>,
-    /// Most of all tenants, in percent; counts from ten tenants on. Default 50.
+    /// How many of all tenants may change, in percent. Applies to ten tenants or more. Default 50.
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Whole<0, 100>")]
     pub tenants_max_percent: Option<Whole<0, 100>>,
 }
 
 impl Guards {
-    /// The limits that they set; the defaults where they are silent.
+    /// Returns the limits that they set, and the defaults for the others.
     fn limits(&self) -> Limits {
         let defaults = Limits::default();
         let count = |value: Option<u32>, default: usize| {

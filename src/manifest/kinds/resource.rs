@@ -1,8 +1,8 @@
-//! What kinds with references have in common: the head of their specs, references by name, and how
-//! a spec becomes a body.
+//! The common parts of kinds with references: the first fields of their specs, references by name, and the
+//! conversion of a spec into a body.
 //!
-//! Every field can be left out: what is not named is not managed. `extends`, `exclusive`, `name` and
-//! `signatureSecret` are ours and no part of a body.
+//! Every field is optional: a field that is not named is not managed. `extends`, `exclusive`, `name` and
+//! `signatureSecret` belong to genesync and are not in a body.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use super::field::fields;
 use super::platform::PlatformName;
 
-/// A kind of object: its word, its document, and its spec with the head that all of them have. A `merged document` can't
-/// be exclusive: the platform merges what it is sent, so that nothing can be removed by leaving it out. An `only document`
-/// has no name on the platform either.
+/// Generates a kind of object: the type of its `kind:`, its document, and its spec with the common first fields.
+/// A `merged document` has no `exclusive`, because the platform merges each write, so leaving a field out does
+/// not remove it. An `only document` also has no name on the platform.
 macro_rules! resource {
     (
         $(#[doc = $doc:literal])+ pub document $name:ident($kind:ident = $word:literal);
@@ -21,7 +21,7 @@ macro_rules! resource {
         crate::manifest::kinds::resource::resource! {
             $(#[doc = $doc])+ pub merged document $name($kind = $word);
             $(#[doc = $spec_doc])+ pub struct $spec {
-                /// Whether genesync manages everything: fields that are not named here are removed from the live object.
+                /// Whether genesync manages all fields. If true, genesync removes fields that are not named here from the live object.
                 #[serde(skip_serializing)]
                 pub exclusive: bool,
                 $($fields)+
@@ -35,7 +35,7 @@ macro_rules! resource {
         crate::manifest::kinds::resource::resource! {
             $(#[doc = $doc])+ pub only document $name($kind = $word);
             $(#[doc = $spec_doc])+ pub struct $spec {
-                /// What the platform calls it, 1 to 100 characters; `metadata.name` where left out. Another name is another object.
+                /// Its name on the platform, 1 to 100 characters. Default: `metadata.name`. Another name means another object.
                 #[serde(skip_serializing)]
                 pub name: crate::manifest::kinds::field::Optional<crate::manifest::kinds::platform::ObjectName>,
                 $($fields)+
@@ -49,9 +49,9 @@ macro_rules! resource {
         }
     ) => {
         crate::manifest::kinds::choice::choice! {
-            /// The word after `kind:`.
+            /// The value of `kind:`.
             pub enum $kind {
-                /// The only one.
+                /// The only value.
                 Only = $word,
             }
         }
@@ -63,11 +63,11 @@ macro_rules! resource {
         pub struct $name {
             /// The version of the manifest format.
             pub api_version: crate::manifest::kinds::ApiVersion,
-            /// What this document is.
+            /// The kind of this document.
             pub kind: $kind,
             /// Its name.
             pub metadata: crate::manifest::kinds::Metadata,
-            /// What the platform should hold. Fields that are left out are not managed: they stay as they are.
+            /// The desired configuration. Fields that are left out are not managed and keep their live values.
             pub spec: $spec,
         }
 
@@ -76,7 +76,7 @@ macro_rules! resource {
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         #[schemars(inline)]
         pub struct $spec {
-            /// Names of layers of this kind under `bases/` to start from. Later ones win over earlier ones, and this document over all: maps merge, lists and values are replaced.
+            /// Names of layers of this kind under `bases/` to start from. Later layers win over earlier ones, and this document wins over all layers: maps merge, lists and values are replaced.
             #[serde(default, skip_serializing)]
             #[schemars(example = ["house-style"])]
             pub extends: crate::manifest::kinds::text::Items<crate::manifest::kinds::text::Name, 0, 8>,
@@ -91,25 +91,25 @@ macro_rules! resource {
 pub(crate) use resource;
 
 fields! {
-    /// Something in the same organization, by its name: ids differ from one organization to the next.
+    /// A reference by name to an object of the same organization, because ids differ between organizations.
     pub struct Named {
         must {
-            /// Its name, as the platform's screens show it.
+            /// The name of the object, as the platform's screens show it.
             pub name: PlatformName,
         }
     }
 }
 
-/// The fields that a spec names.
+/// Returns the fields that a spec names.
 pub fn named(spec: &impl Serialize) -> Map<String, Value> {
     match serde_json::to_value(spec) {
         Ok(Value::Object(body)) => body,
-        // Specs serialize to maps; there is nothing else that they could be.
+        // A spec always serializes to a map.
         _ => Map::new(),
     }
 }
 
-/// Drops sections that name nothing: an empty map manages no field.
+/// Removes sections that name no field, because an empty map manages nothing.
 pub fn prune(map: &mut Map<String, Value>) {
     map.retain(|_, value| match value {
         Value::Object(inner) => {

@@ -1,4 +1,4 @@
-//! Kind SupportedContent: which media may pass, in each direction.
+//! Kind SupportedContent: the allowed media of each direction.
 
 use super::field::{Optional, fields};
 use super::platform::MediaTypeName;
@@ -6,20 +6,20 @@ use super::resource::resource;
 use super::text::Items;
 
 resource! {
-    /// A profile of the media that may pass, or, under `bases/`, a layer of one.
+    /// A profile of the allowed media, or, under `bases/`, a layer of one.
     pub merged document SupportedContent(SupportedContentKind = "SupportedContent");
 
-    /// What a profile of media should hold.
+    /// The desired configuration of a profile of allowed media.
     pub struct SupportedContentSpec {
-        /// Which media may pass.
+        /// The allowed media.
         pub media_types: Optional<MediaTypes>,
     }
 }
 
 fields! {
-    /// Which media may pass.
+    /// The allowed media.
     pub struct MediaTypes {
-        /// The allowed media of each direction. Both are named: the platform blocks what is not.
+        /// The allowed media of each direction. Both directions are required, because the platform blocks media that are not named.
         pub allow: Optional<Allowed>,
     }
 }
@@ -28,9 +28,9 @@ fields! {
     /// The allowed media of each direction. An empty list blocks all media of it.
     pub struct Allowed {
         must {
-            /// What visitors may send. Other media is taken out of their messages.
+            /// The media that visitors may send. The platform removes other media from their messages.
             pub inbound: Items<MediaType, 0, 200>,
-            /// What visitors may be sent. A message with other media is not sent.
+            /// The media that may be sent to visitors. The platform does not send a message with other media.
             pub outbound: Items<MediaType, 0, 200>,
         }
     }

@@ -1,4 +1,4 @@
-//! Kind Tenant: which organizations serve a tenant's configuration, and how they are kept in sync.
+//! Kind Tenant: the organizations of a tenant, and how genesync keeps them in sync.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,59 +11,59 @@ use super::{ApiVersion, Metadata};
 use crate::model::{self, CredentialsName, OrganizationId, Region, TenantName};
 
 choice! {
-    /// The word `Tenant`.
+    /// The value of `kind:`.
     pub enum TenantKind {
         /// A tenant.
         Tenant = "Tenant",
     }
 }
 
-/// One tenant: its organization, its replicas in other regions, and how they are kept in sync.
+/// One tenant: its organization, its replicas in other regions, and how genesync keeps them in sync.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(title = "Tenant")]
 pub struct TenantDocument {
     /// The version of the manifest format.
     pub api_version: ApiVersion,
-    /// What this document is.
+    /// The kind of this document.
     pub kind: TenantKind,
-    /// Its name: the name of the folder that it stands in.
+    /// Its name, which must be the name of its folder.
     pub metadata: Metadata,
-    /// Where the tenant's configuration lives and how it is kept in sync.
+    /// The tenant's organizations and how genesync keeps them in sync.
     pub spec: TenantSpec,
 }
 
 choice! {
-    /// Which API the organization speaks.
+    /// The API of the organization.
     pub enum Api {
-        /// The web messaging configuration API with versions: one WebMessaging a tenant.
+        /// The web messaging configuration API with versions: one WebMessaging for each tenant.
         Webchat = "webchat",
         /// Genesys Cloud's public API: messenger configurations, deployments and open messaging integrations.
         Cloud = "cloud",
     }
 }
 
-/// Where a tenant's configuration lives and how it is kept in sync.
+/// A tenant's organizations and how genesync keeps them in sync.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(inline)]
 pub struct TenantSpec {
-    /// The organization that is written first.
+    /// The primary organization, which genesync writes first.
     pub organization_id: Uuid,
-    /// The region that it lives in.
+    /// Its region.
     pub region: RegionKey,
-    /// Which API it speaks.
+    /// The API of its organizations.
     #[serde(default = "webchat")]
     pub api: Api,
     /// The name under which the operator keeps the OAuth client. Never the client itself.
     pub credentials: Name,
-    /// Organizations in other regions that serve the same configuration, in order.
+    /// Organizations in other regions with the same configuration, in the order of writes.
     #[serde(default)]
     pub replicas: Items<Replica, 0, 20>,
-    /// How the tenant is kept in sync.
+    /// How genesync keeps the tenant in sync.
     #[serde(default)]
     pub sync: Sync,
-    /// Who to ask about this tenant.
+    /// The contacts for this tenant.
     #[serde(default)]
     pub owners: Items<Email, 0, 20>,
 }
@@ -72,7 +72,7 @@ fn webchat() -> Api {
     Api::Webchat
 }
 
-/// A region's key. An alias of the model's type that can describe itself to a schema.
+/// A region's key. It wraps the model's type to add a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct RegionKey(pub Region);
@@ -92,16 +92,16 @@ impl JsonSchema for RegionKey {
     }
 }
 
-/// An organization in another region that serves the same configuration.
+/// An organization in another region with the same configuration.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Replica {
     /// The organization.
     pub organization_id: Uuid,
-    /// The region that it lives in.
+    /// Its region.
     pub region: RegionKey,
-    /// The name of its credentials; the tenant's own where left out.
+    /// The name of its credentials. Default: the tenant's credentials.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Name")]
     pub credentials: Option<Name>,
@@ -110,7 +110,7 @@ pub struct Replica {
 choice! {
     /// Whether genesync may write.
     pub enum SyncMode {
-        /// Report and never write: what a new tenant starts in.
+        /// Report and never write. This is the default.
         Watch = "watch",
         /// Make the live configuration equal to git.
         Enforce = "enforce",
@@ -118,65 +118,65 @@ choice! {
 }
 
 choice! {
-    /// What becomes of the live configuration when its manifest is removed.
+    /// What genesync does with the live configuration if its manifest is removed.
     pub enum OnRemove {
-        /// It stays and is no longer managed.
+        /// It leaves the configuration as it is and stops managing it.
         Orphan = "orphan",
     }
 }
 
 choice! {
-    /// What becomes of a field that git and somebody else moved to different values.
+    /// What genesync does if git and another user changed a field to different values.
     pub enum OnConflict {
-        /// It gets git's value.
+        /// It writes git's value.
         Git = "git",
-        /// It stays as it is until a person decides.
+        /// It leaves the field as it is until a person decides.
         Hold = "hold",
     }
 }
 
 choice! {
-    /// What becomes of what somebody else switched off and git has on.
+    /// What genesync does if another user switched off a feature or an object that git has on.
     pub enum OnOff {
-        /// It is switched on again.
+        /// It switches it on again.
         Repair = "repair",
-        /// It stays off until a person decides.
+        /// It leaves it off until a person decides.
         Hold = "hold",
     }
 }
 
 choice! {
-    /// What becomes of what another user changed in fields that git does not name.
+    /// What genesync does if another user changed fields that git does not name.
     pub enum OnUnmanaged {
-        /// It is reported, and stays.
+        /// It reports the change and leaves it.
         Report = "report",
-        /// It is drift: the value from before is set back.
+        /// It treats the change as drift and writes the previous value.
         Drift = "drift",
-        /// It stays, and nobody is told.
+        /// It leaves the change and does not report it.
         Ignore = "ignore",
     }
 }
 
-/// How a tenant is kept in sync.
+/// How genesync keeps a tenant in sync.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(inline)]
 pub struct Sync {
     /// `watch` reports and never writes; `enforce` writes.
     pub mode: SyncMode,
-    /// A change waits until it is in force in all lower waves.
+    /// The wave of the tenant, 0 to 100. A change waits until all lower waves have applied it.
     pub wave: Whole<0, 100>,
-    /// What becomes of the live configuration when its manifest is removed.
+    /// What genesync does with the live configuration if its manifest is removed.
     pub on_remove: OnRemove,
-    /// What becomes of a field that git and somebody else moved to different values.
+    /// What genesync does if git and another user changed a field to different values.
     pub on_conflict: OnConflict,
-    /// What becomes of what somebody else switched off and git has on.
+    /// What genesync does if another user switched off a feature or an object that git has on.
     pub on_off: OnOff,
-    /// What becomes of what another user changed in fields that git does not name.
+    /// What genesync does if another user changed fields that git does not name.
     pub unmanaged: OnUnmanaged,
-    /// Hours in which writes are allowed. Empty: always.
+    /// Change windows: the hours in which genesync may write. Empty: always.
     pub windows: Items<WindowSpec, 0, 20>,
-    /// Fields that are left to somebody else for a while: differences there are counted, and neither told nor mended.
+    /// Fields that genesync ignores until a date. It counts differences there, but does not report or overwrite them.
     pub ignore: Items<IgnoreSpec, 0, 50>,
 }
 
@@ -195,41 +195,41 @@ impl Default for Sync {
     }
 }
 
-/// A field that is left to somebody else for a while.
+/// A field that genesync ignores until a date.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(inline)]
 pub struct IgnoreSpec {
-    /// The field, or a section with all that it holds.
+    /// The field, or a section with all its fields.
     pub field: FieldPath,
-    /// The last day on which it is left alone, in UTC. After it the field is managed again.
+    /// The last day on which genesync ignores it, in UTC. Then genesync manages the field again.
     pub until: Date,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// Who answers for it; the tenant's owners where left out.
+    /// The contact for this rule. Default: the tenant's owners.
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Email")]
     pub owner: Option<Email>,
 }
 
-/// Hours in which writes are allowed.
+/// A change window: the hours in which genesync may write.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(inline)]
 pub struct WindowSpec {
-    /// Days on which it opens; all where left out.
+    /// Days on which it opens. Default: every day.
     #[serde(default)]
     pub days: Items<Day, 0, 7>,
     /// Opening time.
     pub start: TimeOfDay,
-    /// Closing time; at or before the opening time it is on the following day.
+    /// Closing time. If it is not after the opening time, it is on the next day.
     pub end: TimeOfDay,
-    /// The time zone in which the hours are meant.
+    /// The time zone of the hours.
     pub time_zone: TimeZoneName,
 }
 
 impl TenantDocument {
-    /// The tenant that it declares.
+    /// Converts the document to the model's tenant.
     pub fn lower(&self) -> model::Tenant {
         let spec = &self.spec;
         let credentials = CredentialsName::new(spec.credentials.0.as_str());
@@ -262,7 +262,7 @@ impl TenantDocument {
             wave: spec.sync.wave.0,
             windows: spec.sync.windows.0.iter().map(window).collect(),
             ignore: spec.sync.ignore.0.iter().filter_map(ignore_rule).collect(),
-            // What is no such word is a finding of its own.
+            // An invalid label already has a finding.
             protected: (self.metadata.labels.0.get("protected"))
                 .and_then(|label| model::Protect::read(&label.0).ok())
                 .unwrap_or_default(),
@@ -299,12 +299,12 @@ fn window(spec: &WindowSpec) -> model::Window {
     }
 }
 
-/// None where the day is not in the calendar, which is a finding of its own: such a rule never holds.
+/// Returns none if the date is not in the calendar: such a rule has a finding and never applies.
 fn ignore_rule(spec: &IgnoreSpec) -> Option<model::IgnoreRule> {
     Some(model::IgnoreRule { field: spec.field.0.clone(), until: spec.until.0.parse().ok()? })
 }
 
-/// Minutes after midnight of a time in the form `HH:MM`; 0 for any other text.
+/// Returns the minutes after midnight of a time `HH:MM`; 0 for any other text.
 pub fn minutes(text: &str) -> u16 {
     let (hours, minutes) = text.split_once(':').unwrap_or_default();
     let part = |text: &str| text.parse::<u16>().unwrap_or_default();

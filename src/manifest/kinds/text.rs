@@ -1,4 +1,4 @@
-//! Text with a form: each type's pattern and length stand here once, for the reader and for the schema.
+//! Types of text with a pattern and a length, defined once for the deserializer and for the schema.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,15 +10,15 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 /// A form of text.
 pub trait Form {
-    /// What it is called in messages.
+    /// Its name in messages.
     const TITLE: &'static str;
-    /// What it is for.
+    /// Its description in the schema.
     const DESCRIPTION: &'static str;
-    /// The regular expression that the whole text matches.
+    /// The regular expression that the whole text must match.
     const PATTERN: &'static str;
-    /// Longest text, in Unicode scalar values.
+    /// Limit of the length, in Unicode scalar values.
     const LENGTH_MAX: usize;
-    /// Texts that pass.
+    /// Valid examples.
     const EXAMPLES: &'static [&'static str];
 
     /// The compiled pattern.
@@ -69,12 +69,12 @@ macro_rules! form {
 }
 pub(crate) use form;
 
-/// Reads a text that has its form.
+/// Reads a text and checks its form.
 pub(super) fn read<'de, F: Form, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.chars().count() > F::LENGTH_MAX {
         return Err(D::Error::custom(format_args!(
-            "{} may have {} characters at most",
+            "{} may have at most {} characters",
             F::TITLE,
             F::LENGTH_MAX
         )));
@@ -85,7 +85,7 @@ pub(super) fn read<'de, F: Form, D: Deserializer<'de>>(deserializer: D) -> Resul
     Ok(text)
 }
 
-/// Describes a form to a schema.
+/// Returns the schema of a form.
 pub(super) fn describe<F: Form>() -> Schema {
     json_schema!({
         "type": "string",
@@ -180,7 +180,7 @@ form!(
 form!(
     LabelText,
     "text that can be seen",
-    "Text of a label, in quotes where it looks like a number or a truth value.",
+    "Text of a label, in quotes if it looks like a number or a truth value.",
     r"^[^\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF\u{E0000}-\u{E007F}]*$",
     200,
     ["banking"]
@@ -188,7 +188,7 @@ form!(
 form!(
     Email,
     "an e-mail address or a team handle",
-    "Who to ask: an e-mail address or a team handle.",
+    "A contact: an e-mail address or a team handle.",
     r"^[^\s\p{C}]+$",
     200,
     ["web-platform@example.com", "@bank/chat"]
@@ -204,7 +204,7 @@ form!(
 form!(
     Reason,
     "a reason of up to 500 characters",
-    "Why, in a sentence or two.",
+    "The reason, in one or two sentences.",
     r"^[^\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF\u{E0000}-\u{E007F}]+$",
     500,
     ["The new brand colours arrive in March."]
@@ -221,7 +221,7 @@ form!(
 form!(
     FieldPath,
     "a field such as greetings.delayMs",
-    "A field of the configuration, or a section with all that it holds, as plans write it.",
+    "A field of the configuration, or a section with all its fields, as plans show it.",
     r"^[A-Za-z][A-Za-z0-9_.-]*$",
     200,
     ["greetings.delayMs", "widget.theme"]
@@ -238,14 +238,14 @@ impl<V> Default for Labels<V> {
     }
 }
 
-/// Most entries of a map with free keys.
+/// Limit of the entries of a map with free keys.
 pub const ENTRIES_MAX: usize = 100;
 
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for Labels<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let map = BTreeMap::<String, V>::deserialize(deserializer)?;
         if map.len() > ENTRIES_MAX {
-            return Err(D::Error::custom(format_args!("there may be {ENTRIES_MAX} entries at most")));
+            return Err(D::Error::custom(format_args!("there may be at most {ENTRIES_MAX} entries")));
         }
         let odd = map.keys().find(|key| {
             key.chars().count() > FlagName::LENGTH_MAX
@@ -278,7 +278,7 @@ impl<V: JsonSchema> JsonSchema for Labels<V> {
     }
 }
 
-/// A list with a largest and, where asked, a smallest number of items, all different.
+/// A list of `MIN` to `MAX` items.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Items<T, const MIN: usize, const MAX: usize>(pub Vec<T>);
@@ -325,9 +325,9 @@ pub struct Whole<const MIN: u32, const MAX: u32>(pub u32);
 
 impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Through a JSON number, because 5.0 is a whole number to a schema but not to `u32`.
+        // Read as a JSON number, because 5.0 is a whole number for the schema but not for `u32`.
         let number = serde_json::Number::deserialize(deserializer)?.to_string();
-        // By its digits: as a float 4.9999999999999999999 is 5.
+        // Compare digits, because 4.9999999999999999999 is 5 as a float.
         let whole = match number.split_once('.') {
             Some((whole, zeros)) if zeros.bytes().all(|byte| byte == b'0') => whole,
             Some(_) => "",

@@ -1,7 +1,7 @@
 //! Kind WebMessaging: the web messaging configuration of an organization, or a shared layer of one.
 //!
-//! Every field can be left out: what is not named is not managed. The API's shape and limits are those
-//! of the `webchat` contract; `extends`, `exclusive`, `timeZone` and `crossesMidnight` are ours and are
+//! Every field is optional: a field that is not named is not managed. Shape and limits are those of the
+//! `webchat` contract. `extends`, `exclusive`, `timeZone` and `crossesMidnight` belong to genesync and are
 //! never sent.
 
 use schemars::JsonSchema;
@@ -17,7 +17,7 @@ use super::{ApiVersion, Metadata};
 use crate::model::colour::Colour;
 
 choice! {
-    /// The word `WebMessaging`.
+    /// The value of `kind:`.
     pub enum WebMessagingKind {
         /// A web messaging configuration.
         WebMessaging = "WebMessaging",
@@ -31,39 +31,39 @@ choice! {
 pub struct WebMessaging {
     /// The version of the manifest format.
     pub api_version: ApiVersion,
-    /// What this document is.
+    /// The kind of this document.
     pub kind: WebMessagingKind,
     /// Its name.
     pub metadata: Metadata,
-    /// What the configuration should hold. Fields that are left out are not managed: they stay as they are.
+    /// The desired configuration. Fields that are left out are not managed and keep their live values.
     pub spec: WebMessagingSpec,
 }
 
-/// What a web messaging configuration should hold.
+/// The desired web messaging configuration.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(inline)]
 pub struct WebMessagingSpec {
-    /// Names of layers under `bases/` to start from. Later ones win over earlier ones, and this document over all: maps merge, lists and values are replaced.
+    /// Names of layers under `bases/` to start from. Later layers win over earlier ones, and this document wins over all layers: maps merge, lists and values are replaced.
     #[serde(default, skip_serializing)]
     #[schemars(example = ["retail"])]
     pub extends: Items<Name, 0, 8>,
-    /// Whether genesync manages everything: fields that are not named here are removed from the live configuration.
+    /// Whether genesync manages all fields. If true, genesync removes fields that are not named here from the live configuration.
     #[serde(default, skip_serializing)]
     pub exclusive: bool,
-    /// How the widget looks and how assistive technology meets it.
+    /// Appearance and accessibility of the widget.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(with = "Widget")]
     pub widget: Option<Widget>,
-    /// What visitors are greeted with.
+    /// Greetings for visitors.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(with = "Greetings")]
     pub greetings: Option<Greetings>,
-    /// When the widget is offered.
+    /// The hours in which the widget is available.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(with = "Availability")]
     pub availability: Option<Availability>,
-    /// What the widget can do, and for whom.
+    /// Features of the widget, and the audiences that see it.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(with = "Features")]
     pub features: Option<Features>,
@@ -80,13 +80,13 @@ macro_rules! section {
 }
 
 section! {
-    /// How the widget looks and how assistive technology meets it.
+    /// Appearance and accessibility of the widget.
     pub struct Widget {
-        /// Colours and type.
+        /// Colours and typography.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         #[schemars(with = "Theme")]
         pub theme: Option<Theme>,
-        /// What the widget promises to assistive technology.
+        /// Accessibility settings.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         #[schemars(with = "Accessibility")]
         pub accessibility: Option<Accessibility>,
@@ -94,13 +94,13 @@ section! {
 }
 
 section! {
-    /// Colours and type.
+    /// Colours and typography.
     pub struct Theme {
-        /// The colours that the widget draws with.
+        /// The colours of the widget.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         #[schemars(with = "Colors")]
         pub colors: Option<Colors>,
-        /// The type that the widget sets text in.
+        /// Font and size of text.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
         #[schemars(with = "Typography")]
         pub typography: Option<Typography>,
@@ -108,19 +108,19 @@ section! {
 }
 
 section! {
-    /// The colours that the widget draws with.
+    /// The colours of the widget.
     pub struct Colors {
-        /// Text and controls.
+        /// The colour of text and controls.
         #[serde(default, skip_serializing_if = "Field::is_unnamed")]
         pub primary: Field<HexColour>,
-        /// What they stand on. The platform's default is `#FFFFFF`.
+        /// The colour behind text and controls. The platform's default is `#FFFFFF`.
         #[serde(default, skip_serializing_if = "Field::is_unnamed")]
         pub background: Field<HexColour>,
     }
 }
 
 section! {
-    /// The type that the widget sets text in.
+    /// Font and size of text.
     pub struct Typography {
         /// Size of the text, `14px` to `24px`.
         #[serde(default, skip_serializing_if = "Field::is_unnamed")]
@@ -132,7 +132,7 @@ section! {
 }
 
 choice! {
-    /// How much contrast text must have.
+    /// The contrast that text must have.
     pub enum WcagLevel {
         /// 4.5 to 1, or 3 to 1 for large text.
         Aa = "AA",
@@ -142,27 +142,27 @@ choice! {
 }
 
 choice! {
-    /// How eagerly screen readers announce new messages.
+    /// When screen readers announce new messages.
     pub enum AriaLiveRegion {
-        /// Not at all.
+        /// Never.
         Off = "off",
-        /// When the reader is idle: the platform's default.
+        /// When the screen reader is idle. This is the platform's default.
         Polite = "polite",
-        /// At once.
+        /// Immediately.
         Assertive = "assertive",
     }
 }
 
 section! {
-    /// What the widget promises to assistive technology.
+    /// Accessibility settings.
     pub struct Accessibility {
-        /// How much contrast text must have: `AA` or `AAA`.
+        /// The contrast that text must have: `AA` or `AAA`.
         #[serde(default, skip_serializing_if = "Field::is_unnamed")]
         pub wcag_level: Field<WcagLevel>,
-        /// Contrast ratio between the primary and the background colour. Better left out: genesync computes it.
+        /// Contrast ratio between the primary and the background colour. Leave it out: genesync computes it.
         #[serde(default, skip_serializing_if = "Field::is_unnamed")]
         pub contrast_ratio: Field<Ratio>,
-        /// How eagerly screen readers announce new messages: `off`, `polite` or `assertive`.
+        /// When screen readers announce new messages: `off`, `polite` or `assertive`.
         #[serde(default, skip_serializing_if = "Field::is_unnamed")]
         pub aria_live_region: Field<AriaLiveRegion>,
     }
@@ -178,7 +178,7 @@ impl<'de> Deserialize<'de> for Ratio {
         let number = Number::deserialize(deserializer)?;
         match number.as_f64() {
             Some(value) if (4.5..=21.0).contains(&value) => Ok(Self(number)),
-            _ => Err(serde::de::Error::custom("a contrast ratio lies between 4.5 and 21")),
+            _ => Err(serde::de::Error::custom("a contrast ratio must be between 4.5 and 21")),
         }
     }
 }
@@ -198,12 +198,12 @@ impl JsonSchema for Ratio {
 }
 
 section! {
-    /// What visitors are greeted with.
+    /// Greetings for visitors.
     pub struct Greetings {
-        /// Whether visitors are greeted at all.
+        /// Whether greetings are enabled.
         #[serde(default, skip_serializing_if = "Field::is_unnamed")]
         pub enabled: Field<bool>,
-        /// One to three messages, 150 characters each at most.
+        /// One to three messages with at most 150 characters each.
         #[serde(default, skip_serializing_if = "Field::is_unnamed")]
         pub messages: Field<Items<Greeting, 1, 3>>,
         /// Milliseconds before the first message, 0 to 60000. The platform's default is 2000.
@@ -213,11 +213,11 @@ section! {
 }
 
 choice! {
-    /// Whether the widget is always offered or at the hours of its rules.
+    /// Whether the widget is always available or only in the hours of `rules`.
     pub enum Schedule {
-        /// At all hours: the platform's default.
+        /// Always available. This is the platform's default.
         Always = "always",
-        /// At the hours of `rules`.
+        /// Available in the hours of `rules`.
         Custom = "custom",
     }
 }
@@ -243,19 +243,19 @@ choice! {
 }
 
 impl Day {
-    /// Monday = 0 to Sunday = 6.
+    /// Returns 0 for Monday to 6 for Sunday.
     pub fn index(self) -> i32 {
         self as i32
     }
 }
 
 section! {
-    /// When the widget is offered.
+    /// The hours in which the widget is available.
     pub struct Availability {
         /// `always`, or `custom` for the hours of `rules`.
         #[serde(default, skip_serializing_if = "Field::is_unnamed")]
         pub schedule: Field<Schedule>,
-        /// The time zone in which the hours are meant. Checked and shown, not sent: the organization's own setting decides.
+        /// The time zone of the hours. genesync checks and shows it, but does not send it: the organization's own setting decides.
         #[serde(default, skip_serializing)]
         pub time_zone: Field<TimeZoneName>,
         /// Opening hours, in any order.
@@ -269,19 +269,19 @@ section! {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(inline)]
 pub struct Hours {
-    /// The day on which they start.
+    /// The day on which the hours start.
     pub day_of_week: Day,
     /// Opening time.
     pub start_time: TimeOfDay,
-    /// Closing time; earlier than the opening time only together with `crossesMidnight: true`.
+    /// Closing time. It may be before the opening time only with `crossesMidnight: true`.
     pub end_time: TimeOfDay,
-    /// Whether closing time is on the following day. Not sent.
+    /// Whether the closing time is on the next day. It is not sent.
     #[serde(default, skip_serializing)]
     pub crosses_midnight: bool,
 }
 
 section! {
-    /// What the widget can do, and for whom.
+    /// Features of the widget, and the audiences that see it.
     pub struct Features {
         /// Feature flags by name. Flags that are not named are not managed.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
@@ -297,9 +297,9 @@ section! {
 }
 
 impl WebMessagingSpec {
-    /// Adds the contrast ratio where the primary colour is managed and the manifest does not name the ratio: two decimals
-    /// of WCAG's formula. It stays out where it lies outside what the platform stores, which is only possible where the
-    /// contrast rule was turned down.
+    /// Adds the contrast ratio if the primary colour is managed and the manifest does not name the ratio. The
+    /// ratio has two decimals (WCAG formula). A ratio outside 4.5 to 21 is not added, because the platform does
+    /// not store it. This happens only if the project lowered the severity of the contrast rule.
     pub fn fill_contrast_ratio(&self, body: &mut Map<String, Value>) {
         let Some(widget) = &self.widget else { return };
         let named = widget.accessibility.as_ref().is_some_and(|section| !section.contrast_ratio.is_unnamed());

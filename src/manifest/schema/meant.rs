@@ -1,4 +1,4 @@
-//! Suggestions: the word or the value that an author probably meant.
+//! Suggests the word or the value that an author probably meant.
 
 use jsonschema::ValidationError;
 use serde_json::Value;
@@ -10,10 +10,10 @@ use crate::manifest::kinds::text::{FontSize, Form as _, HexColour, TimeOfDay};
 use crate::manifest::yaml::{Node, Yaml, compose, shown};
 use crate::model::secret::is_telling;
 
-/// Longest word for which a similar one is looked for: comparing takes time and memory by its length.
+/// The longest word that gets a suggestion, because a comparison takes time and memory by its length.
 const WORD_CHARS_MAX: usize = 100;
 
-/// A word as YAML, in quotes where some readers take it for something else than text.
+/// Returns a word as YAML, in quotes if some parsers would not read it as text.
 pub(super) fn plain(word: &str) -> String {
     match compose(&format!("- {word}"), 0).problems.is_empty() {
         true => word.to_owned(),
@@ -21,14 +21,14 @@ pub(super) fn plain(word: &str) -> String {
     }
 }
 
-/// Whether two words are the same but for capitals, blanks and dashes.
+/// Whether two words differ only in capitals, spaces, dashes and underscores.
 pub fn is_spelling_of(word: &str, known: &str) -> bool {
     let letters = |text: &str| text.replace([' ', '-', '_'], "").to_lowercase();
     letters(word) == letters(known)
 }
 
-/// Whether a word can have been meant for no other: in short ones one letter decides, `Light` is as near to `Right` as to
-/// nothing, and `A` to `AA`.
+/// Whether a word was certainly meant to be a known one. In short words one letter makes another word, such
+/// as `Light` and `Right` or `A` and `AA`.
 pub(super) fn is_surely(word: &str, known: &str) -> bool {
     const LETTERS_MIN: usize = 6;
     let is_word =
@@ -38,7 +38,7 @@ pub(super) fn is_surely(word: &str, known: &str) -> bool {
     is_spelling_of(word, known) || (is_word(word) && is_word(known) && is_slip())
 }
 
-/// The known word that is close enough to be what was meant; none where two are equally close.
+/// Returns the most similar known word. Returns none if no word is similar enough or two are equally similar.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     if word.chars().nth(WORD_CHARS_MAX).is_some() {
         return None;
@@ -57,9 +57,10 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<S
     }
 }
 
-/// The YAML of what was surely meant by a value that has the wrong type or form: the same characters in quotes or out of
-/// them, and what people leave out of a colour, a size or a time. Whatever comes of it, the schema accepts.
-pub(super) fn mended(kind: Kind, error: &ValidationError<'_>, node: &Node) -> Option<String> {
+/// Returns YAML that replaces a value of the wrong type or form: the same characters with or without quotes,
+/// or with the part of a colour, a size or a time that people leave out. The schema accepts every value that
+/// this returns.
+pub(super) fn fixed(kind: Kind, error: &ValidationError<'_>, node: &Node) -> Option<String> {
     let key = error.instance_path().to_string();
     let written = match &node.value {
         Yaml::Text(text) | Yaml::Number(text) => text.trim(),
@@ -92,7 +93,7 @@ pub(super) fn mended(kind: Kind, error: &ValidationError<'_>, node: &Node) -> Op
     };
     let candidates = [
         truth.map(|truth| (Value::Bool(truth), truth.to_string())),
-        // A number as people write one: `0x10` and `1e3` are left to them.
+        // Only a plain decimal number: `0x10` and `1e3` are not changed.
         written
             .bytes()
             .all(|byte| byte.is_ascii_digit() || byte == b'.')

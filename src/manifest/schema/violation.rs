@@ -1,4 +1,4 @@
-//! What a schema reports about a document, in words for its author.
+//! Turns the errors of the schema validator into messages for the author of a document.
 
 use std::collections::BTreeSet;
 
@@ -6,33 +6,33 @@ use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::Value;
 
-use super::meant::{is_surely, mended, nearest, plain};
+use super::meant::{fixed, is_surely, nearest, plain};
 use super::{schema, validator};
 use crate::manifest::kinds::Kind;
 use crate::manifest::yaml::{Node, shown};
 use crate::model::secret::is_telling;
 
-/// Most violations of one document that are explained; a document seldom has more to say.
+/// Limit of the violations reported for one document.
 const VIOLATIONS_MAX: usize = 50;
-/// The platform's field that no manifest has, because its value is a secret.
+/// The platform's field that a manifest cannot have, because its value is a secret.
 const SECRET_TOKEN: &str = "outboundNotificationWebhookSignatureSecretToken";
 
-/// What a schema says against one value.
+/// One violation of a schema.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Violation {
-    /// JSON pointer of the value, or of the map that lacks or has too much of something.
+    /// JSON pointer of the value, or of the map that lacks a field or has an unknown one.
     pub pointer: String,
-    /// The key that is too much, where that is what is wrong.
+    /// The unknown or invalid key, if there is one.
     pub key: Option<String>,
     /// One sentence without a full stop.
     pub message: String,
-    /// What to do.
+    /// What the author has to do.
     pub help: Option<String>,
-    /// The word that was probably meant, where there is one.
+    /// The value or key that was probably meant, if there is one.
     pub suggestion: Option<String>,
 }
 
-/// Everything that the schema of a kind has to say against a document.
+/// Returns all violations of a kind's schema in a document.
 pub fn check(kind: Kind, document: &Node) -> Vec<Violation> {
     let Some(validator) = validator(kind) else { return Vec::new() };
     let errors: Vec<_> = validator.iter_errors(document).take(VIOLATIONS_MAX).collect();
@@ -40,16 +40,16 @@ pub fn check(kind: Kind, document: &Node) -> Vec<Violation> {
         |error: &ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::Pattern { .. });
     let is_length =
         |error: &ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::MaxLength { .. });
-    // A text that has not its form is seldom of its length, and one mistake is told of once.
+    // A text that breaks its pattern often also breaks its length; only the pattern is reported.
     let malformed: BTreeSet<String> = errors
         .iter()
         .filter(|error| is_pattern(error))
         .map(|error| error.instance_path().to_string())
         .collect();
-    let told = errors
+    let reported = errors
         .iter()
         .filter(|error| !is_length(error) || !malformed.contains(error.instance_path().as_str()));
-    told.flat_map(|error| explain(kind, document, error)).take(VIOLATIONS_MAX).collect()
+    reported.flat_map(|error| explain(kind, document, error)).take(VIOLATIONS_MAX).collect()
 }
 
 fn explain(kind: Kind, document: &Node, error: &ValidationError<'_>) -> Vec<Violation> {
@@ -58,7 +58,7 @@ fn explain(kind: Kind, document: &Node, error: &ValidationError<'_>) -> Vec<Viol
         vec![Violation { pointer: pointer.clone(), key: None, message, help, suggestion: None }]
     };
     let malformed = |message: String, otherwise: Option<String>| {
-        let suggestion = document.pointer(&pointer).and_then(|node| mended(kind, error, node));
+        let suggestion = document.pointer(&pointer).and_then(|node| fixed(kind, error, node));
         let help = otherwise.filter(|_| suggestion.is_none());
         vec![Violation { pointer: pointer.clone(), key: None, message, help, suggestion }]
     };
@@ -97,7 +97,7 @@ fn explain(kind: Kind, document: &Node, error: &ValidationError<'_>) -> Vec<Viol
             let key = inner.instance().as_str().unwrap_or_default().to_owned();
             vec![Violation {
                 pointer,
-                message: format!("`{}` can't be a name here", shown(&key)),
+                message: format!("`{}` is not a valid name here", shown(&key)),
                 key: Some(key),
                 help: Some(
                     "use letters, digits, dashes, dots and underscores, starting with a letter".into(),
@@ -112,30 +112,31 @@ fn explain(kind: Kind, document: &Node, error: &ValidationError<'_>) -> Vec<Viol
     }
 }
 
-/// What to say of a text that has not the form its section describes.
+/// Returns the message for a text that does not match the pattern of its section.
 fn formless(pointer: &str, value: &Value, section: &Value) -> String {
-    let form = section.get("title").and_then(Value::as_str).unwrap_or("of the form that is asked for");
+    let form = section.get("title").and_then(Value::as_str).unwrap_or("in the required format");
     let is_secret = is_telling(pointer.rsplit('/').next().unwrap_or_default());
     match value.as_str().unwrap_or_default() {
-        // Where the name of a secret belongs, people paste the secret.
+        // People paste the secret itself where its name belongs, so the value is not shown.
         _ if is_secret => format!("this is not {form}"),
-        "" => format!("this is empty, and not {form}"),
+        "" => format!("this is empty instead of {form}"),
         text => format!("`{}` is not {form}", shown(text)),
     }
 }
 
-/// What to say of a value that is too long, too many, too small or too large; none where something else is wrong.
+/// Returns the message for a value that is too long, too many, too small or too large. Returns none for other
+/// errors.
 fn out_of_bounds(broken: &ValidationErrorKind, value: &Value) -> Option<String> {
     let characters = || value.as_str().map_or(0, |text| text.chars().count());
     let items = || value.as_array().map_or(0, Vec::len);
     let number = || shown(&value.to_string());
     match broken {
         ValidationErrorKind::MaxLength { limit } => {
-            Some(format!("this has {} characters, {limit} are allowed", characters()))
+            Some(format!("this has {} characters, but {limit} are allowed", characters()))
         }
         ValidationErrorKind::MinItems { limit } => Some(format!("this list needs at least {limit} item(s)")),
         ValidationErrorKind::MaxItems { limit } => {
-            Some(format!("this list has {} items, {limit} are allowed", items()))
+            Some(format!("this list has {} items, but {limit} are allowed", items()))
         }
         ValidationErrorKind::MaxProperties { limit } => Some(format!("this has more than {limit} entries")),
         ValidationErrorKind::Minimum { limit } => Some(format!("{} is less than {limit}", number())),
@@ -144,7 +145,8 @@ fn out_of_bounds(broken: &ValidationErrorKind, value: &Value) -> Option<String> 
     }
 }
 
-/// Where a field of this very name belongs, in words: in the same document, else in one of another kind.
+/// Returns the place where a field of this name belongs: in the same document, or else in one of another
+/// kind.
 fn elsewhere(kind: Kind, pointer: &str, key: &str) -> Option<String> {
     let own = sections(&schema(kind), key);
     let place = |section: &str| match section {
@@ -158,7 +160,7 @@ fn elsewhere(kind: Kind, pointer: &str, key: &str) -> Option<String> {
             format!("`{}` belongs {}", shown(key), places.join(" or "))
         });
     }
-    // What is common to all kinds is common to this one, too.
+    // A field that all kinds have is not a hint to another kind.
     let is_top = |section: &&String| section.as_str() == "spec";
     let of = |other: &Kind| sections(&schema(*other), key).iter().any(|section| is_top(&section));
     let kinds: Vec<&str> = Kind::ALL.iter().filter(|other| of(other)).map(|other| other.name()).collect();
@@ -166,10 +168,11 @@ fn elsewhere(kind: Kind, pointer: &str, key: &str) -> Option<String> {
     is_few.then(|| format!("`{}` belongs under `spec` of a {}", shown(key), kinds.join(" or a ")))
 }
 
-/// Most places that are named for one field.
+/// Limit of the places that a help names for one field.
 const PLACES_MAX: usize = 3;
 
-/// The sections of a document that have a field of this name, as dotted paths; `[]` stands for each item of a list.
+/// Returns the sections of a document that have a field of this name, as dotted paths; `[]` means each item
+/// of a list.
 fn sections(schema: &Value, key: &str) -> Vec<String> {
     fn walk(section: &Value, path: &str, key: &str, found: &mut Vec<String>) {
         if let Some(items) = section.get("items") {
@@ -194,12 +197,12 @@ fn unknown(pointer: &str, key: &str, known: &[String], elsewhere: Option<String>
         _ if elsewhere.is_some() => elsewhere.unwrap_or_default(),
         Some(word) => format!("did you mean `{word}`?"),
         None if key == "id" && known.iter().any(|field| field == "name") => {
-            "references are by `name`: ids differ from one organization to the next".into()
+            "write `name` instead, because ids differ between organizations".into()
         }
         None if key == SECRET_TOKEN => {
-            "write `signatureSecret`, the name under which the operator keeps it: a repository holds no secret".into()
+            "write `signatureSecret` with the name under which the operator keeps the secret: a repository contains no secrets".into()
         }
-        None => format!("fields here: {}", known.join(", ")),
+        None => format!("use one of the fields: {}", known.join(", ")),
     };
     Violation {
         pointer: pointer.to_owned(),
@@ -212,23 +215,23 @@ fn unknown(pointer: &str, key: &str, known: &[String], elsewhere: Option<String>
 
 fn choose(pointer: &str, value: &Value, words: &[&str]) -> Vec<Violation> {
     let Some(text) = value.as_str() else { return Vec::new() };
-    // Of two or three letters any other word is near.
+    // Any other word is similar to a word of two or three letters.
     let suggestion =
         nearest(text, words.iter().copied()).filter(|word| text.len() > 3 || is_surely(text, word));
     let help = match &suggestion {
         Some(word) => format!("did you mean `{word}`?"),
-        None => format!("one of: {}", words.join(", ")),
+        None => format!("use one of: {}", words.join(", ")),
     };
     vec![Violation {
         pointer: pointer.to_owned(),
         key: None,
-        message: format!("`{}` is not one of the words that are allowed here", shown(text)),
+        message: format!("`{}` is not one of the allowed values", shown(text)),
         help: Some(help),
         suggestion: suggestion.filter(|word| is_surely(text, word)).map(|word| plain(&word)),
     }]
 }
 
-/// Names of the properties that the schema knows where the error stands.
+/// Returns the names of the properties that the schema has at the place of the error.
 fn siblings(kind: Kind, error: &ValidationError<'_>) -> Vec<String> {
     parent(kind, error)
         .and_then(|schema| schema.get("properties").and_then(Value::as_object).cloned())
@@ -236,7 +239,7 @@ fn siblings(kind: Kind, error: &ValidationError<'_>) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// What the schema says of a value.
+/// Returns the schema's description of a value, with examples.
 fn described(section: &Value) -> Option<String> {
     let description = section.get("description").and_then(Value::as_str).unwrap_or_default();
     let examples: Vec<String> = section
@@ -253,7 +256,7 @@ fn described(section: &Value) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The schema object whose keyword failed.
+/// Returns the schema object whose keyword failed.
 pub(super) fn parent(kind: Kind, error: &ValidationError<'_>) -> Option<Value> {
     let path = error.schema_path().to_string();
     let (path, _) = path.rsplit_once('/')?;

@@ -1,4 +1,4 @@
-//! Parser events to trees, within the limits.
+//! Builds trees from parser events, within the limits.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -11,15 +11,15 @@ use super::{
     Span, Yaml, add, cut, own_bytes, shown,
 };
 
-/// Errors, and warnings, reported for one file; a broken file seldom has more to say.
+/// Limit of the errors, and of the warnings, reported for one file.
 const PROBLEMS_MAX: usize = 50;
-/// Most characters of what the parser says: it repeats names out of the file.
+/// Limit of a parser message, in characters: it repeats names from the file.
 const SYNTAX_CHARS_MAX: usize = 160;
 
-/// Said of a colour that YAML takes for a comment.
-const HASH: &str = "`#` starts a comment here: a colour stands in quotes";
+/// The message for a colour that YAML reads as a comment.
+const HASH: &str = "`#` starts a comment here, because the colour is not in quotes";
 
-/// Reads a file's text, behind a byte order mark of `shift` bytes.
+/// Reads a file's text, which follows a byte order mark of `shift` bytes.
 pub(super) fn run(text: &str, file: u32, shift: usize) -> Composed {
     let mut composer = Composer { text, file, shift, ..Composer::new() };
     if !composer.refuse_long_line() {
@@ -67,7 +67,7 @@ impl Composer<'_> {
         for line in self.text.split(['\n', '\r']) {
             if line.len() > LINE_BYTES_MAX {
                 let message =
-                    format!("there are {} bytes in one line, {LINE_BYTES_MAX} are allowed", line.len());
+                    format!("there are {} bytes in one line, but {LINE_BYTES_MAX} are allowed", line.len());
                 self.problem(message, self.span(start, start), None);
                 return true;
             }
@@ -100,7 +100,7 @@ impl Composer<'_> {
                     let message = cut(&error.kind().to_string(), SYNTAX_CHARS_MAX);
                     let here = self.span(at, end);
                     match colour_comment_before(self.text, at) {
-                        // In a flow map it swallows the rest of the line, and what is told of comes after.
+                        // In a flow map the comment hides the rest of its line: the error is later.
                         Some(comment) => {
                             self.problem(HASH, self.span(comment.start, comment.end), None);
                             if let Some(problem) = self.problems.last_mut() {
@@ -118,7 +118,7 @@ impl Composer<'_> {
                     break;
                 }
             }
-            // Errors only: a file that is cut short for its warnings would pass for a smaller one.
+            // Only errors end the reading: a file that ends at a warning would look like a smaller one.
             if self.problems.iter().filter(|problem| !problem.warning).count() >= PROBLEMS_MAX {
                 break;
             }
@@ -141,20 +141,20 @@ impl Composer<'_> {
         });
     }
 
-    /// Takes one event in; false ends the file.
+    /// Handles one event. Returns false to stop reading the file.
     fn take(&mut self, event: Event<'_>, span: Span) -> bool {
         match event {
             Event::DocumentStart(explicit, _) => {
                 self.anchors.clear();
                 if self.documents.len() >= DOCUMENTS_MAX {
-                    self.problem(format!("a file may hold {DOCUMENTS_MAX} documents at most"), span, None);
+                    self.problem(format!("this file has more than {DOCUMENTS_MAX} documents"), span, None);
                     return false;
                 }
                 if !explicit && !self.documents.is_empty() {
                     self.problem(
                         "there is more text after the document's end",
                         span,
-                        Some("start a further document with `---`"),
+                        Some("start another document with `---`"),
                     );
                     return false;
                 }
@@ -184,13 +184,13 @@ impl Composer<'_> {
                     let mut copy = node.clone();
                     let (nodes, bytes) = copy.weigh();
                     copy.span = span;
-                    // The value itself, without what it holds, is counted once it is added.
+                    // `add` counts the value itself, without its content.
                     let below = bytes - own_bytes(&copy);
                     self.weight = add(self.weight, (nodes.saturating_sub(1), below));
                     return self.add(copy, 0, false);
                 }
                 None => {
-                    self.problem("this alias stands inside the value that it names", span, None);
+                    self.problem("this alias is inside the value that it names", span, None);
                     return false;
                 }
             },
@@ -199,14 +199,14 @@ impl Composer<'_> {
                 return false;
             }
             Event::StreamStart | Event::StreamEnd | Event::DocumentEnd | Event::Anchor(..) => {}
-            // Comments, with a feature of the parser that is off, and whatever a later parser adds to them.
+            // Comments (that feature of the parser is off) and events of later parser versions.
             _ => {}
         }
         true
     }
 
-    /// Where nothing was written but a comment that was surely meant for a colour, the place of that comment: `null` would
-    /// pass for what somebody asked for.
+    /// Refuses an empty value with a comment that looks like a colour, and returns the place of the comment.
+    /// Otherwise the value would be `null`, which removes a field.
     fn refuse_colour_comment(&mut self, value: &Yaml) -> Option<Span> {
         if !matches!(value, Yaml::Null) {
             return None;
@@ -222,7 +222,7 @@ impl Composer<'_> {
         Some(span)
     }
 
-    /// Text of several words that goes on behind ` #`: the rest is a comment, which nobody meant who wrote `dial #1`.
+    /// Refuses text that continues after ` #`, such as `dial #1`: YAML reads the rest as a comment.
     fn refuse_cut_text(&mut self, text: &str, style: ScalarStyle, span: Span) {
         let end = (span.end as usize).saturating_sub(self.shift);
         let in_list =
@@ -230,18 +230,18 @@ impl Composer<'_> {
         let is_words = style == ScalarStyle::Plain && (in_list || text.contains(' ')) && !text.contains('\n');
         let rest = self.text.get(end..).and_then(|rest| rest.lines().next()).unwrap_or_default();
         let comment = rest.trim_start_matches([' ', '\t']).strip_prefix('#').unwrap_or_default();
-        // A comment begins with a blank, as people write them.
+        // A usual comment has a space after `#`.
         if !is_words || comment.is_empty() || comment.starts_with([' ', '\t', '#', '!']) {
             return;
         }
         self.problem(
-            "the text ends here: what follows ` #` is a comment",
+            "the text ends here, because ` #` starts a comment",
             Span { end: span.end + u32::try_from(rest.trim_end().len()).unwrap_or_default(), ..span },
             None,
         );
         if let Some(problem) = self.problems.last_mut() {
-            // Which of the two was meant, a person knows.
-            problem.help = Some("put the text in quotes, or a blank behind `#`".into());
+            // No fix: a person has to decide which of the two was meant.
+            problem.help = Some("put the text in quotes, or put a space after `#`".into());
         }
     }
 
@@ -271,7 +271,7 @@ impl Composer<'_> {
             self.problem(
                 format!("the control character U+{code:04X} is not allowed in a value"),
                 span,
-                Some("remove it; only line breaks and tabs may stand in text"),
+                Some("remove it: text may contain only line breaks and tabs"),
             );
         }
         if style != ScalarStyle::Plain {
@@ -292,7 +292,7 @@ impl Composer<'_> {
             }
             Plain::LongNumber => {
                 self.problem(
-                    format!("this number has more than {DIGITS_MAX} digits, and readers that keep numbers as floats would change it"),
+                    format!("this number has more than {DIGITS_MAX} digits, so parsers that store numbers as floats would change it"),
                     span,
                     Some("round it, or put text in quotes"),
                 );
@@ -300,7 +300,7 @@ impl Composer<'_> {
             }
             Plain::OddBoolean => {
                 self.problem(
-                    format!("`{text}` is not how this file spells a truth value"),
+                    format!("`{text}` is not a truth value here"),
                     span,
                     Some("write `true` or `false`, or put text in quotes"),
                 );
@@ -328,12 +328,12 @@ impl Composer<'_> {
         }
     }
 
-    /// Hangs a finished node where it belongs; false ends the file.
+    /// Adds a finished node to its parent. Returns false to stop reading the file.
     fn add(&mut self, node: Node, anchor: usize, plain: bool) -> bool {
         self.weight = add(self.weight, (1, own_bytes(&node)));
         if self.weight.0 > NODES_MAX || self.weight.1 > EXPANDED_BYTES_MAX {
             self.problem(
-                format!("with its aliases expanded this file has over {NODES_MAX} values or {EXPANDED_BYTES_MAX} bytes of text"),
+                format!("with its aliases expanded this file has more than {NODES_MAX} values or {EXPANDED_BYTES_MAX} bytes of text"),
                 node.span,
                 None,
             );
@@ -386,9 +386,9 @@ impl Composer<'_> {
         if duplicate {
             let first = entries.iter().find(|(key, _)| key.text == text).map(|(key, _)| key.span);
             self.problems.push(Problem {
-                message: format!("the key `{}` stands here twice", shown(&text)),
+                message: format!("the key `{}` is here twice", shown(&text)),
                 span,
-                related: first.map(|span| (span, "it stands here first")),
+                related: first.map(|span| (span, "the first one")),
                 help: Some("keep one of the two".into()),
                 replacement: None,
                 warning: false,
@@ -401,7 +401,7 @@ impl Composer<'_> {
     }
 }
 
-/// The comment after a key at whose end this is, where it reads like a colour.
+/// Returns the comment after a key that ends at `key_end`, if the comment looks like a colour.
 fn colour_comment(text: &str, key_end: usize) -> Option<Range<usize>> {
     let line = text.get(key_end..)?.lines().next()?;
     let before = text.get(..key_end)?.trim_end_matches(['"', '\'']);
@@ -410,7 +410,7 @@ fn colour_comment(text: &str, key_end: usize) -> Option<Range<usize>> {
         return None;
     }
     let value = line.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':')?;
-    // An anchor may stand before what it names.
+    // An anchor may precede the value.
     let named = value.trim_start();
     let comment =
         match named.strip_prefix('&').map(|rest| rest.trim_start_matches(|c: char| !c.is_whitespace())) {
@@ -424,11 +424,10 @@ fn colour_comment(text: &str, key_end: usize) -> Option<Range<usize>> {
     is_colour.then(|| start..start + 1 + word.len())
 }
 
-/// Such a comment in the line of a syntax error or the one before it: in a flow map it swallows the rest of the line.
+/// Returns such a comment in the line of a syntax error or the line before: in a flow map it hides its line.
 fn colour_comment_before(text: &str, at: usize) -> Option<Range<usize>> {
     let before = text.get(..at)?.len() + text.get(at..)?.find('\n').unwrap_or(text.len() - at);
     let before = text.get(..before)?;
-    // Its own line, and the one before it.
     let mut lines = before.rmatch_indices('\n').map(|(newline, _)| newline + 1);
     let from = lines.nth(1).unwrap_or_default();
     before
@@ -445,5 +444,5 @@ fn syntax_help(message: &str) -> Option<&'static str> {
     is_text
         .iter()
         .any(|words| message.contains(words))
-        .then_some("put text in quotes; inside of them write \\\" for a quote")
+        .then_some("put text in quotes, and write \\\" for a quote inside them")
 }

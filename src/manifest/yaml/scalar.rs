@@ -1,16 +1,16 @@
-//! What a scalar without quotes is.
+//! Resolves scalars without quotes.
 
 use super::Yaml;
 
-/// Most digits of a number: as many as a float of 64 bits keeps.
+/// Limit of the digits of a number: a float of 64 bits keeps this many.
 pub(super) const DIGITS_MAX: usize = 15;
 
-/// Whether a character may not stand in a value.
+/// Whether a character is not allowed in a value.
 pub(super) fn is_control(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t' | '\r')
 }
 
-/// What a plain scalar is.
+/// The result for a plain scalar.
 pub(super) enum Plain {
     Value(Yaml),
     OddNumber,
@@ -19,7 +19,7 @@ pub(super) enum Plain {
     LooksBoolean,
 }
 
-/// Resolves a plain scalar by the core schema of YAML 1.2, less what other readers take otherwise.
+/// Resolves a plain scalar by the core schema of YAML 1.2, except values that other parsers read differently.
 pub(super) fn resolve(text: &str) -> Plain {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Plain::Value(Yaml::Null),
@@ -63,7 +63,7 @@ fn is_plain_decimal(text: &str) -> bool {
         && (text == digits || digits.bytes().any(|byte| matches!(byte, b'1'..=b'9')))
 }
 
-/// What some YAML reader takes for a number although it is no plain decimal.
+/// Whether some YAML parser reads a text as a number although it is not a plain decimal.
 fn is_odd_number(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let lower = unsigned.to_ascii_lowercase();

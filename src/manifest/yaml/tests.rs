@@ -1,4 +1,4 @@
-//! The strict profile, case by case.
+//! Tests the strict profile.
 
 use super::*;
 use serde_json::json;
@@ -39,7 +39,7 @@ fn plain_scalars_resolve_by_the_core_schema() {
 }
 
 #[test]
-fn what_other_readers_take_otherwise_is_refused() {
+fn values_that_other_parsers_read_differently_are_refused() {
     for odd in [
         "017", "0o17", "0x1F", "1_000", "1e3", "+3", "-0", ".5", "5.", ".inf", "-.INF", ".nan", "1e999", "00",
     ] {
@@ -87,7 +87,7 @@ fn constructs_outside_the_profile_are_refused() {
 }
 
 #[test]
-fn bombs_end_at_the_budget() {
+fn alias_bombs_and_deep_nesting_are_refused() {
     let mut laughs = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
     for level in 1..9 {
         let inner = vec![format!("*a{}", level - 1); 9].join(",");
@@ -132,10 +132,10 @@ proptest::proptest! {
     }
 }
 
-/// The commonest mistake with colours, which YAML takes for nothing at all.
+/// A colour without quotes is the most common mistake: YAML reads it as a comment.
 #[test]
-fn a_colour_that_is_a_comment_is_told_of_and_other_comments_are_not() {
-    let told = |text: &str| {
+fn a_colour_that_is_a_comment_is_reported_and_other_comments_are_not() {
+    let reported = |text: &str| {
         let problems = compose(text, 0).problems;
         let problem = problems.into_iter().find(|problem| problem.message.starts_with("`#` starts"))?;
         Some((problem.span.start, problem.replacement.unwrap()))
@@ -156,7 +156,7 @@ fn a_colour_that_is_a_comment_is_told_of_and_other_comments_are_not() {
         ("primary: &p #00594F\n", Some((12, "\"#00594F\""))),
     ] {
         let expected = expected.map(|(at, replacement): (u32, &str)| (at, replacement.to_owned()));
-        assert_eq!(told(text), expected, "{text}");
+        assert_eq!(reported(text), expected, "{text}");
     }
     let flow = compose("colors: {primary: #00594F, background: 1}\nnext: {a: 1}\n", 0);
     let problem = &flow.problems[0];
@@ -173,8 +173,8 @@ fn a_colour_that_is_a_comment_is_told_of_and_other_comments_are_not() {
 }
 
 #[test]
-fn text_that_goes_on_behind_a_hash_is_told_of_and_comments_are_not() {
-    let told = |text: &str| {
+fn text_that_continues_after_a_hash_is_reported_and_comments_are_not() {
+    let reported = |text: &str| {
         compose(text, 0).problems.iter().any(|problem| problem.message.starts_with("the text ends here"))
     };
     for (text, expected) in [
@@ -190,6 +190,6 @@ fn text_that_goes_on_behind_a_hash_is_told_of_and_comments_are_not() {
         ("- Press # one\n", false),
         ("- 12 #1\n", true),
     ] {
-        assert_eq!(told(text), expected, "{text}");
+        assert_eq!(reported(text), expected, "{text}");
     }
 }

@@ -4,56 +4,56 @@ use super::super::class::Class;
 use super::super::dialect::Dialect;
 use super::super::referent::ReferenceKind;
 
-/// How one state of an object is told from the next.
+/// How genesync detects that an object changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counting {
-    /// By a version that is counted up one by one.
+    /// By a version that increases by one with each change.
     Versions,
-    /// By the moment of the last change, in milliseconds since 1970.
+    /// By the time of the last change, in milliseconds since 1970.
     Moments,
-    /// By nothing but what it holds: its version is a digest of that, of 48 bits.
+    /// By its content only: its version is a digest of 48 bits.
     Contents,
 }
 
-/// The direction in which a field switches off what visitors use.
+/// How a field switches off a feature that visitors use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Off {
-    /// A switch that was on, and is not.
+    /// A switch was on and is no longer on.
     WhenUnset,
-    /// A switch that was not on, and is.
+    /// A switch was not on and is on now.
     WhenSet,
-    /// It becomes this word.
+    /// The field gets this value.
     WhenIs(&'static str),
-    /// There was something, and there is nothing.
+    /// The field had a value and is now absent.
     WhenGone,
-    /// Hours of which next to nothing is left.
+    /// Almost no opening hours are left.
     WhenHardlyOpen,
 }
 
-/// What is known of the fields of a kind, by their dotted paths in the API's shape.
+/// The properties of the fields of a kind, by their dotted paths in the API's shape.
 #[derive(Debug)]
 pub struct Fields {
-    /// The platform's defaults, as JSON: an absent field means the same.
+    /// The platform's defaults, as JSON: an absent field has the same meaning.
     pub defaults: &'static [(&'static str, &'static str)],
-    /// Fields that hold a colour. `*Color` is every field whose last name contains `Color`.
+    /// Fields that hold a colour. `*Color` means every field whose last name contains `Color`.
     pub colours: &'static [&'static str],
-    /// Lists whose order means nothing.
+    /// Lists whose order has no meaning.
     pub sets: &'static [&'static str],
-    /// Fields whose text means the same in upper and lower case.
+    /// Fields whose text has the same meaning in upper and lower case.
     pub caseless: &'static [&'static str],
-    /// Prefixes of fields, and what a change of them does to visitors; the first one that fits counts.
+    /// Prefixes of fields, with the effect of a change on visitors; the first match counts.
     pub classes: &'static [(&'static str, Class)],
-    /// Fields by which what visitors use is switched off, and the direction in which they do that. Reviewed by hand: a
-    /// switch that is not listed is a minor one.
+    /// Fields that switch off a feature that visitors use, with the direction. Reviewed by hand: a switch
+    /// that is not listed is a minor one.
     pub off: &'static [(&'static str, Off)],
-    /// Lists of whom, or of what, fewer means a smaller reach.
+    /// Lists in which fewer items mean a smaller reach.
     pub reach: &'static [&'static str],
-    /// The field that lets every site show it, and the list of sites that may.
+    /// The field that allows every site, and the list of allowed sites.
     pub domains: Option<(&'static str, &'static str)>,
-    /// The text, seen by administrators alone, at whose end the mark of the owner stands; none where there is no place for one.
-    /// Without a text but the mark it is absent.
+    /// The text field with the owner's mark at its end, visible to administrators only; none if there is no
+    /// such field. The field is absent if it contains only the mark.
     pub mark: Option<&'static str>,
-    /// Fields that the server adds and ignores in a write.
+    /// Fields that the server adds, and ignores in a write.
     pub server: &'static [&'static str],
 }
 
@@ -73,37 +73,37 @@ const NO_FIELDS: Fields = Fields {
 /// One kind.
 #[derive(Debug)]
 pub(super) struct Row {
-    /// The word after `kind:` in a manifest.
+    /// The value of `kind:` in a manifest.
     pub name: &'static str,
     /// The schema's file name under `schemas/`.
     pub schema_file: &'static str,
-    /// What the files of an import begin with.
+    /// The prefix of the files of an import.
     pub prefix: &'static str,
-    /// What a document of it is, in words.
+    /// One line of help text about its documents.
     pub about: &'static str,
     pub dialect: Dialect,
-    /// How messages name the only one of an organization; none if each has a name of its own.
+    /// The name in messages if an organization has only one; none if each has its own name.
     pub only: Option<&'static str>,
     pub has_drafts: bool,
     pub has_looks: bool,
     pub has_hours: bool,
     pub is_embedded: bool,
-    /// Whether a write carries one field of the body, and not all of it.
+    /// Whether a write carries one field of the body instead of all.
     pub by_field: bool,
     pub counting: Counting,
-    /// Whether an import leaves it out unless something refers to it.
+    /// Whether an import leaves it out unless another object refers to it.
     pub by_reference: bool,
-    /// The reference that other objects make to it.
+    /// The kind of reference to it.
     pub referent: Option<ReferenceKind>,
-    /// The reference of which it pins a published version.
+    /// The reference whose published version it pins.
     pub pins: Option<&'static str>,
-    /// Where references stand; `*` is every item of a list.
+    /// The paths of references; `*` is every item of a list.
     pub references: &'static [(&'static str, ReferenceKind)],
     pub fields: Fields,
 }
 
-/// What most kinds are: named objects of the public API, told apart by the moment of their last change. A row says in
-/// what its kind is another.
+/// The common properties: named objects of the public API that have the time of their last change. A row
+/// lists only what differs.
 const PLAIN: Row = Row {
     name: "",
     schema_file: "",
@@ -134,7 +134,7 @@ pub(super) const WEB_MESSAGING: Row = Row {
     has_looks: true,
     has_hours: true,
     counting: Counting::Versions,
-    // The defaults are those of the payload table of the `webchat` contract.
+    // The defaults come from the payload table of the `webchat` contract.
     fields: Fields {
         defaults: &[
             ("widget.theme.colors.background", "\"#FFFFFF\""),
@@ -172,12 +172,12 @@ pub(super) const SUPPORTED_CONTENT: Row = Row {
     schema_file: "supported-content.json",
     prefix: "content",
     about: "The media that may pass, and its layers",
-    // It has an integer `version`, of which the platform does not say how it counts.
+    // It has an integer `version`, but the platform does not document how it counts.
     counting: Counting::Moments,
     by_reference: true,
     referent: Some(ReferenceKind::SupportedContent),
     fields: Fields {
-        // Media of a direction that is not named is blocked.
+        // Media types of a direction that is not named are blocked.
         defaults: &[("mediaTypes.allow.inbound", "[]"), ("mediaTypes.allow.outbound", "[]")],
         sets: &["mediaTypes.allow.inbound", "mediaTypes.allow.outbound"],
         // RFC 9110, 8.3.1.
@@ -194,7 +194,7 @@ pub(super) const MESSAGING_SETTING: Row = Row {
     schema_file: "messaging-setting.json",
     prefix: "setting",
     about: "How messages are treated on their way, and its layers",
-    // It has a `version` that is a text, of which the platform does not say how it counts.
+    // It has a text `version`, but the platform does not document how it counts.
     counting: Counting::Moments,
     by_reference: true,
     referent: Some(ReferenceKind::MessagingSetting),
@@ -207,9 +207,9 @@ pub(super) const MESSAGING_DEFAULTS: Row = Row {
     prefix: "defaults",
     about: "The profiles that new integrations get, and its layers",
     only: Some("the messaging defaults"),
-    // The platform has a call for each.
+    // The platform has one call for each field.
     by_field: true,
-    // What becomes a default need not be changed by that.
+    // An object that becomes a default may stay unchanged, so its time does not show the change.
     counting: Counting::Contents,
     by_reference: true,
     references: &[
@@ -262,7 +262,7 @@ pub(super) const MESSENGER_CONFIGURATION: Row = Row {
             ("messenger.enabled", Off::WhenUnset),
             ("messenger.launcherButton.visibility", Off::WhenIs("Off")),
             ("messenger.apps.conversations.enabled", Off::WhenUnset),
-            // The platform draws no messenger then.
+            // The platform shows no messenger in that mode.
             ("headlessMode.enabled", Off::WhenSet),
         ],
         reach: &["languages"],
@@ -294,9 +294,9 @@ pub(super) const MESSENGER_DEPLOYMENT: Row = Row {
             ("status", Class::Reach),
         ],
         off: &[
-            // A deployment that is inactive is served to no visitor.
+            // Visitors do not get an inactive deployment.
             ("status", Off::WhenUnset),
-            // Without a flow nobody answers.
+            // Without a flow, no agent or bot answers.
             ("flow", Off::WhenGone),
             ("configuration", Off::WhenGone),
         ],

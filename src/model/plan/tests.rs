@@ -1,9 +1,9 @@
-//! Golden bytes: what the digests of plans are made of.
+//! Golden bytes: the input of the plan digests.
 //!
-//! A person reviews a plan and approves its digest; `apply --plan` computes the digest again and writes only what
-//! has the approved one. If a build makes another digest of the same plan, every plan that was reviewed before the
-//! upgrade counts as moved and is refused. If a digest leaves something out, a write goes through that was never
-//! reviewed. If one of these tests fails, change the code and not the test:
+//! A person reviews a plan and approves its digest; `apply --plan` computes the digest again and writes
+//! only what has the approved one. If a build computes another digest for the same plan, genesync refuses
+//! every plan that was reviewed before the upgrade. If a digest leaves a value out, genesync may write a
+//! value that was never reviewed. If one of these tests fails, change the code and not the test:
 //! docs/decisions/0014-what-a-golden-byte-protects.md.
 
 use serde_json::json;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::*;
 use crate::model::{CredentialsName, Object, ObjectKind, OrganizationId, Region};
 
-/// The digest of parts that each end in a NUL.
+/// Computes the digest of parts that each end in a NUL.
 fn digest_of(parts: &[&str]) -> String {
     let bytes: String = parts.iter().flat_map(|part| [*part, "\0"]).collect();
     json::digest_bytes(bytes.as_bytes())
@@ -21,7 +21,7 @@ fn map(value: Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap()
 }
 
-/// Stands for the digest of what was observed.
+/// A placeholder for the digest of the observed configuration.
 const OBSERVED: &str = "sha256:0b5e";
 
 fn webchat() -> TargetPlan {
@@ -76,7 +76,7 @@ const WEBCHAT: &[&str] = &[
     "sha256:86da4aefa0848335063edc9a8af23aeea719b7b2dacdfec0c2d19fd858b70f05",
 ];
 
-/// A configuration of the `cloud` dialect that exists nowhere yet, or whose draft holds what somebody left.
+/// A configuration of the `cloud` dialect that does not exist yet, or whose draft belongs to another user.
 fn cloud(next: Option<Next>, draft: Option<TheirDraft>) -> TargetPlan {
     let object = Object { kind: ObjectKind::MessengerConfiguration, name: "Acme web".into() };
     let target = webchat().target;
@@ -106,7 +106,7 @@ const CLOUD: &[&str] = &[
 ];
 
 #[test]
-fn the_digest_of_an_object_stays_what_was_reviewed() {
+fn the_digest_of_an_object_stays_the_same() {
     let draft = TheirDraft {
         by: "left out".into(),
         at: Some("2026-11-29T10:00:00.5Z".parse().unwrap()),
@@ -163,7 +163,7 @@ fn the_digest_of_an_object_stays_what_was_reviewed() {
 }
 
 #[test]
-fn the_digest_of_a_tenants_plan_stays_what_was_reviewed() {
+fn the_digest_of_a_tenant_plan_stays_the_same() {
     let plan = Plan {
         tenant: TenantName::new("harbour"),
         revision: Revision::new("8e7d0a3"),
@@ -183,7 +183,7 @@ fn the_digest_of_a_tenants_plan_stays_what_was_reviewed() {
 }
 
 #[test]
-fn the_digest_of_a_fleets_plan_stays_what_was_reviewed() {
+fn the_digest_of_a_fleet_plan_stays_the_same() {
     let golden: [(&[&str], &str); 3] = [
         (&[], "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
         (&["sha256:01"], "sha256:43dd5005e4e5e16b8b1eb787e5e0b40dc963e6b382fd515d4e5d2fa556a66536"),

@@ -1,4 +1,4 @@
-//! One receiver's life: what it hears, and what it never hears.
+//! Simulates a receiver over time: the messages that it gets, and those that it never gets.
 
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ fn drift(count: usize, since: i64) -> Vec<Trouble> {
     (0..count).map(|number| trouble(Cause::Drift, &format!("t{number:03}"), since, "by mara")).collect()
 }
 
-/// A receiver that takes everything, unless it is down.
+/// A receiver that accepts every message, unless it is down.
 #[derive(Default)]
 struct Life {
     sent: Sent,
@@ -32,7 +32,7 @@ impl Life {
         let policy = NotifyPolicy::default();
         let (messages, sent) = due(at(second), troubles, &self.sent, &policy);
         if sent != self.sent {
-            // What is kept survives a restart.
+            // The state survives a restart.
             self.sent = serde_json::from_str(&serde_json::to_string(&sent).unwrap()).unwrap();
             assert_eq!(self.sent, sent);
         }
@@ -47,7 +47,7 @@ impl Life {
         }
     }
 
-    /// A turn every ten seconds.
+    /// Runs a turn every 10 seconds.
     fn run(&mut self, seconds: std::ops::Range<i64>, troubles: &[Trouble]) {
         seconds.step_by(10).for_each(|second| self.turn(second, troubles));
     }
@@ -61,7 +61,7 @@ impl Life {
 }
 
 #[test]
-fn a_trouble_is_told_once_reminded_of_less_and_less_and_its_end_is_told() {
+fn a_problem_has_a_first_message_rarer_reminders_and_an_end() {
     let mut life = Life::default();
     life.run(0..200_000, &drift(12, 0));
     life.run(200_000..210_000, &[]);
@@ -81,17 +81,17 @@ fn a_trouble_is_told_once_reminded_of_less_and_less_and_its_end_is_told() {
     assert_eq!(first.tenants[0].tenant.as_str(), "t000");
     let (_, last) = &life.heard[5];
     assert_eq!((last.since, last.until, last.repeat), (at(0), Some(at(200_000)), 5));
-    assert!(life.sent.groups.contains_key("drift"), "remembered for a while");
+    assert!(life.sent.groups.contains_key("drift"), "the group is remembered after its end");
     life.turn(230_000, &[]);
     assert_eq!(life.sent, Sent::default());
 }
 
 #[test]
-fn a_blip_says_nothing() {
+fn a_short_problem_sends_no_message() {
     let mut life = Life::default();
     life.run(0..30, &drift(3, 0));
     life.run(30..100, &[]);
-    // And a short gap is no end.
+    // A short gap is not an end.
     life.run(100..200, &drift(3, 100));
     life.run(200..220, &[]);
     life.run(220..300, &drift(3, 220));
@@ -101,7 +101,7 @@ fn a_blip_says_nothing() {
 }
 
 #[test]
-fn a_group_that_doubles_is_told_and_one_more_tenant_is_not() {
+fn a_group_that_doubles_is_notified_and_one_more_tenant_is_not() {
     let mut life = Life::default();
     let mut troubles = drift(10, 0);
     life.run(0..100, &troubles);
@@ -111,7 +111,7 @@ fn a_group_that_doubles_is_told_and_one_more_tenant_is_not() {
     troubles.extend(drift(20, 1000).into_iter().skip(19));
     life.run(1000..2000, &troubles);
     assert_eq!(life.story()[1..], [(1030, "grown", "drift", 20)]);
-    // A flood that unfolds over seconds is one message, and the next not before the pause is over.
+    // Many problems within seconds are one message; the next message follows only after the pause.
     let mut life = Life::default();
     life.run(0..40, &drift(1, 0));
     life.run(40..400, &drift(500, 0));
@@ -119,7 +119,7 @@ fn a_group_that_doubles_is_told_and_one_more_tenant_is_not() {
 }
 
 #[test]
-fn five_hundred_tenants_behind_one_dead_endpoint_are_one_message() {
+fn five_hundred_tenants_with_one_failed_endpoint_are_one_message() {
     let cause = Cause::Degraded(FaultKind::Transient);
     let troubles: Vec<Trouble> = (0..500)
         .map(|number| {
@@ -134,12 +134,12 @@ fn five_hundred_tenants_behind_one_dead_endpoint_are_one_message() {
         .collect();
     let mut life = Life::default();
     life.run(540..600, &troubles);
-    let told: Vec<(usize, &str)> = life
+    let reported: Vec<(usize, &str)> = life
         .heard
         .iter()
         .map(|(_, message)| (message.count, message.group.split('/').nth(1).unwrap()))
         .collect();
-    assert_eq!(told, [(1, "denied"), (500, "transient")], "{:?}", life.story());
+    assert_eq!(reported, [(1, "denied"), (500, "transient")], "{:?}", life.story());
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn reasons_that_differ_each_time_make_no_flood_and_are_not_lost() {
 }
 
 #[test]
-fn one_that_comes_and_goes_is_told_later_each_time() {
+fn a_problem_that_comes_back_is_reported_later_each_time() {
     let mut life = Life::default();
     for episode in 0..200 {
         let start = episode * 120;
@@ -176,7 +176,7 @@ fn one_that_comes_and_goes_is_told_later_each_time() {
 }
 
 #[test]
-fn what_concerns_everybody_names_nobody() {
+fn a_problem_of_all_tenants_names_no_tenant() {
     let everybody = Trouble { tenant: None, ..trouble(Cause::SourceStale, "x", 0, "no route\u{1b}[2J") };
     let mut life = Life::default();
     life.run(0..100, &[everybody]);
@@ -187,7 +187,7 @@ fn what_concerns_everybody_names_nobody() {
 }
 
 #[test]
-fn a_receiver_that_is_down_hears_everything_later_and_is_not_hammered() {
+fn a_receiver_that_was_down_gets_every_message_later_with_few_retries() {
     let mut life = Life { down: true, ..Life::default() };
     life.run(0..7200, &drift(2, 0));
     assert!((12..=20).contains(&life.tried), "{}", life.tried);
@@ -202,9 +202,9 @@ fn a_receiver_that_is_down_hears_everything_later_and_is_not_hammered() {
     assert_eq!(whys, [Why::First, Why::Resolved]);
 }
 
-// Guarantee: ends-are-told
+// Guarantee: ends-are-reported
 #[test]
-fn a_receiver_that_asks_for_time_gets_it_and_a_lost_end_is_taken_back() {
+fn a_requested_wait_is_kept_and_an_unconfirmed_end_is_corrected() {
     let policy = NotifyPolicy::default();
     let mut life = Life::default();
     life.run(0..100, &drift(1, 0));
@@ -214,7 +214,7 @@ fn a_receiver_that_asks_for_time_gets_it_and_a_lost_end_is_taken_back() {
     let (messages, mut sent) = due(at(240), &[], &sent, &policy);
     assert_eq!(messages[0].why, Why::Resolved);
     sent.failed(at(240), &messages[0], Some(Duration::from_secs(120)), &policy);
-    // It may have been received. The trouble is back: that must be said, and not under the same id.
+    // The receiver may have the end. The problem is back, so a message with another id is due.
     let (early, sent) = due(at(350), &drift(1, 300), &sent, &policy);
     assert!(early.is_empty());
     let (again, mut sent) = due(at(360), &drift(1, 300), &sent, &policy);
@@ -225,7 +225,7 @@ fn a_receiver_that_asks_for_time_gets_it_and_a_lost_end_is_taken_back() {
 }
 
 #[test]
-fn a_message_that_nothing_is_said_of_is_due_again_with_its_id() {
+fn a_message_without_a_result_is_due_again_with_the_same_id() {
     let policy = NotifyPolicy::default();
     let (_, sent) = due(at(0), &drift(1, 0), &Sent::default(), &policy);
     let (first, sent) = due(at(30), &drift(1, 0), &sent, &policy);
@@ -237,10 +237,10 @@ fn a_message_that_nothing_is_said_of_is_due_again_with_its_id() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever comes and goes and however often the receiver is down: it hears no end without a beginning,
-    /// no two messages under one id, and once all is well and it is up, the end of all that it was told.
+    /// For any sequence of problems and outages, the receiver gets no two messages with one id. After all
+    /// problems end and the receiver is up, it has the end of every reported problem.
     #[test]
-    fn the_receiver_is_right_in_the_end(turns in proptest::collection::vec((0_u8..8, any::<bool>(), 1_i64..400), 1..60)) {
+    fn the_receiver_gets_every_end(turns in proptest::collection::vec((0_u8..8, any::<bool>(), 1_i64..400), 1..60)) {
         let mut life = Life::default();
         let mut now = 0;
         let mut since = [None::<i64>; 3];
@@ -267,7 +267,7 @@ proptest! {
             last.insert(message.group.clone(), message.state);
         }
         prop_assert!(last.values().all(|state| *state == MessageState::Resolved), "{:?}", life.story());
-        // And when enough time has passed, nothing is remembered.
+        // After the memory time, the state is empty.
         life.turn(now + 100_000, &[]);
         prop_assert_eq!(&life.sent, &Sent::default());
     }

@@ -1,4 +1,4 @@
-//! A receiver on this machine.
+//! Sends messages to a receiver on this machine.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -13,7 +13,7 @@ use crate::notify::{Cause, MessageState, Troubled, Why};
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// Answers each connection's one request, in order, and hands the requests over.
+/// Answers one request for each connection, in order, and returns the requests in a channel.
 fn receiver(answers: Vec<String>) -> (String, Receiver<(String, Value)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/services/canary-path?sig=canary-query", listener.local_addr().unwrap());
@@ -32,7 +32,7 @@ fn receiver(answers: Vec<String>) -> (String, Receiver<(String, Value)>) {
             let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
             let mut body = vec![0; length.parse().unwrap()];
             stream.read_exact(&mut body).unwrap();
-            // A client that has heard enough may be gone.
+            // The client may close the connection before the end of the response.
             let _ = stream.write_all(answer.as_bytes());
             sent.send((head, serde_json::from_slice(&body).unwrap())).unwrap();
         }
@@ -77,7 +77,7 @@ async fn send(url: &str, format: NotifyFormat) -> Result<(), Undelivered> {
     Sender::new(&Secret::new(url.into()), format, &Default::default()).unwrap().send(&example()).await
 }
 
-/// The JSON of the n-th fenced block behind a heading of the documentation.
+/// Returns the first JSON block below a heading of the documentation.
 fn documented(heading: &str) -> Value {
     let docs = include_str!("../../../docs/watching.md");
     let section = docs.split(&format!("\n### {heading}\n")).nth(1).unwrap();
@@ -125,7 +125,7 @@ fn every_cause_is_documented() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_refuses_is_quoted_briefly_and_no_error_holds_the_url() {
+async fn an_error_has_a_short_part_of_the_response_and_never_the_url() {
     let long = format!("invalid_payload \u{1b}[2J{}", "x".repeat(100_000));
     let (url, _received) = receiver(vec![
         answer("400 Bad Request", &long),
@@ -148,7 +148,7 @@ async fn a_receiver_that_refuses_is_quoted_briefly_and_no_error_holds_the_url() 
     assert_eq!(reasons[1], ("the receiver answered 429".into(), Some(30)));
     assert_eq!(reasons[2], ("the receiver answered 503: later".into(), Some(3600)));
     assert_eq!(reasons[3].0, "the receiver answered 302");
-    // Nobody listens there.
+    // No process listens on this port.
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let gone = send(&format!("http://{closed}/canary-path"), NotifyFormat::Json).await.unwrap_err();
     reasons.push((gone.reason, None));
@@ -172,7 +172,7 @@ fn a_url_is_https_or_this_machine_and_is_never_printed() {
 }
 
 #[test]
-fn a_wait_is_seconds_or_a_date_and_has_an_end() {
+fn a_wait_is_seconds_or_a_date_and_is_limited() {
     assert_eq!(asked(" 7 "), Some(Duration::from_secs(7)));
     assert_eq!(asked("Wed, 21 Oct 2099 07:28:00 GMT"), Some(ASKED_MAX));
     assert_eq!(asked("Wed, 21 Oct 2015 07:28:00 GMT"), None);

@@ -1,4 +1,4 @@
-//! Names against what really happened, over histories of which the log shows a part.
+//! Compares the named authors with the true ones, over random histories of which the log shows only a part.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ fn actors() -> [Actor; 5] {
     ]
 }
 
-/// One change of an object: when, by whom, and what it held then.
+/// One change of an object: its time, its author, and the values after it.
 #[derive(Debug, Clone)]
 struct Made {
     at_ms: i64,
@@ -44,7 +44,7 @@ fn body(values: &[u64; 3]) -> Arc<Map<String, Value>> {
     Arc::new(body.as_object().cloned().unwrap())
 }
 
-/// Numbers from a seed, one after the other.
+/// A sequence of numbers from a seed.
 struct Dice(u64);
 
 impl Dice {
@@ -54,7 +54,8 @@ impl Dice {
     }
 }
 
-/// An object's whole life, whatever of it the log shows. Two changes lie further apart than programs can be told apart.
+/// Returns the whole history of an object. Two changes are always far enough apart to distinguish two
+/// programs.
 fn history(dice: &mut Dice) -> Vec<Made> {
     let (mut at_ms, mut values) = (0, [0, 0, 0]);
     let mut made = Vec::new();
@@ -71,7 +72,7 @@ fn history(dice: &mut Dice) -> Vec<Made> {
     made
 }
 
-/// What the log has of a history: each entry shows or not, some name no field, and one may name a whole section.
+/// Returns the audit entries of a history: some are missing, some appear twice, and some name no field.
 fn entries(kind: ObjectKind, made: &[Made], dice: &mut Dice) -> Vec<Entry> {
     let object = ObjectRef::new(OrganizationId::new("o"), Object { kind, name: "x".into() });
     let mut before = [0, 0, 0];
@@ -98,7 +99,7 @@ fn entries(kind: ObjectKind, made: &[Made], dice: &mut Dice) -> Vec<Entry> {
             changes: if names_no_field { Vec::new() } else { changes(&before) },
         };
         if kind.has_drafts() {
-            // Somebody else drafted what was published: with the same fields, a moment before.
+            // Another user drafted the published fields a moment before.
             let drafter = actors()[usize::try_from(dice.below(5)).unwrap()].clone();
             let (id, action) = (format!("d-{index}"), "Update".to_owned());
             all.push(Entry { id, action, actor: drafter, at: at(one.at_ms - 500), ..entry.clone() });
@@ -113,11 +114,11 @@ fn entries(kind: ObjectKind, made: &[Made], dice: &mut Dice) -> Vec<Entry> {
     all
 }
 
-/// The object as it is live after a history.
+/// Returns the live object after a history.
 fn live(kind: ObjectKind, made: &[Made]) -> Stored {
     let last = made.last().unwrap();
     let at = at(last.at_ms);
-    let is_told = last.by.kind == ActorKind::User || kind.dialect() == crate::model::Dialect::Webchat;
+    let is_reported = last.by.kind == ActorKind::User || kind.dialect() == crate::model::Dialect::Webchat;
     let instance = Instance {
         id: "i".into(),
         readiness: Readiness::Ready,
@@ -134,12 +135,12 @@ fn live(kind: ObjectKind, made: &[Made]) -> Stored {
         },
         body: body(&last.values),
         modified_at: (kind.counting() != Counting::Contents).then_some(at),
-        modified_by: (is_told && kind.counting() != Counting::Contents).then(|| last.by.clone()),
+        modified_by: (is_reported && kind.counting() != Counting::Contents).then(|| last.by.clone()),
         instance: Some(Arc::new(instance)),
     }
 }
 
-/// What we last saw: the state after so many changes; none after none.
+/// Returns the base after `seen` changes; none if `seen` is 0.
 fn base(kind: ObjectKind, made: &[Made], seen: usize) -> Option<Base> {
     let last = made.get(seen.checked_sub(1)?)?;
     let version = match kind.counting() {
@@ -158,7 +159,7 @@ fn base(kind: ObjectKind, made: &[Made], seen: usize) -> Option<Base> {
     })
 }
 
-/// Whoever gave a field the value that it has in the end, if anybody did since the state that we saw.
+/// Returns the change that set the final value of a field; none if it did not change after `seen`.
 fn truth(made: &[Made], seen: usize, field: usize) -> Option<&Made> {
     let before = |index: usize| index.checked_sub(1).map_or([0, 0, 0], |index| made[index].values);
     (seen..made.len())
@@ -168,7 +169,7 @@ fn truth(made: &[Made], seen: usize, field: usize) -> Option<&Made> {
 }
 
 #[test]
-fn whoever_is_named_did_it_whatever_the_log_does_not_show_yet() {
+fn every_named_author_is_right_even_if_audit_entries_are_missing() {
     let kinds = [
         ObjectKind::WebMessaging,
         ObjectKind::MessengerConfiguration,
@@ -184,7 +185,7 @@ fn whoever_is_named_did_it_whatever_the_log_does_not_show_yet() {
         for (kind, named) in kinds.into_iter().zip(&mut named) {
             let log = entries(kind, &made, &mut dice);
             let (stored, mut base) = (live(kind, &made), base(kind, &made, seen));
-            // A field was ignored then: who moved it did so at any time before or since.
+            // One field may be ignored: its author may have changed it at any time.
             let ignored = usize::try_from(dice.below(6)).unwrap();
             if let (Some(base), Some(path)) = (&mut base, FIELDS.get(ignored)) {
                 base.ignored.insert((*path).to_owned());
@@ -210,7 +211,7 @@ fn whoever_is_named_did_it_whatever_the_log_does_not_show_yet() {
                     Author::Unknown(_) => continue,
                 };
                 *named += 1;
-                // Of two who set the same content, the log may show the first alone.
+                // If two users set the same content, the log may show only the first one.
                 let set_it =
                     |one: &Made| one.by.id == by.actor.id && one.values[index] == truth.values[index];
                 let is_right = match kind.counting() {
@@ -222,12 +223,12 @@ fn whoever_is_named_did_it_whatever_the_log_does_not_show_yet() {
             }
         }
     }
-    // Silence would be right as well.
+    // Naming no author is never wrong, so the test also requires many names.
     assert!(named.iter().all(|named| *named > 5_000), "{named:?}");
 }
 
 #[test]
-fn why_nobody_is_named_is_told() {
+fn an_unknown_author_has_a_reason() {
     let kind = ObjectKind::WebMessaging;
     let made: Vec<Made> = actors()
         .into_iter()
@@ -248,17 +249,17 @@ fn why_nobody_is_named_is_told() {
     };
     let other = vec![PropertyChange { property: "z".into(), old_value: json!(1), new_value: json!(2) }];
     let table = [
-        (Log::NotAsked, Vec::new(), "not looked for yet"),
-        (denied, Vec::new(), "the audit log may not be asked (permission audit:read)"),
-        (late, Vec::new(), "out of the audit log's reach"),
-        (asked, Vec::new(), "not found (2 looks until 14:14:20 UTC)"),
-        (asked, vec![entry(3, other.clone())], "not found (2 looks until 14:14:20 UTC)"),
-        (asked, vec![entry(3, other), entry(2, Vec::new())], "the audit log names no field"),
+        (Log::NotAsked, Vec::new(), "genesync has not read the audit log yet"),
+        (denied, Vec::new(), "the client has no permission to read the audit log (audit:read)"),
+        (late, Vec::new(), "the change is older than the entries that genesync read"),
+        (asked, Vec::new(), "no audit entry found (2 lookups until 14:14:20 UTC)"),
+        (asked, vec![entry(3, other.clone())], "no audit entry found (2 lookups until 14:14:20 UTC)"),
+        (asked, vec![entry(3, other), entry(2, Vec::new())], "the audit entry names no field"),
     ];
     for (log, entries, expected) in table {
         let evidence = Evidence { base: base.as_ref(), entries: &entries, log, ..Evidence::default() };
         let field = Field { kind, path: "a", wanted: None, found: stored.body.get("a") };
-        let (Author::Unknown(untold), _) = author(field, &stored, &evidence) else { panic!("{expected}") };
-        assert_eq!(untold.to_string(), expected);
+        let (Author::Unknown(reason), _) = author(field, &stored, &evidence) else { panic!("{expected}") };
+        assert_eq!(reason.to_string(), expected);
     }
 }

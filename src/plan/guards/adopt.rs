@@ -1,6 +1,7 @@
-//! `adopt`: an object that is live, differs, and was never applied from here.
+//! `adopt`: an object is live and differs from git, and genesync never applied it.
 //!
-//! What is equal becomes the base without a word. What differs may be somebody's work of years.
+//! An object that equals git becomes the base silently. A difference may be the deliberate work of another
+//! user.
 
 use super::{GuardInfo, Scope, scenes};
 use crate::model::plan::{Next, TargetPlan};
@@ -16,10 +17,10 @@ pub const GUARD: GuardInfo = GuardInfo {
     waiting: None,
 };
 
-/// Refuses to write an object of which no record says that it was applied.
+/// Refuses to write an object if genesync has no record that it applied it.
 pub fn check(target: &TargetPlan, is_recorded: impl FnOnce() -> bool) -> Option<Refusal> {
     let is_written = matches!(target.next, Some(Next::Store | Next::Publish | Next::Wait));
-    // What is always there was made by nobody, as long as nothing is set in it that would be lost.
+    // An object that always exists has no creator. It is safe to write if no value in it would be lost.
     let is_unset = target.target.object.kind.counting() == Counting::Contents
         && target.changes.iter().all(|change| change.observed.is_none());
     let differs = target.version.is_some() && !target.changes.is_empty() && is_written && !is_unset;
@@ -28,7 +29,7 @@ pub fn check(target: &TargetPlan, is_recorded: impl FnOnce() -> bool) -> Option<
     }
     let named: Vec<&str> = target.changes.iter().map(|change| change.path.as_str()).collect();
     let message = format!(
-        "{} is live and differs in {} ({}), and there is no record that genesync ever applied it. Take git's values with --allow adopt --reason …, or commit what is live",
+        "{} is live and differs in {} ({}), and there is no record that genesync ever applied it. Apply git's values with --allow adopt --reason …, or commit the live values",
         target.target.in_full(),
         counted(target.changes.len(), "field"),
         listed(&named)

@@ -1,13 +1,13 @@
-//! `conflict`: a difference that the tenant leaves to a person.
+//! `conflict`: a difference that a person has to decide, because the tenant says so.
 
 use super::{GuardInfo, Scope, scenes};
 use crate::model::Guard;
 
-/// The guard. What it holds is told by `plan/holding.rs`: a person decides, and nothing is refused.
+/// The guard. It refuses nothing; `plan/holding.rs` holds the object until a person decides.
 pub const GUARD: GuardInfo = GuardInfo {
     guard: Guard::Conflict,
     scope: Scope::Object,
-    summary: "Git and another user moved a field, or another user switched something off, and the tenant leaves that to a person",
+    summary: "Git and another user changed a field, or another user switched something off, and the tenant leaves the decision to a person",
     scene: Vec::new,
     waiting: Some(scenes::conflict),
 };

@@ -1,12 +1,13 @@
-//! The guards, one a file: limits that a plan may not cross unless the operator opens one for one run.
+//! The guards, one per file: each refuses a plan that crosses a limit, unless the operator opens it for one
+//! run.
 //!
-//! In: a plan with its tenant, bases and limits; the counts of a run; a revision and the last one. Out: a
-//! [`Refusal`] with the message that people read. Never: reads a clock, a store or git; changes a plan.
+//! In: a plan with its tenant, bases and limits; the counts of a run; a revision and the last one. Out:
+//! a [`Refusal`] with a message for people. Never: reads a clock, a store or git; changes a plan.
 //!
-//! To add one: a variant of [`Guard`], a file here, a line in [`ALL`], a scene in `scenes.rs` and a section in
-//! `docs/guards.md`; a test names what is missing.
+//! To add a guard, add a variant of [`Guard`], a file here, a line in [`ALL`], a scene in `scenes.rs` and a
+//! section in `docs/guards.md`. A test lists what is missing.
 //!
-//! Start reading at [`check_tenant`]; `run_tenants` is asked once for all tenants.
+//! Start reading at [`check_tenant`]; `run_tenants` is checked once for all tenants.
 
 pub mod adopt;
 pub mod conflict;
@@ -30,13 +31,13 @@ use crate::model::plan::{Limits, TargetPlan};
 use crate::model::precedent::RunLimits;
 use crate::model::{Base, Guard, ObjectRef, Plan, Precedents, Refusal, Resource, Target, Tenant};
 
-/// Shares are judged from this many on; of three fields one is a third and means nothing.
+/// The minimum count for a limit in percent; one of three fields is a third and means nothing.
 const SHARE_FLOOR: usize = 10;
 
-/// What a guard judges.
+/// The scope of a guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// What one object needs.
+    /// One object.
     Object,
     /// The plan of one tenant.
     Tenant,
@@ -47,7 +48,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The word for it in output and documentation.
+    /// Returns the name in output and documentation.
     pub fn name(self) -> &'static str {
         match self {
             Scope::Object => "object",
@@ -58,23 +59,23 @@ impl Scope {
     }
 }
 
-/// What is known of a guard without a plan.
+/// The static facts about a guard.
 #[derive(Debug, Clone, Copy)]
 pub struct GuardInfo {
     /// The guard; its name is its file name and its docs anchor.
     pub guard: Guard,
-    /// What it judges.
+    /// The scope.
     pub scope: Scope,
     /// When it refuses, in one sentence without a full stop.
     pub summary: &'static str,
     /// Runs the guard's own check on an example, and returns what it refuses.
     pub scene: fn() -> Vec<Refusal>,
-    /// Runs it on an example in which it makes a change wait, and returns what is printed then.
+    /// Runs it on an example in which a change waits, and returns the printed lines.
     pub waiting: Option<fn() -> Vec<String>>,
 }
 
 impl GuardInfo {
-    /// What the program prints on the examples, a line each.
+    /// Returns the lines that genesync prints for the examples.
     pub fn printed(&self) -> Vec<String> {
         let line =
             |refusal: Refusal| format!("refused by guard `{}`: {}", refusal.guard.name(), refusal.message);
@@ -98,29 +99,30 @@ pub const ALL: &[GuardInfo] = &[
     owner::GUARD,
 ];
 
-/// Objects that may not be written, each with why.
+/// The objects that genesync must not write, with the refusals of each.
 pub type ObjectRefusals = BTreeMap<ObjectRef, Vec<Refusal>>;
 
-/// What the guards of a tenant look at.
+/// The input of the guards of one tenant.
 #[derive(Debug, Clone, Copy)]
 pub struct Judged<'a> {
     /// The plan.
     pub plan: &'a Plan,
     /// The tenant.
     pub tenant: &'a Tenant,
-    /// What git says of its objects.
+    /// The desired state of its objects.
     pub resources: &'a [Resource],
-    /// What the commit that was applied last said of its organizations.
+    /// The guard settings of the commit that was applied last, by organization.
     pub precedents: &'a Precedents,
-    /// What was applied.
+    /// The bodies that were applied last.
     pub bases: &'a BTreeMap<ObjectRef, Base>,
-    /// How much may change.
+    /// The limits of this commit and run.
     pub limits: &'a Limits,
 }
 
-/// Lists why single objects may not be written: what does not refer to them goes on.
+/// Returns the refusals of single objects. genesync still writes the objects that do not refer to them.
 ///
-/// `is_recorded` says whether an object is known to have been applied, or that nobody is to be asked about that.
+/// `is_recorded` returns whether the guard `adopt` accepts an object: genesync applied it, or needs no
+/// approval.
 pub fn check_objects(judged: Judged<'_>, is_recorded: impl Fn(&Target) -> bool) -> ObjectRefusals {
     let allowed = &judged.limits.allowed;
     let of_one = |target: &Arc<TargetPlan>| {
@@ -133,9 +135,9 @@ pub fn check_objects(judged: Judged<'_>, is_recorded: impl Fn(&Target) -> bool) 
     judged.plan.targets.iter().filter_map(of_one).collect()
 }
 
-/// Lists why one tenant's plan may not be applied now. Empty means that it may.
+/// Returns the refusals of one tenant's plan. An empty list means that the plan may be applied now.
 ///
-/// `id_of` gives the platform's id of an object that was observed. An object whose id is not the known one is refused
+/// `id_of` returns the platform's id of an observed object. An object with another id than before is refused
 /// even if the plan changes nothing.
 pub fn check_tenant(
     judged: Judged<'_>,
@@ -154,9 +156,10 @@ pub fn check_tenant(
     refusals
 }
 
-/// Every guard that a run would need, were those of its tenants open: with them open, more may refuse it as a whole.
+/// Returns every guard that the operator has to open for a run. Once the guards of single tenants are open,
+/// the guards of the whole run may also refuse.
 ///
-/// Each tenant comes with its plan, where that would write something, and with what refuses it.
+/// `tenants` has the plan and the refusals of each tenant whose plan writes something.
 pub fn needed(
     tenants: &[(&Plan, &[Refusal])],
     managed: usize,

@@ -14,7 +14,7 @@ pub const GUARD: GuardInfo = GuardInfo {
     waiting: None,
 };
 
-/// Refuses to write an object that another repository has marked as its own.
+/// Refuses to write an object with the mark of another repository.
 pub fn check(target: &TargetPlan, own: Option<&str>) -> Option<Refusal> {
     let theirs = owner::of(target.target.object.kind, &target.observed)?;
     if own == Some(theirs) || target.changes.is_empty() {

@@ -3,11 +3,11 @@
 use super::{GuardInfo, Scope, scenes};
 use crate::model::Guard;
 
-/// The guard. The store asks with each intent: a pause holds from the moment at which it is made.
+/// The guard. The store checks it with each intent, so a pause takes effect immediately.
 pub const GUARD: GuardInfo = GuardInfo {
     guard: Guard::Pause,
     scope: Scope::Tenant,
-    summary: "A person paused the tenant: it is looked at, and nothing is written",
+    summary: "A person paused the tenant: genesync reads it and writes nothing",
     scene: Vec::new,
     waiting: Some(scenes::pause),
 };

@@ -1,4 +1,4 @@
-//! `protected`: a plan that takes from visitors what their tenant protects.
+//! `protected`: a plan takes something from visitors that the tenant protects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ pub const GUARD: GuardInfo = GuardInfo {
     waiting: None,
 };
 
-/// Refuses a plan that takes something from an organization that is protected, by this commit or by the one that was
-/// applied last there, whichever tenant named it then.
+/// Refuses a plan that takes something protected from an organization. This commit or the commit that was
+/// applied last there protects it, even if another tenant named the organization then.
 pub fn check(
     plan: &Plan,
     tenant: &Tenant,
@@ -29,7 +29,7 @@ pub fn check(
     if limits.allowed.contains(&Guard::Protected) {
         return Vec::new();
     }
-    // The same in several regions is told once.
+    // The same loss in several regions is reported once.
     let mut lost: BTreeMap<String, BTreeSet<&OrganizationId>> = BTreeMap::new();
     for target in &plan.targets {
         let organization = &target.target.organization;
@@ -42,7 +42,7 @@ pub fn check(
             lost.entry(sentence(loss, &change.path)).or_default().insert(organization);
         }
     }
-    // Of a tenant that is only watched nothing would be written, whatever git names.
+    // genesync does not write a tenant in watch mode, so nothing is removed from it.
     for target in tenant.targets().filter(|_| tenant.mode == Mode::Enforce) {
         if protects(tenant, precedents, &target.organization).contains(&Protect::Removal) {
             for object in no_longer_named(resources, precedents, &target.organization) {
@@ -53,18 +53,18 @@ pub fn check(
     if lost.is_empty() {
         return Vec::new();
     }
-    let told: Vec<String> = lost.into_keys().collect();
-    let message = format!("{} is protected, and {}", tenant.name, told.join(", "));
+    let reported: Vec<String> = lost.into_keys().collect();
+    let message = format!("{} is protected, and {}", tenant.name, reported.join(", "));
     vec![Refusal { guard: Guard::Protected, message }]
 }
 
-/// What is protected of an organization.
+/// Returns what this commit and the commit that was applied last protect of an organization.
 fn protects(tenant: &Tenant, precedents: &Precedents, organization: &OrganizationId) -> BTreeSet<Protect> {
     let before = precedents.get(organization).map(|said| &said.protected);
     tenant.protected.iter().chain(before.into_iter().flatten()).copied().collect()
 }
 
-/// The objects that the commit that was applied last named, and this one does not.
+/// Returns the objects that the commit that was applied last named and that this commit does not name.
 fn no_longer_named<'a>(
     resources: &'a [Resource],
     precedents: &'a Precedents,
@@ -77,8 +77,8 @@ fn no_longer_named<'a>(
 fn sentence(loss: Protect, path: &str) -> String {
     match loss {
         Protect::Off => format!("the plan switches off {path}"),
-        Protect::Domains => format!("the plan takes sites away by {path}"),
+        Protect::Domains => format!("the plan allows fewer sites with {path}"),
         Protect::Removal => format!("the plan removes {path}"),
-        Protect::Reach => format!("the plan lets fewer visitors in by {path}"),
+        Protect::Reach => format!("the plan reaches fewer visitors with {path}"),
     }
 }

@@ -16,7 +16,7 @@ pub const GUARD: GuardInfo = GuardInfo {
     waiting: None,
 };
 
-/// Refuses each object whose name belongs to another object now.
+/// Refuses each object whose name now belongs to another object.
 pub fn replaced(
     plan: &Plan,
     bases: &BTreeMap<ObjectRef, Base>,

@@ -1,4 +1,4 @@
-//! `rewind`: a commit whose history lacks the one that genesync used last.
+//! `rewind`: the history of a commit does not contain the commit that genesync used last.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ pub const GUARD: GuardInfo = GuardInfo {
     waiting: None,
 };
 
-/// Refuses a revision that does not contain the last one: that of the repository's head, or of an object's base.
-/// `holds` is whether its history contains `last`.
+/// Refuses a revision that does not contain the last one. The last one comes from the recorded head of the
+/// repository, or from the base of an object. `holds` is whether the history of `revision` contains `last`.
 pub fn check(
     revision: &Revision,
     last: &Revision,
@@ -28,7 +28,7 @@ pub fn check(
     Some(refusal(revision, last))
 }
 
-/// The refusal of a revision that does not contain the last one.
+/// Returns the refusal of a revision that does not contain the last one.
 pub fn refusal(revision: &Revision, last: &Revision) -> Refusal {
     let message = format!("revision {revision} does not contain revision {last}, which genesync used last");
     Refusal { guard: Guard::Rewind, message }

@@ -1,4 +1,4 @@
-//! `run-tenants`: a run that changes more tenants than its limit.
+//! `run-tenants`: a run changes more tenants than its limit.
 
 use std::collections::BTreeSet;
 
@@ -16,20 +16,21 @@ pub const GUARD: GuardInfo = GuardInfo {
     waiting: None,
 };
 
-/// From so many tenants on a share means something, as far as visitors lose by it.
+/// The minimum number of tenants for the limit in percent on changes that take something from visitors.
 const FEW_TENANTS: usize = 3;
 
 /// What a run changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Changing {
-    /// Tenants that have a configuration of which something differs. A first creation takes nothing from visitors.
+    /// Tenants with an existing object that changes. A first creation takes nothing from visitors and does
+    /// not count.
     pub tenants: usize,
-    /// Those of them of which writing takes something from visitors: what is set back for them does not.
+    /// The tenants among them whose visitors lose something.
     pub weighty: usize,
 }
 
 impl Changing {
-    /// What the plans of several tenants change.
+    /// Counts what the plans of several tenants change.
     pub fn of<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Self {
         let mut changing = Self::default();
         for plan in plans {
@@ -40,7 +41,7 @@ impl Changing {
     }
 }
 
-/// Whether applying a plan takes something from visitors: a first creation takes nothing.
+/// Returns whether a plan changes an existing object.
 pub fn takes_something(plan: &Plan) -> bool {
     plan.targets.iter().any(|target| target.version.is_some() && !target.changes.is_empty())
 }
@@ -50,8 +51,9 @@ fn is_weighty(plan: &Plan) -> bool {
     existing.flat_map(|target| &target.changes).any(|change| change.loss.is_some())
 }
 
-/// Refuses a run that changes too many of `total`, which are all tenants in git that have a configuration, however few of
-/// them the run is about. Of fewer than ten only those count of which visitors may lose something.
+/// Refuses a run that changes too many tenants. `total` counts all tenants in git that have a configuration,
+/// even if the run selects fewer. If `total` is below ten, only tenants count whose visitors may lose
+/// something.
 pub fn check(
     changing: Changing,
     total: usize,
@@ -70,7 +72,7 @@ pub fn check(
         format!("one run changes {tenants} of {total} tenants, and the limit is {percent} %")
     } else if (FEW_TENANTS..SHARE_FLOOR).contains(&total) && is_too_large(weighty) {
         format!(
-            "one run changes whom {weighty} of {total} tenants reach, or switches something off there, and the limit is {percent} %"
+            "one run takes something from the visitors of {weighty} of {total} tenants, and the limit is {percent} %"
         )
     } else {
         return None;
@@ -84,7 +86,7 @@ mod tests {
     use crate::model::plan::Limits;
 
     #[test]
-    fn a_share_counts_from_ten_tenants_on_and_below_that_what_visitors_may_lose() {
+    fn the_percentage_counts_all_changes_from_ten_tenants_on_and_only_losses_below() {
         let limits = RunLimits::of(&Limits::default());
         let refused = |(tenants, weighty), total, limits| {
             let changing = Changing { tenants, weighty };
@@ -96,7 +98,7 @@ mod tests {
             ((9, 5), 9, true),
             ((2, 2), 3, true),
             ((1, 1), 3, false),
-            // Of two, one is half of them.
+            // Two tenants are below the minimum: one of them is already 50 %.
             ((2, 2), 2, false),
             ((1, 1), 1, false),
             ((5, 5), 10, false),

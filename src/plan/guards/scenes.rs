@@ -1,4 +1,4 @@
-//! One example a guard: facts on which its own check refuses, so that its messages are shown as they are printed.
+//! One example per guard: facts that its check refuses, so that the documentation shows the printed messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const NOW: Timestamp = Timestamp::constant(1_795_780_800, 0);
 const APPLIED: &str = "8b77d0142ac31d9f6f3c2b1f4f0c9a5d7e6b8c21";
 const REWOUND: &str = "4f1c2a9be07d5a3368c14f2d9be0c7715a92d3f8";
 
-/// A file that lost most of its lines, and a deployment of which nearly every field moved.
+/// A file that lost most of its lines, and a deployment with a change in nearly every field.
 pub(super) fn tenant_changes() -> Vec<Refusal> {
     let many = (0..214).map(|field| change(&format!("field{field}"), Class::Text)).collect();
     let most = (0..9).map(|field| change(&format!("field{field}"), Class::Text)).collect();
@@ -59,7 +59,7 @@ pub(super) fn protected() -> Vec<Refusal> {
     super::protected::check(&plan, &tenant, &[], &Precedents::new(), &Limits::default())
 }
 
-/// A configuration and a deployment that are gone, and an integration that was exchanged for another.
+/// A configuration and a deployment that were deleted, and an integration that was replaced by another.
 pub(super) fn recreate() -> Vec<Refusal> {
     let integration = object(ObjectKind::OpenMessagingIntegration, "Acme inbox");
     let objects = [Object::implied(), messenger(), deployment()];
@@ -101,7 +101,7 @@ pub(super) fn window() -> Vec<Refusal> {
         .collect()
 }
 
-/// A Friday, in one that it knows.
+/// A Friday, in a time zone that this machine knows.
 pub(super) fn window_waits() -> Vec<String> {
     let opening =
         super::window::opens(&on_tuesdays("Europe/Berlin"), &Precedents::new(), &Limits::default(), NOW);
@@ -128,7 +128,7 @@ pub(super) fn conflict() -> Vec<String> {
     }
 }
 
-/// A configuration that somebody made before git named it.
+/// A configuration that another user created before git named it.
 pub(super) fn adopt() -> Vec<Refusal> {
     let fields = ["messengerApp.styles.primaryColor", "name"].map(|path| change(path, Class::Cosmetic));
     let live = observed(messenger(), Some(7), fields.into());

@@ -1,4 +1,4 @@
-//! `tenant-changes`: a plan that changes more fields of one object than its limit.
+//! `tenant-changes`: a plan changes more fields of one object than its limit.
 
 use super::{GuardInfo, SHARE_FLOOR, Scope, scenes};
 use crate::model::plan::{Limits, TargetPlan};
@@ -14,8 +14,8 @@ pub const GUARD: GuardInfo = GuardInfo {
     waiting: None,
 };
 
-/// Refuses each object of which more fields change than the limits allow. An object that does not exist yet is not
-/// counted.
+/// Refuses each object with more changed fields than the limits allow. An object that does not exist yet does
+/// not count.
 pub fn check(plan: &Plan, resources: &[Resource], precedents: &Precedents, limits: &Limits) -> Vec<Refusal> {
     if limits.allowed.contains(&Guard::TenantChanges) {
         return Vec::new();
@@ -36,7 +36,7 @@ struct Most {
     percent: u8,
 }
 
-/// The stricter of what this commit says and what the one that was applied last said.
+/// Returns the stricter limits of this commit and the commit that was applied last.
 fn stricter(limits: &Limits, before: Option<&Said>) -> Most {
     let (changes, percent) = (limits.tenant_changes_max, limits.tenant_changes_max_percent);
     before.map_or(Most { changes, percent }, |said| Most {
@@ -63,7 +63,7 @@ fn message(target: &TargetPlan, resources: &[Resource], most: &Most) -> Option<S
     })
 }
 
-/// How many fields git manages of an object.
+/// Returns how many fields of an object git manages.
 fn managed_of(object: &Object, resources: &[Resource]) -> usize {
     let mut managed = 0;
     for desired in resources.iter().filter(|known| known.object == *object).map(|known| &known.desired) {

@@ -1,7 +1,7 @@
-//! `window`: a moment outside the hours in which a tenant may be written.
+//! `window`: the time is outside the change windows of a tenant.
 //!
-//! In: a tenant's windows, a moment. Out: when they open, or the refusal where they never do. Never: reads a clock.
-//! Start reading at [`opens`].
+//! In: the windows of a tenant and a time. Out: the next opening, or a refusal if no window ever opens.
+//! Never: reads a clock. Start reading at [`opens`].
 
 use std::fmt;
 
@@ -18,17 +18,18 @@ use crate::model::{Guard, Precedents, Refusal, Tenant, Window};
 pub const GUARD: GuardInfo = GuardInfo {
     guard: Guard::Window,
     scope: Scope::Tenant,
-    summary: "The moment is outside the tenant's change windows. A window that opens later is waited for",
+    summary: "The time is outside the tenant's change windows. If a window opens later, genesync waits for it",
     scene: scenes::window,
     waiting: Some(scenes::window_waits),
 };
 
-/// How far ahead an opening is looked for: a window opens once a week, and a clock change may skip one opening.
+/// How many days ahead genesync searches an opening: a window opens once a week, and a clock change may skip
+/// one.
 const HORIZON_DAYS: i64 = 15;
-/// Openings that are tried where several windows have to be open at once.
+/// The maximum number of openings to try if several windows have to be open at the same time.
 const OPENINGS_MAX: usize = 100;
 
-/// Refuses a write to a tenant of which no change window ever opens. One that opens later is waited for.
+/// Refuses a write to a tenant if no change window ever opens. If one opens later, genesync waits for it.
 pub fn check(tenant: &Tenant, precedents: &Precedents, limits: &Limits, now: Timestamp) -> Option<Refusal> {
     let is_waited_for = opens(tenant, precedents, limits, now).is_some();
     let is_open = || windows_of(tenant, precedents).iter().all(|windows| is_open(windows, now));
@@ -39,18 +40,19 @@ pub fn check(tenant: &Tenant, precedents: &Precedents, limits: &Limits, now: Tim
     Some(Refusal { guard: Guard::Window, message })
 }
 
-/// What a write says that waits for a window.
+/// Returns the message of a write that waits for a window.
 pub fn waits_for(opening: &Opening) -> String {
     format!("outside the change window, which opens {opening}")
 }
 
-/// When the change window opens that a write has to wait for; none if it need not wait, or if none ever opens.
+/// Returns the opening that a write has to wait for; none if it does not have to wait, or if no window ever
+/// opens.
 pub fn opens(tenant: &Tenant, precedents: &Precedents, limits: &Limits, now: Timestamp) -> Option<Opening> {
     let all = windows_of(tenant, precedents);
     if limits.allowed.contains(&Guard::Window) || all.iter().all(|windows| is_open(windows, now)) {
         return None;
     }
-    // The first opening of one at which the others are open too.
+    // Finds the first opening at which all other windows are open too.
     let mut at = now;
     for _ in 0..OPENINGS_MAX {
         let shut = all.iter().filter(|windows| !is_open(windows, at));
@@ -64,7 +66,8 @@ pub fn opens(tenant: &Tenant, precedents: &Precedents, limits: &Limits, now: Tim
     None
 }
 
-/// The windows that have to be open at once: those of this commit, and those of the one that was applied last.
+/// Returns the lists of windows that have to be open at the same time: those of this commit, and those of the
+/// commit that was applied last.
 fn windows_of<'a>(tenant: &'a Tenant, precedents: &'a Precedents) -> Vec<&'a [Window]> {
     let before = tenant.targets().filter_map(|target| precedents.get(&target.organization));
     let mut all = vec![tenant.windows.as_slice()];
@@ -76,15 +79,15 @@ fn windows_of<'a>(tenant: &'a Tenant, precedents: &'a Precedents) -> Vec<&'a [Wi
     all
 }
 
-/// Whether writes are allowed at a moment: inside any window, or always if there is none.
+/// Returns whether writes are allowed at a time: inside any window, or always if there is no window.
 pub fn is_open(windows: &[Window], now: Timestamp) -> bool {
     windows.is_empty() || windows.iter().any(|window| holds(window, now))
 }
 
-/// The moment at which a window opens.
+/// The time at which a window opens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Opening {
-    /// The moment.
+    /// The time.
     pub at: Timestamp,
     /// The IANA time zone of the window that opens.
     pub time_zone: String,
@@ -99,8 +102,8 @@ impl fmt::Display for Opening {
     }
 }
 
-/// Finds the next moment at which a window opens, for a moment outside all of them. None if there is no window, or
-/// if no window ever opens, such as one in an unknown time zone.
+/// Returns the next opening after a time outside all windows; none if there is no window, or if no window
+/// ever opens, for example in an unknown time zone.
 pub fn next_opening(windows: &[Window], now: Timestamp) -> Option<Opening> {
     let opening = |window: &Window| {
         Some(Opening { at: opens_after(window, now)?, time_zone: window.time_zone.clone() })
@@ -108,7 +111,7 @@ pub fn next_opening(windows: &[Window], now: Timestamp) -> Option<Opening> {
     windows.iter().filter_map(opening).min_by_key(|opening| opening.at)
 }
 
-/// The first moment after another at which a window is open: one of its opening times, or a clock change.
+/// Returns the first time after `now` at which a window is open: an opening time, or a clock change.
 fn opens_after(window: &Window, now: Timestamp) -> Option<Timestamp> {
     let zone = zone::find(&window.time_zone)?;
     let today = now.to_zoned(zone.clone()).date();
@@ -126,7 +129,8 @@ fn opens_after(window: &Window, now: Timestamp) -> Option<Timestamp> {
 }
 
 fn holds(window: &Window, now: Timestamp) -> bool {
-    // A zone that this machine does not know keeps its window shut: better late than at the wrong hour.
+    // A window in a zone that this machine does not know stays closed: a late write is better than a wrong
+    // one.
     let Some(zone) = zone::find(&window.time_zone) else { return false };
     let local = now.to_zoned(zone);
     let minute = u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs());

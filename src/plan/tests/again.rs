@@ -1,4 +1,5 @@
-//! Planning what was looked at, and what refers to it, makes what planning everything makes.
+//! Tests that planning only the observed objects and their dependents gives the same plan as planning
+//! everything.
 
 use proptest::prelude::*;
 
@@ -7,7 +8,7 @@ use crate::model::Needs;
 use crate::model::reference::{Named, Reference};
 use crate::model::{Dialect, Draft, Entry, Instance, Pinned, Readiness, ReferenceKind};
 
-/// What git says: objects that refer to each other, and two that nothing hangs together with.
+/// Returns the desired state: objects that refer to each other, and objects without references.
 fn resources() -> Vec<Resource> {
     let of = |(kind, name, body): (ObjectKind, &str, Value)| Resource {
         object: Object { kind, name: name.into() },
@@ -44,11 +45,12 @@ fn resources() -> Vec<Resource> {
 const OBJECTS: usize = 9;
 const ORGANIZATIONS: usize = 2;
 
-/// What a look, and the journal, say of one object: small numbers, so that different ones often agree.
+/// New facts about one object from a read and the journal. The values are small, so that random ones are
+/// often equal.
 #[derive(Debug, Clone)]
 struct News {
     place: usize,
-    /// None where there is no such object.
+    /// None if the object does not exist.
     id: Option<u8>,
     version: u64,
     value: &'static str,
@@ -58,7 +60,7 @@ struct News {
     base: Option<&'static str>,
     draft_base: Option<(&'static str, u64)>,
     is_made: bool,
-    is_told: bool,
+    is_reported: bool,
 }
 
 fn news() -> impl Strategy<Value = News> {
@@ -67,13 +69,31 @@ fn news() -> impl Strategy<Value = News> {
     let known = (proptest::option::of(value()), proptest::option::of((value(), 0..2_u64)));
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     (0..OBJECTS * ORGANIZATIONS, seen, 0..3_u64, known, flags).prop_map(
-        |(place, (id, version, value, draft), pins, (base, draft_base), (is_pending, is_made, is_told))| {
-            News { place, id, version, value, draft, pins, is_pending, base, draft_base, is_made, is_told }
+        |(
+            place,
+            (id, version, value, draft),
+            pins,
+            (base, draft_base),
+            (is_pending, is_made, is_reported),
+        )| {
+            News {
+                place,
+                id,
+                version,
+                value,
+                draft,
+                pins,
+                is_pending,
+                base,
+                draft_base,
+                is_made,
+                is_reported,
+            }
         },
     )
 }
 
-/// What is known of two organizations.
+/// The facts about two organizations.
 #[derive(Default)]
 struct Known {
     observed: Vec<Observed>,
@@ -119,7 +139,7 @@ impl Known {
                 version: news.version,
                 body: body(news.value),
                 modified_at: None,
-                modified_by: news.is_told.then(person),
+                modified_by: news.is_reported.then(person),
                 instance: Some(Arc::new(instance(id))),
             }),
         };
@@ -142,7 +162,7 @@ impl Known {
             version: Some(news.version),
             changes: Vec::new(),
         };
-        self.entries.insert(object.clone(), news.is_told.then(entry).into_iter().collect());
+        self.entries.insert(object.clone(), news.is_reported.then(entry).into_iter().collect());
     }
 }
 
@@ -156,7 +176,7 @@ fn object_body(kind: ObjectKind, value: &str, pins: u64) -> Arc<Map<String, Valu
 
 proptest! {
     #[test]
-    fn planned_again_is_what_planning_everything_makes(
+    fn a_partial_plan_equals_a_full_plan(
         first in proptest::collection::vec(news(), OBJECTS * ORGANIZATIONS),
         looks in proptest::collection::vec(proptest::collection::vec(news(), 1..4), 1..12),
     ) {
@@ -216,9 +236,9 @@ proptest! {
     }
 }
 
-/// What refers to an object, by way of others too, is planned with it, and nothing else is.
+/// The objects that refer to an object directly or indirectly are planned with it, and no others.
 #[test]
-fn an_object_is_planned_again_with_what_refers_to_it() {
+fn an_object_is_planned_again_with_the_objects_that_refer_to_it() {
     let needs = Needs::of(&resources());
     let table: [(usize, &[usize]); 6] =
         [(0, &[2, 3, 6]), (1, &[]), (4, &[6, 7]), (5, &[8]), (6, &[]), (9, &[])];

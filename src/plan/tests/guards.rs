@@ -1,4 +1,5 @@
-//! Guards as a whole: what refuses, what opens it, and that no commit lifts what it needs.
+//! Tests of all guards together: each refuses until it is opened, and no commit removes the guard that it
+//! needs.
 
 use super::*;
 use crate::model::plan::Limits;
@@ -37,7 +38,7 @@ fn guards_refuse_until_they_are_opened() {
 }
 
 #[test]
-fn what_goes_by_a_known_name_and_is_another_object_is_refused_even_where_nothing_differs() {
+fn another_object_with_a_known_name_is_refused_even_if_nothing_differs() {
     let wanted = desired(json!({"greetings": {"delayMs": 1}}));
     let observed = [live(3, json!({"greetings": {"delayMs": 1}}), None)];
     let plan = plan(&tenant(0), &Revision::new("r1"), &wanted, &observed, &BTreeMap::new());
@@ -76,7 +77,7 @@ struct Fleet {
     applied: Precedents,
 }
 
-/// What a commit says of one tenant: which organization it names, whether it is protected, and whether greetings are on.
+/// One tenant in a commit: its organization, whether it is protected, and whether greetings are on.
 #[derive(Debug, Clone, Copy)]
 struct Says {
     organization: usize,
@@ -85,7 +86,8 @@ struct Says {
 }
 
 impl Fleet {
-    /// Applies what a commit says of a tenant. Returns whether the greeting of a protected organization went off.
+    /// Applies a tenant of a commit. Returns whether that switched off the greeting of a protected
+    /// organization.
     fn apply(&mut self, says: Says, allowed: &[Guard]) -> bool {
         let id = format!("org-{}", says.organization);
         let organization = OrganizationId::new(id.as_str());
@@ -128,14 +130,15 @@ fn no_sequence_of_commits_takes_a_protected_greeting_away_without_an_opening() {
         };
         let on = || json!({"greetings": {"enabled": true}});
         let mut fleet = Fleet { live: [on(), on()], applied: Precedents::new() };
-        // Two tenants, of which the first is protected to begin with, and was applied.
+        // Two tenants; the first one is protected and applied at the start.
         let mut says =
             [0, 1].map(|organization| Says { organization, protected: organization == 0, greets: true });
         for one in says {
             assert!(!fleet.apply(one, &[]));
         }
         for _ in 0..8 {
-            // A commit lifts, protects, switches, or swaps the two; several of that in one commit.
+            // A commit changes the protection, switches greetings, or swaps the two; it may do several of
+            // these.
             for _ in 0..=dice(3) {
                 let at = usize::try_from(dice(2)).unwrap();
                 match dice(4) {
@@ -145,12 +148,12 @@ fn no_sequence_of_commits_takes_a_protected_greeting_away_without_an_opening() {
                         let [one, other] = says.map(|says| says.organization);
                         (says[0].organization, says[1].organization) = (other, one);
                     }
-                    // The folder is another one: nothing but its name tells.
+                    // The folder is renamed: only its name changes.
                     _ => says.swap(0, 1),
                 }
             }
             let allowed: &[Guard] = if dice(5) == 0 { &[Guard::Protected] } else { &[Guard::Window] };
-            // One tenant may be applied, and the other fail and come with a later commit.
+            // One tenant may be applied now, and the other one with a later commit.
             for one in says.into_iter().filter(|_| dice(4) > 0) {
                 let went_dark = fleet.apply(one, allowed);
                 opened += usize::from(went_dark);
@@ -162,7 +165,7 @@ fn no_sequence_of_commits_takes_a_protected_greeting_away_without_an_opening() {
 }
 
 #[test]
-fn what_a_guard_refuses_is_what_the_last_applied_commit_or_this_one_protects() {
+fn protected_refuses_by_the_last_applied_commit_and_by_this_one() {
     let (organization, object) = (OrganizationId::new("org-0"), Object::implied());
     let observed =
         [live(3, json!({"greetings": {"enabled": true}, "features": {"audiences": ["a", "b"]}}), None)];
@@ -196,14 +199,14 @@ fn what_a_guard_refuses_is_what_the_last_applied_commit_or_this_one_protects() {
     let (usual, all) = (&Protect::USUAL[..], &Protect::ALL[..]);
     let other = other_object();
     let dark = "acme is protected, and the plan switches off greetings.enabled";
-    let narrow = "acme is protected, and the plan lets fewer visitors in by features.audiences";
+    let narrow = "acme is protected, and the plan reaches fewer visitors with features.audiences";
     let gone = "acme is protected, and git no longer names MessengerDeployment `site`";
     let rows = [
         (&[][..], None, off(), None),
         (usual, None, off(), Some(dark)),
         (&[], Some(said(usual, std::slice::from_ref(&object))), off(), Some(dark)),
         (usual, Some(said(&[], std::slice::from_ref(&object))), off(), Some(dark)),
-        // Reach by name alone.
+        // Only the setting `reach` protects the audience.
         (usual, None, fewer(), None),
         (all, None, fewer(), Some(narrow)),
         (&[], Some(said(all, std::slice::from_ref(&object))), fewer(), Some(narrow)),
@@ -227,7 +230,7 @@ fn other_object() -> Object {
 }
 
 #[test]
-fn of_a_tenant_that_is_only_watched_nothing_is_removed() {
+fn nothing_is_removed_from_a_tenant_in_watch_mode() {
     let organization = OrganizationId::new("org-0");
     let observed = [live(3, json!({"greetings": {"enabled": true}}), None)];
     let before = Said {

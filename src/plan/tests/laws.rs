@@ -1,4 +1,4 @@
-//! The laws that a plan obeys for any values.
+//! Properties of plans, tested with random values.
 
 use proptest::prelude::*;
 
@@ -34,7 +34,7 @@ pub(super) fn configuration() -> impl Strategy<Value = Arc<Map<String, Value>>> 
                 value = json!({ key: value });
             }
             if let Value::Object(over) = value {
-                // Nulls are kept here: a manifest may say them.
+                // Nulls are kept, because a manifest may contain them.
                 merge(&mut map, over);
             }
         }
@@ -68,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_ignored_is_neither_told_nor_touched(git in configuration(), found in configuration(), exclusive: bool, ignored in ignored_fields()) {
+    fn an_ignored_field_is_neither_reported_nor_written(git in configuration(), found in configuration(), exclusive: bool, ignored in ignored_fields()) {
         let desired = Desired { body: git, exclusive, ignored };
         let observed = holding(&found);
         let body = diff::target_body(KIND, &desired, &observed);
@@ -76,7 +76,8 @@ proptest! {
         prop_assert!(changes.iter().all(|change| !desired.ignores(&change.path)));
         let left = diff::ignored(KIND, &desired, &observed);
         prop_assert!(left.iter().all(|path| desired.ignores(path)));
-        // With the rules gone, exactly what was left alone is a change; an exclusive manifest may have an empty section to mend, too.
+        // Without the rules, exactly the ignored fields are changes; an exclusive manifest may also remove an
+        // empty section.
         let after = diff::changes(KIND, &desired.ignoring(BTreeSet::new()), &holding(&Arc::new(body.clone())), &Evidence::default()).0;
         let after: Vec<String> = after.into_iter().map(|change| change.path).collect();
         prop_assert!(left.iter().all(|path| after.contains(path)));
@@ -90,7 +91,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_is_not_named_changes(git in configuration(), found in configuration()) {
+    fn a_field_that_git_does_not_name_does_not_change(git in configuration(), found in configuration()) {
         let desired = Desired { body: git, exclusive: false, ignored: BTreeSet::new() };
         let body = diff::target_body(KIND, &desired, &holding(&found));
         let mut named = BTreeSet::new();
@@ -102,7 +103,7 @@ proptest! {
     }
 
     #[test]
-    fn equal_inputs_give_equal_plans_whatever_the_order_of_keys(git in configuration(), found in configuration()) {
+    fn equal_inputs_give_equal_plans_for_any_order_of_keys(git in configuration(), found in configuration()) {
         let reversed: Map<String, Value> = found.iter().rev().map(|(key, value)| (key.clone(), value.clone())).collect();
         let observe = |body: Arc<Map<String, Value>>| [Observed::Present(Stored { version: 1, body, modified_at: None, modified_by: None, instance: None })];
         let desired = Desired { body: git, exclusive: false, ignored: BTreeSet::new() };

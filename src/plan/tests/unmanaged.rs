@@ -1,4 +1,4 @@
-//! What somebody changed in fields that git does not name.
+//! Tests of changes by other users in fields that git does not name.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ fn with(baseline: &Baseline) -> Evidence<'_> {
 }
 
 /// Path, class, was, is.
-fn told(
+fn reported(
     kind: ObjectKind,
     git: Value,
     found: Value,
@@ -32,7 +32,7 @@ fn told(
 }
 
 #[test]
-fn what_git_does_not_name_is_compared_with_what_was_there_in_both_dialects() {
+fn fields_that_git_does_not_name_are_compared_with_the_baseline_in_both_dialects() {
     let launcher =
         |word: &str| json!({"messenger": {"enabled": true, "launcherButton": {"visibility": word}}});
     let off = ("messenger.launcherButton.visibility", Class::Off, json!("On"), json!("Off"));
@@ -40,7 +40,7 @@ fn what_git_does_not_name_is_compared_with_what_was_there_in_both_dialects() {
     type Row = (ObjectKind, Value, Value, Value, Vec<(&'static str, Class, Value, Value)>);
     let rows: Vec<Row> = vec![
         (ObjectKind::MessengerConfiguration, json!({}), launcher("On"), launcher("Off"), vec![off]),
-        // Git names it: that is drift, and told as such.
+        // Git names the field, so the change is drift and is reported as drift.
         (ObjectKind::MessengerConfiguration, launcher("On"), launcher("On"), launcher("Off"), vec![]),
         (
             ObjectKind::WebMessaging,
@@ -56,7 +56,7 @@ fn what_git_does_not_name_is_compared_with_what_was_there_in_both_dialects() {
             greetings(true, 7),
             vec![],
         ),
-        // What this build does not know, and what is gone.
+        // A field that this build does not know, and a field that was removed.
         (
             ObjectKind::WebMessaging,
             json!({}),
@@ -71,7 +71,7 @@ fn what_git_does_not_name_is_compared_with_what_was_there_in_both_dialects() {
             json!({}),
             vec![("gone", Class::Behaviour, json!(1), Value::Null)],
         ),
-        // A list is a whole, and equal meanings are equal.
+        // A list is compared as a whole, and values with the same meaning are equal.
         (ObjectKind::WebMessaging, json!({"a": [1]}), json!({"a": [2]}), json!({"a": [3]}), vec![]),
         (
             ObjectKind::WebMessaging,
@@ -80,7 +80,7 @@ fn what_git_does_not_name_is_compared_with_what_was_there_in_both_dialects() {
             json!({"greetings": {}}),
             vec![],
         ),
-        // The mark of an owner, and what the server adds, are nobody's doing.
+        // The mark of an owner, and fields that the server sets, are not changes of a user.
         (
             ObjectKind::MessengerConfiguration,
             json!({}),
@@ -93,30 +93,30 @@ fn what_git_does_not_name_is_compared_with_what_was_there_in_both_dialects() {
     for (kind, git, before, found, expected) in rows {
         let expected: Vec<_> =
             expected.into_iter().map(|(path, class, was, is)| (path.to_owned(), class, was, is)).collect();
-        assert_eq!(told(kind, git.clone(), found.clone(), &known(5, before)), expected, "{git} {found}");
+        assert_eq!(reported(kind, git.clone(), found.clone(), &known(5, before)), expected, "{git} {found}");
     }
 }
 
 #[test]
-fn nobody_is_named_where_nobody_made_a_version_and_whoever_did_is_where_that_is_proved() {
+fn an_author_is_named_only_if_a_version_proves_it() {
     let (before, found) = (known(5, json!({"x": 1})), json!({"x": 2}));
     let of = |version: u64, by: Option<Actor>, entries: &[Entry]| {
         let evidence = Evidence { entries, ..with(&before) };
         let all = changes(KIND, &desired(json!({})), &live(version, found.clone(), by), &evidence);
         all.into_iter().map(|one| one.author).collect::<Vec<_>>()
     };
-    assert_eq!(of(5, Some(person()), &[]), [None], "the platform's own doing");
+    assert_eq!(of(5, Some(person()), &[]), [None], "the platform itself made the change");
     let named = |author: &Option<Author>| match author {
         Some(Author::Named(by)) => by.actor.name.clone(),
         other => format!("{other:?}"),
     };
-    // Exactly one version lies between.
+    // Exactly one version was made since the baseline.
     assert_eq!(named(&of(6, Some(person()), &[])[0]), "Mara");
     assert_eq!(of(7, Some(person()), &[]), [Some(Author::Unknown(Untold::NotLookedFor))]);
 }
 
 #[test]
-fn an_object_that_took_the_place_of_another_is_compared_with_nothing() {
+fn an_object_that_replaced_another_has_no_baseline() {
     let baseline = Baseline { id: Some("c-1".into()), ..known(5, json!({"x": 1})) };
     let Observed::Present(stored) = live(6, json!({"x": 2}), None) else { panic!() };
     let of = |id: &str| {
@@ -141,7 +141,7 @@ fn receipt(from: Option<u64>, version: u64, by: Receiver) -> Receipt {
 }
 
 #[test]
-fn a_write_of_ours_carries_a_change_along_and_accepts_nothing() {
+fn a_write_of_genesync_keeps_a_change_of_another_user_and_does_not_accept_it() {
     let before = known(5, json!({"a": 1, "x": 1}));
     let git = desired(json!({"a": 2}));
     let keep = |found: Value, version: u64, written: &[Receipt], along: &[&str]| {
@@ -153,19 +153,19 @@ fn a_write_of_ours_carries_a_change_along_and_accepts_nothing() {
     };
     let theirs = json!({"a": 2, "x": 9});
     let put = |from, to| receipt(Some(from), to, Receiver::Put);
-    // Somebody made version 6, we made 7: what we wrote counts, what they changed is still told.
+    // Another user made version 6 and genesync made version 7: the baseline takes over only genesync's write.
     assert_eq!(keep(theirs.clone(), 7, &[put(6, 7)], &[]), Some(known(5, json!({"a": 2, "x": 1}))));
-    // Nobody made one between: it stays the platform's doing.
+    // No other version was made: the change is still the platform's own.
     assert_eq!(keep(theirs.clone(), 6, &[put(5, 6)], &[]), Some(known(6, json!({"a": 2, "x": 1}))));
     assert_eq!(keep(theirs.clone(), 7, &[put(6, 7), put(5, 6)], &[]).map(|known| known.version), Some(7));
-    // A person let it be published along; a job copies everything; nothing is left.
+    // A person allowed the change; a replication job copies every field; no difference is left.
     assert_eq!(keep(theirs.clone(), 7, &[put(6, 7)], &["x"]), None);
     assert_eq!(keep(theirs, 7, &[receipt(Some(6), 7, Receiver::Job)], &[]), None);
     assert_eq!(keep(json!({"a": 2, "x": 1}), 7, &[put(6, 7)], &[]), None);
 }
 
 #[test]
-fn what_a_person_accepts_is_told_no_more_field_by_field() {
+fn a_person_accepts_changes_field_by_field() {
     let before = known(5, json!({"x": 1, "y": {"z": 1}, "gone": 1}));
     let git = desired(json!({}));
     let Observed::Present(stored) = live(8, json!({"x": 2, "y": {"z": 2}}), None) else { panic!() };
@@ -193,9 +193,10 @@ fn version_of(body: Map<String, Value>) -> Observed {
 }
 
 proptest! {
-    /// As drift, all of it is set back and nothing else: no endless plan, and no value of git's is touched.
+    /// With the policy `Drift`, genesync sets back exactly these changes: the next plan is empty, and no
+    /// value of git changes.
     #[test]
-    fn as_drift_it_is_set_back_whole(git in configuration(), before in configuration(), found in configuration()) {
+    fn drift_sets_back_all_unmanaged_changes(git in configuration(), before in configuration(), found in configuration()) {
         let git = Desired { body: git, exclusive: false, ignored: BTreeSet::new() };
         let baseline = Baseline { version: 5, body: before, id: None };
         let observed = holding(&found);
@@ -205,29 +206,30 @@ proptest! {
         prop_assert_eq!(diff::changes(KIND, &git, &after, &Evidence::default()).0, vec![]);
         let again = named(OnUnmanaged::Drift, KIND, Cow::Borrowed(&git), &after, Some(&baseline));
         prop_assert_eq!(diff::changes(KIND, &again, &after, &Evidence::default()).0, vec![]);
-        // The other words change nothing of what git says.
+        // The other policies do not change the desired state.
         for policy in [OnUnmanaged::Report, OnUnmanaged::Ignore] {
             prop_assert_eq!(&*named(policy, KIND, Cow::Borrowed(&git), &observed, Some(&baseline)), &git);
         }
     }
 
-    /// After a write of ours exactly what was told before is told still; once accepted, nothing is.
+    /// After a write of genesync, the same changes are still reported; after a person accepts them, none is
+    /// reported.
     #[test]
-    fn it_is_told_until_somebody_accepts_it(git in configuration(), before in configuration(), found in configuration()) {
+    fn a_change_is_reported_until_a_person_accepts_it(git in configuration(), before in configuration(), found in configuration()) {
         let git = Desired { body: git, exclusive: false, ignored: BTreeSet::new() };
         let baseline = Baseline { version: 5, body: before, id: None };
         let observed = holding(&found);
         let paths = |observed: &Observed, baseline: &Baseline| -> Vec<String> {
             changes(KIND, &git, observed, &with(baseline)).into_iter().map(|one| one.path).collect()
         };
-        let told = paths(&observed, &baseline);
+        let reported = paths(&observed, &baseline);
         let after = version_of(diff::target_body(KIND, &git, &observed));
         let Observed::Present(stored) = &after else { panic!() };
         let written = receipt(Some(6), 7, Receiver::Put);
         let next = kept(KIND, &git, (stored, &stored.body), &baseline, &[&written], &[]);
         let next = next.unwrap_or_else(|| Baseline { version: 7, body: Arc::clone(&stored.body), id: None });
         let still: Vec<String> = paths(&after, &next);
-        prop_assert_eq!(still, told);
+        prop_assert_eq!(still, reported);
         let all = accepted(KIND, &git, stored, &next, |_| true);
         prop_assert_eq!(all.map_or_else(Vec::new, |all| paths(&after, &all)), Vec::<String>::new());
     }

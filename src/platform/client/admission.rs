@@ -1,25 +1,25 @@
-//! When a request may leave, and with which token.
+//! Decides when a request may be sent, and with which token.
 //!
-//! In: whom a request is about, and how long it may take. Out: [`Admitted`], which counts it as under way until it is
-//! dropped. Never: sends anything. Start reading at [`Client::admit`]; [`Client::reserve`] has writes queue before their
-//! intents are made.
+//! In: the target of a request, and its time limit. Out: [`Admitted`], which counts the request as open
+//! until it is dropped. This module never sends anything. Start reading at [`Client::admit`]. With
+//! [`Client::reserve`], writes wait for the rate limit before genesync records their intents.
 
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Client, Told};
+use super::{Client, RequestEvent};
 use crate::clock;
 use crate::model::{Dialect, Fault, FaultKind, OrganizationId, Target};
 use crate::platform::account::BucketKey;
 use crate::platform::pace::{Gate, Pacer};
 
-/// How long a further token that could not be fetched is done without.
+/// How long genesync does not use an additional token that it could not fetch.
 const WITHOUT_TOKEN: Duration = Duration::from_secs(60);
-/// Waits that are shorter are not worth a line.
-const TOLD_FROM: Duration = Duration::from_secs(2);
+/// The minimum duration of a wait that is reported.
+const REPORTED_FROM: Duration = Duration::from_secs(2);
 
-/// A request that was let through, until it was answered or given up.
+/// A request that the rate limit admitted, until it is answered or given up.
 pub(super) struct Admitted<'a> {
     client: &'a Client,
     bucket: BucketKey,
@@ -32,7 +32,7 @@ impl<'a> Admitted<'a> {
         admitted
     }
 
-    /// What it counts towards.
+    /// Returns the bucket that the request counts towards.
     pub(super) fn bucket(&self) -> &BucketKey {
         &self.bucket
     }
@@ -57,15 +57,15 @@ impl Client {
         self.pacers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The buckets that a request about a target may count towards.
+    /// Returns the buckets that a request about a target may count towards.
     fn buckets(&self, target: &Target, dialect: Dialect) -> Vec<BucketKey> {
         let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
         let tokens = credentials.get(&target.credentials).map_or(1, |known| known.tokens);
         BucketKey::all(target, dialect, tokens)
     }
 
-    /// The first bucket with room; where none has, the gate that opens soonest. A bucket that refuses for good counts
-    /// only where all do.
+    /// Returns the first bucket with capacity, or else the gate that opens first. A bucket with an open
+    /// breaker counts only if all buckets have one.
     fn enter(
         &self,
         buckets: &[BucketKey],
@@ -85,7 +85,10 @@ impl Client {
         Err(nearest.map_or(Gate::Open, |(_, gate)| gate))
     }
 
-    /// Waits until the organization may be asked, unless that takes too long. `limit` is what a write has.
+    /// Waits until the rate limit admits a request. `limit` is the time limit of a write.
+    ///
+    /// # Errors
+    /// The breaker is open, or the wait is too long.
     pub(super) async fn admit(
         &self,
         target: &Target,
@@ -111,7 +114,7 @@ impl Client {
             };
             let until = gate.opens_at().unwrap_or(now);
             let wait = until.saturating_duration_since(now);
-            // Longer than a request may take is for the core to wait, which can be stopped.
+            // A longer wait is left to the run, because a user can stop a run.
             if matches!(gate, Gate::Broken(_)) || wait > gate.patience(limit, self.options.read_timeout) {
                 return Err(refused(&target.organization, gate, wait));
             }
@@ -120,10 +123,12 @@ impl Client {
         }
     }
 
-    /// Sets aside what writes to these targets need, one request each, before their intents are made: the time of a write
-    /// runs from its intent on. All are about one organization, as what is written side by side is. Says how long to wait
-    /// before it is asked for again where not all of it is there yet; what is there stays set aside. Where the platform has
-    /// refused so often that nothing is sent for a while, nothing is set aside either: the writes are refused, and say why.
+    /// Sets aside one request for each write to these targets, before genesync records their intents, because
+    /// the time limit of a write starts with its intent. All targets must be of one organization.
+    ///
+    /// Returns how long to wait before the next call if the rate limit does not allow all requests yet; the
+    /// requests that it allows stay set aside. Returns none if all are set aside. It also returns none if the
+    /// breaker is open, because the writes are then refused with the reason.
     pub fn reserve(&self, targets: &[Target]) -> Option<Duration> {
         let target = targets.first()?;
         let buckets = self.buckets(target, target.object.kind.dialect());
@@ -139,7 +144,7 @@ impl Client {
         Some(until.saturating_duration_since(now))
     }
 
-    /// A further token of a client could not be had: for a while, those that are there have to do.
+    /// Stops using an additional token for a while if genesync could not fetch it.
     pub(super) fn do_without(&self, admitted: &Admitted<'_>, fault: &Fault) {
         let is_further = admitted.bucket.token() > 0;
         if let Some(pacer) = self.pacers().get_mut(&admitted.bucket).filter(|_| is_further) {
@@ -149,30 +154,30 @@ impl Client {
         }
     }
 
-    /// Tells of a wait that is worth a line: once, however many requests wait.
+    /// Reports a long wait once, even if many requests wait.
     fn tell_of_wait(&self, target: &Target, buckets: &[BucketKey], until: Instant, now: Instant) {
         let wait = until.saturating_duration_since(now);
         let is_news = || {
             let mut pacers = self.pacers();
             let pacer = buckets.first().and_then(|bucket| pacers.get_mut(bucket));
-            pacer.is_some_and(|pacer| pacer.is_news(until, TOLD_FROM))
+            pacer.is_some_and(|pacer| pacer.is_news(until, REPORTED_FROM))
         };
-        if wait >= TOLD_FROM && is_news() {
-            self.heard(Told::Waits { organization: &target.organization, wait });
+        if wait >= REPORTED_FROM && is_news() {
+            self.heard(RequestEvent::Waits { organization: &target.organization, wait });
         }
     }
 }
 
-/// Why a request about an organization is not sent.
+/// Returns the fault of a request that the rate limit does not admit.
 fn refused(organization: &OrganizationId, gate: Gate, wait: Duration) -> Fault {
     let retry_in = format!("retry in {} s", wait.as_secs() + 1);
     let message = match gate {
-        Gate::Broken(_) => format!("organization {organization} refused ten requests in a row; {retry_in}"),
-        Gate::Anew(_) => {
-            format!("the rate limit of organization {organization} is used up for this minute; {retry_in}")
+        Gate::Broken(_) => format!("organization {organization} refused ten requests in a row: {retry_in}"),
+        Gate::Again(_) => {
+            format!("the rate limit of organization {organization} is used up for this minute: {retry_in}")
         }
         Gate::Open | Gate::Filling(_) | Gate::Until(_) => {
-            format!("organization {organization} is rate limited; {retry_in}")
+            format!("organization {organization} is rate limited: {retry_in}")
         }
     };
     let retry_after_ms = u64::try_from(wait.as_millis()).ok();

@@ -1,4 +1,4 @@
-//! What an answer says in its head, and its body.
+//! Parses the headers of an answer, and reads its body.
 
 use std::num::NonZeroU32;
 
@@ -9,7 +9,7 @@ use crate::clock;
 use crate::platform::operation::{Response, retry_after_ms, shown};
 use crate::platform::pace::Allowance;
 
-/// What an answer says of the limit, in either dialect's words.
+/// Returns the rate limit in the headers of an answer, in either dialect.
 pub(super) fn allowance(answer: &reqwest::Response) -> Option<Allowance> {
     let number = |name: &str| header(answer, name).and_then(|value| value.parse::<u32>().ok());
     if let Some(per_minute) = number("x-ratelimit-limit").and_then(NonZeroU32::new) {
@@ -21,12 +21,12 @@ pub(super) fn allowance(answer: &reqwest::Response) -> Option<Allowance> {
     Some(Allowance { per_minute, left, reset_s: number("inin-ratelimit-reset") })
 }
 
-/// The text of a header, where it has one.
+/// Returns the text of a header; none if it is missing or not text.
 pub(super) fn header<'a>(answer: &'a reqwest::Response, name: &str) -> Option<&'a str> {
     answer.headers().get(name)?.to_str().ok()
 }
 
-/// An answer without its body.
+/// Returns an answer without its body.
 pub(super) fn describe(answer: &reqwest::Response, subject: &str) -> Response {
     let content_type = header(answer, CONTENT_TYPE.as_str()).unwrap_or_default();
     Response {
@@ -50,21 +50,21 @@ pub(super) fn describe(answer: &reqwest::Response, subject: &str) -> Response {
     }
 }
 
-/// Why the body of an answer was not read to its end.
+/// The reason why the body of an answer is incomplete.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unread {
     /// The connection failed.
     #[error("{0}")]
     BrokeOff(String),
-    /// It has more bytes than are allowed.
+    /// The body is too large.
     #[error("it is larger than {0} bytes")]
     TooLarge(usize),
 }
 
-/// The body of an answer, decompressed.
+/// Reads the body of an answer and decompresses it.
 ///
 /// # Errors
-/// It broke off, or has more bytes than are allowed.
+/// The connection failed, or the body has more than `bytes_max` bytes.
 pub(super) async fn read_body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, Unread> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| Unread::BrokeOff(cause(&error)))? {
@@ -76,7 +76,7 @@ pub(super) async fn read_body(mut answer: reqwest::Response, bytes_max: usize) -
     Ok(body)
 }
 
-/// The innermost cause of an error, without the URL that the outer ones repeat.
+/// Returns the innermost cause of an error, without the URL that the outer errors repeat.
 pub(super) fn cause(error: &dyn std::error::Error) -> String {
     let mut inner = error;
     while let Some(source) = inner.source() {

@@ -1,8 +1,7 @@
-//! The retry budget of each region: how much may fail before asking again only adds to it.
+//! The retry budget of each region: limits retries, so that they do not overload a region with many failures.
 //!
-//! In: what became of a request. Out: the same, given up on where the region's budget is spent. Never: counts what
-//! nobody was asked, or what somebody said no to.
-//! Start reading at [`Client::account`].
+//! In: the outcome of a request. Out: the same outcome, marked as given up if the region's budget is
+//! used up. Requests that were not sent or were refused do not count. Start reading at [`Client::account`].
 
 #![warn(clippy::wildcard_enum_match_arm, reason = "a new outcome is decided about here")]
 
@@ -14,8 +13,8 @@ use super::{Client, Sent};
 use crate::model::{Fault, FaultKind, Region};
 
 impl Client {
-    /// Keeps the retry budget of a region: a passing failure is worth retrying only while there is budget
-    /// for it. A region that is down can't use up what the others have.
+    /// Updates the retry budget of a region. A temporary failure is retried only while there is budget for
+    /// it. Each region has its own budget, so a region that is down does not affect the others.
     pub(super) fn account(&self, region: Region, operation: &Operation, sent: Sent) -> Sent {
         let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
         let budget = budgets.entry(region).or_insert_with(RetryBudget::full);
@@ -27,7 +26,8 @@ impl Client {
                 budget.refund();
                 return sent;
             }
-            // Nobody was asked, or somebody said no: that is neither a success nor a passing failure of the server.
+            // A request that was not sent or was refused is neither a success nor a temporary failure of the
+            // server.
             Sent::Lost(fault) | Sent::Never(fault) if fault.given_up || !fault.kind.passes() => {
                 return sent;
             }
@@ -39,12 +39,12 @@ impl Client {
         let kind = if throttled { FaultKind::Throttled } else { FaultKind::Transient };
         let fault = match &sent {
             Sent::Answered(response) => {
-                response.fault(kind, format!("it was answered with {}", response.status))
+                response.fault(kind, format!("the API answered with {}", response.status))
             }
             Sent::Lost(fault) | Sent::Never(fault) => fault.clone(),
         };
         let message = format!(
-            "{}: {}; too much else in {region} failed for it to be retried",
+            "{}: {}, and genesync does not retry it, because too many requests in {region} failed",
             operation.subject, fault.message
         );
         Sent::Never(Fault { given_up: true, message, ..fault })

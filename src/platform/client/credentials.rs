@@ -1,4 +1,4 @@
-//! The credentials that a client sends with, and the organizations that their tokens belong to.
+//! Stores the credentials of a client, their tokens, and the organizations that the tokens belong to.
 
 use std::sync::{Arc, PoisonError};
 
@@ -9,7 +9,7 @@ use crate::platform::token::TokenCell;
 use crate::platform::{ClientCredentials, local};
 
 impl Client {
-    /// One of the tokens of credentials in a region.
+    /// Returns the cell of one token of a target's credentials.
     pub(super) fn cell(
         &self,
         target: &Target,
@@ -30,7 +30,7 @@ impl Client {
         Ok(cell)
     }
 
-    /// Takes credentials under a name. Where they are others than before, their tokens are dropped.
+    /// Stores credentials under a name. If they differ from the earlier ones, it drops their tokens.
     pub fn learn(&self, name: &CredentialsName, fresh: ClientCredentials) {
         let mut credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |known: &ClientCredentials| {
@@ -47,25 +47,25 @@ impl Client {
         tokens.retain(|(account, _), _| account.credentials != *name);
     }
 
-    /// The secret that is kept under a name, where it is known.
+    /// Returns the secret with a name; none if it is unknown.
     pub fn secret(&self, name: &SecretName) -> Option<Secret> {
         let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
         credentials.get(&CredentialsName::new(name.as_str())).map(|known| known.secret.clone())
     }
 
-    /// The id of the client that goes by a name, where it is known.
+    /// Returns the id of the client with a name; none if it is unknown.
     pub fn client_id(&self, name: &CredentialsName) -> Option<String> {
         let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
         credentials.get(name).map(|known| known.id.clone())
     }
 
-    /// Whether the token is known to be of the organization that git names.
+    /// Returns whether the token is confirmed to belong to the organization that git names.
     pub fn is_known(&self, target: &Target) -> bool {
         let key = (target.region, target.credentials.clone(), target.organization.clone());
         self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(&key)
     }
 
-    /// Remembers that the token is of the organization that git names.
+    /// Records that the token belongs to the organization that git names.
     pub fn know(&self, target: &Target) {
         let key = (target.region, target.credentials.clone(), target.organization.clone());
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key);

@@ -1,4 +1,4 @@
-//! What the client makes of answers and of their absence.
+//! Tests of the retry budget and of additional tokens.
 
 use super::*;
 use crate::model::{Object, ObjectKind, Secret};
@@ -15,7 +15,7 @@ fn operation() -> Operation {
 }
 
 #[test]
-fn a_region_that_is_down_for_long_fails_in_passing_and_is_given_up() {
+fn requests_to_a_region_that_is_down_for_long_are_given_up() {
     let client = Client::new(BTreeMap::new(), BTreeMap::new(), Options::default()).unwrap();
     let operation = operation();
     let faults: Vec<Fault> = (0..40)
@@ -32,7 +32,7 @@ fn a_region_that_is_down_for_long_fails_in_passing_and_is_given_up() {
 }
 
 #[test]
-fn who_is_denied_or_not_asked_at_all_costs_a_region_no_patience() {
+fn a_request_that_is_denied_or_not_sent_does_not_use_the_retry_budget() {
     let client = Client::new(BTreeMap::new(), BTreeMap::new(), Options::default()).unwrap();
     let operation = operation();
     let account = |fault: Fault| match client.account(Region::UsEast1, &operation, Sent::Never(fault)) {
@@ -52,13 +52,13 @@ fn who_is_denied_or_not_asked_at_all_costs_a_region_no_patience() {
     assert_eq!((last.given_up, last.retry_after_ms), (true, Some(7)));
 }
 
-/// A client whose credentials use so many tokens, what it was told to wait for, and a target.
+/// Returns a client with this number of tokens, its reported waits, and a target.
 fn with_tokens(tokens: u8) -> (Client, Arc<Mutex<Vec<Duration>>>, Target) {
     let waits: Arc<Mutex<Vec<Duration>>> = Arc::default();
-    let told = Arc::clone(&waits);
+    let reported = Arc::clone(&waits);
     let heard: Heard = Arc::new(move |what| {
-        if let Told::Waits { wait, .. } = what {
-            told.lock().unwrap().push(wait);
+        if let RequestEvent::Waits { wait, .. } = what {
+            reported.lock().unwrap().push(wait);
         }
     });
     let options = Options { heard: Some(heard), ..Options::default() };
@@ -74,7 +74,7 @@ fn with_tokens(tokens: u8) -> (Client, Arc<Mutex<Vec<Duration>>>, Target) {
     (client, waits, target)
 }
 
-/// An answer to the request says that nothing is left for the next 40 seconds.
+/// Gives the client an answer with no requests left for the next 40 seconds.
 fn use_up(client: &Client, admitted: &Admitted<'_>) {
     let now = clock::monotonic();
     let per_minute = std::num::NonZeroU32::new(300).unwrap();
@@ -83,21 +83,21 @@ fn use_up(client: &Client, admitted: &Admitted<'_>) {
 }
 
 #[tokio::test]
-async fn a_further_token_is_used_once_the_first_has_nothing_left_and_done_without_where_it_cannot_be_had() {
+async fn an_additional_token_is_used_after_the_first_is_used_up_and_only_if_it_can_be_fetched() {
     let (client, waits, target) = with_tokens(2);
     let first = client.admit(&target, Dialect::Cloud, None).await.unwrap();
     assert_eq!(first.bucket().token(), 0);
     use_up(&client, &first);
     let second = client.admit(&target, Dialect::Cloud, None).await.unwrap();
     assert_eq!(second.bucket().token(), 1);
-    // It is not to be had: nothing goes until the first has something again, and that is told once.
+    // The second token cannot be fetched: requests wait for the first one, and the wait is reported once.
     client.do_without(&second, &Fault::new(FaultKind::Throttled, "too many token requests"));
     for _ in 0..3 {
         let wait = client.reserve(std::slice::from_ref(&target)).unwrap();
         assert!((38..=40).contains(&wait.as_secs()), "{wait:?}");
     }
     assert_eq!(waits.lock().unwrap().len(), 1);
-    // The one token of a client is never done without.
+    // The only token of a client stays in use.
     let (client, _, target) = with_tokens(1);
     let only = client.admit(&target, Dialect::Cloud, None).await.unwrap();
     client.do_without(&only, &Fault::new(FaultKind::Transient, "the login host is down"));

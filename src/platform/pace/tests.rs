@@ -1,4 +1,4 @@
-//! What a pacer lets through, and what it learns from answers.
+//! Tests which requests a pacer admits, and how answers change it.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn pacer() -> Pacer {
 }
 
 #[test]
-fn retry_after_closes_the_gate_for_just_that_long() {
+fn retry_after_closes_the_gate_for_exactly_that_time() {
     let (mut pacer, now) = (pacer(), crate::clock::monotonic());
     pacer.learn(429, Some(3_000), None, now, now);
     assert_eq!(pacer.gate(now + Duration::from_millis(2_999)), Gate::Until(now + Duration::from_secs(3)));
@@ -52,7 +52,7 @@ fn refusals_of_requests_that_were_under_way_together_count_once() {
 fn refusals_that_overlap_without_end_open_the_breaker() {
     let (mut pacer, first) = (pacer(), crate::clock::monotonic());
     let moment = |ms: u64| first + Duration::from_millis(ms);
-    // Two askers by turns, each of whom asks again once it was refused.
+    // Two clients by turns; each sends the next request right after a refusal.
     for n in 0..40 {
         pacer.learn(429, None, None, moment(n * 50), moment(n * 50 + 100));
     }
@@ -68,92 +68,93 @@ fn the_servers_own_limit_sets_the_pace() {
 }
 
 #[test]
-fn a_server_that_has_nothing_left_is_asked_when_it_has_something_again() {
+fn a_request_waits_until_the_server_has_capacity_again() {
     let (mut pacer, now) = (pacer(), crate::clock::monotonic());
     pacer.learn(200, None, allowance(300, Some(1)), now, now);
     assert_eq!(pacer.gate(now), Gate::Open);
     pacer.learn(200, None, allowance(300, Some(0)), now, now);
     assert_eq!(pacer.gate(now), Gate::Until(now + Duration::from_millis(200)));
-    // Where it allows very little, the bucket waits.
+    // If the limit is very low, the wait has a maximum and the bucket waits for the rest.
     let mut slow = Pacer::new(Pace { per_minute: 300, burst: 30 });
     slow.learn(200, None, allowance(1, Some(0)), now, now);
     assert_eq!(slow.gate(now), Gate::Until(now + EMPTY_WAIT_MAX));
-    // What it asks for itself counts where that is later.
+    // A later `Retry-After` of the server counts.
     pacer.learn(429, Some(1_000), allowance(300, Some(0)), now, now);
     assert_eq!(pacer.gate(now), Gate::Until(now + Duration::from_secs(1)));
 }
 
 #[test]
-fn what_is_left_of_a_window_may_go_at_once_and_the_rest_waits_for_the_next_one() {
+fn requests_use_the_rest_of_a_window_at_once_and_then_wait_for_the_next_one() {
     let (mut pacer, now) = (pacer(), crate::clock::monotonic());
     let second = |second: u64| now + Duration::from_secs(second);
     let granted =
         |pacer: &mut Pacer, at: Instant| (0..1_000).take_while(|_| pacer.gate(at) == Gate::Open).count();
-    assert_eq!(pacer.gate(now), Gate::Open, "nothing is known of it yet");
+    assert_eq!(pacer.gate(now), Gate::Open, "the window is unknown");
     pacer.left();
-    pacer.learn(200, None, tells(299, 40), now, now);
+    pacer.learn(200, None, windowed(299, 40), now, now);
     pacer.came_back();
     assert_eq!(granted(&mut pacer, now), 297);
-    assert_eq!(pacer.gate(now), Gate::Anew(second(40)));
-    // An answer that was on its way longer knows of fewer; nor do whole seconds move the end.
-    pacer.learn(200, None, tells(250, 40), now, second(1));
-    assert_eq!(pacer.gate(second(1)), Gate::Anew(second(40)));
-    // The next window is not known before something is asked in it.
+    assert_eq!(pacer.gate(now), Gate::Again(second(40)));
+    // A late answer reports fewer requests; it does not change the end, which has whole seconds.
+    pacer.learn(200, None, windowed(250, 40), now, second(1));
+    assert_eq!(pacer.gate(second(1)), Gate::Again(second(40)));
+    // The next window is unknown before its first answer.
     assert_eq!(pacer.gate(second(40)), Gate::Open);
     (0..8).for_each(|_| pacer.left());
-    pacer.learn(200, None, tells(299, 60), second(40), second(40));
-    assert_eq!(granted(&mut pacer, second(41)), 290, "seven others are under way");
-    // What another process uses of it is seen in the next answer.
+    pacer.learn(200, None, windowed(299, 60), second(40), second(40));
+    assert_eq!(granted(&mut pacer, second(41)), 290, "seven other requests are open");
+    // The next answer shows the requests of another process.
     let mut pacer = Pacer::new(Pace { per_minute: 300, burst: 30 });
-    pacer.learn(200, None, tells(299, 60), now, now);
+    pacer.learn(200, None, windowed(299, 60), now, now);
     assert_eq!(pacer.gate(now), Gate::Open);
-    pacer.learn(200, None, tells(2, 55), now, second(5));
-    assert_eq!(pacer.gate(second(5)), Gate::Anew(second(60)));
+    pacer.learn(200, None, windowed(2, 55), now, second(5));
+    assert_eq!(pacer.gate(second(5)), Gate::Again(second(60)));
 }
 
 #[test]
-fn what_is_set_aside_for_writes_is_theirs_until_the_window_is_over() {
+fn requests_that_are_set_aside_for_writes_stay_until_the_window_ends() {
     let (mut pacer, now) = (pacer(), crate::clock::monotonic());
     let second = |second: u64| now + Duration::from_secs(second);
-    pacer.learn(200, None, tells(8, 40), now, now);
+    pacer.learn(200, None, windowed(8, 40), now, now);
     for _ in 0..3 {
         assert_eq!(pacer.set_one_aside(now), Gate::Open);
     }
-    // Reads get the rest, also where an answer knows nothing of what is set aside.
-    pacer.learn(200, None, tells(7, 40), now, now);
+    // Reads get the rest, even if an answer does not count the requests that are set aside.
+    pacer.learn(200, None, windowed(7, 40), now, now);
     let reads = (0..9).take_while(|_| pacer.gate(now) == Gate::Open).count();
     assert_eq!(reads, 2, "7, less 3 set aside and 2 that are never used");
-    assert_eq!(pacer.set_one_aside(now), Gate::Anew(second(40)));
+    assert_eq!(pacer.set_one_aside(now), Gate::Again(second(40)));
     assert!(pacer.use_one_set_aside(second(1)) && pacer.use_one_set_aside(second(1)));
     assert_eq!(pacer.set_aside(second(1)), 1);
-    pacer.learn(200, None, tells(299, 60), second(40), second(40));
-    assert!(!pacer.use_one_set_aside(second(40)), "it was of the window before");
+    pacer.learn(200, None, windowed(299, 60), second(40), second(40));
+    assert!(!pacer.use_one_set_aside(second(40)), "it belongs to the window before");
 
-    // The window is over, and what is set aside after it is of the next one, whose first answer comes later.
+    // After the window ended, requests that are set aside belong to the next window, whose first answer comes
+    // later.
     for _ in 0..2 {
         assert_eq!(pacer.set_one_aside(second(101)), Gate::Open);
     }
-    pacer.learn(200, None, tells(8, 60), second(101), second(101));
+    pacer.learn(200, None, windowed(8, 60), second(101), second(101));
     assert_eq!(pacer.set_aside(second(101)), 2);
     let reads = (0..9).take_while(|_| pacer.gate(second(101)) == Gate::Open).count();
     assert_eq!(reads, 4, "8, less 2 set aside and 2 that are never used");
-    // Who was asked to wait does so with what is set aside, too.
+    // A wait that the server requested also applies to the requests that are set aside.
     pacer.learn(429, Some(3_000), None, second(102), second(102));
     assert!(!pacer.use_one_set_aside(second(103)) && pacer.use_one_set_aside(second(105)));
 
     let mut pacer = Pacer::new(Pace { per_minute: 300, burst: 30 });
     assert_eq!(pacer.set_one_aside(now), Gate::Open);
-    assert!(!pacer.use_one_set_aside(second(600)), "nobody came for it");
+    assert!(!pacer.use_one_set_aside(second(600)), "it was not used in time");
 }
 
 #[test]
 fn a_read_waits_for_the_next_window_and_a_write_for_half_its_time() {
     let (now, second) = (crate::clock::monotonic(), Duration::from_secs(1));
     let table = [
-        (Gate::Anew(now), None, Duration::MAX),
+        (Gate::Again(now), None, Duration::MAX),
         (Gate::Filling(now), None, Duration::MAX),
         (Gate::Until(now), None, 15 * second),
-        (Gate::Anew(now), Some(10 * second), 5 * second),
+        (Gate::Again(now), Some(10 * second), 5 * second),
         (Gate::Until(now), Some(10 * second), 5 * second),
     ];
     for (gate, limit, expected) in table {
@@ -161,8 +162,8 @@ fn a_read_waits_for_the_next_window_and_a_write_for_half_its_time() {
     }
 }
 
-/// What a server says that counts by windows.
-fn tells(left: u32, reset_s: u32) -> Option<Allowance> {
+/// Returns the limit of a server that counts by windows.
+fn windowed(left: u32, reset_s: u32) -> Option<Allowance> {
     allowance(300, Some(left)).map(|allowance| Allowance { reset_s: Some(reset_s), ..allowance })
 }
 
@@ -171,7 +172,7 @@ fn allowance(per_minute: u32, left: Option<u32>) -> Option<Allowance> {
 }
 
 #[test]
-fn the_retry_budget_runs_dry_and_comes_back_with_successes() {
+fn failures_use_up_the_retry_budget_and_successes_refill_it() {
     let mut budget = RetryBudget::full();
     let paid = (0..100).filter(|_| budget.pay(false)).count();
     assert_eq!(paid, 35);

@@ -1,9 +1,9 @@
-//! What was never applied from here is taken over where it is as git says, and else left alone, object by object.
+//! Tests of adoption: an object without a base is adopted if it matches git, otherwise it is not written.
 
 use super::*;
 use crate::model::{Guard, Guard::Adopt};
 
-/// A run of a tenant with replicas, with a state that knows some of what was applied.
+/// A run of a tenant with replicas, with a base for some of the organizations.
 fn adopting(replicas: usize, known: &[usize], allowed: &[Guard], mode: Mode) -> Run {
     let mut journal = Journal::default();
     known.iter().for_each(|number| journal.absorb(applied(*number, 2)));
@@ -14,7 +14,7 @@ fn adopting(replicas: usize, known: &[usize], allowed: &[Guard], mode: Mode) -> 
     Run::new(Arc::new(spec), run.journal.0)
 }
 
-/// What is done of a primary and two replicas that hold these values, where git says 5, up to the first write or the end.
+/// Runs a primary and two replicas with these values, where git has 5, up to the first write or the end.
 fn done(known: &[usize], held: [u64; 3], allowed: &[Guard], mode: Mode) -> (Run, String) {
     let (mut run, mut asked) = (adopting(2, known, allowed, mode), "begin".to_owned());
     loop {
@@ -33,35 +33,37 @@ fn done(known: &[usize], held: [u64; 3], allowed: &[Guard], mode: Mode) -> (Run,
 }
 
 #[test]
-fn each_organization_is_taken_over_or_left_alone_for_itself_and_the_others_go_on() {
+fn each_organization_is_adopted_or_refused_independently() {
     let all = [0, 1, 2];
-    // Bases that are known, what is live, what is open, what is done, what is refused.
+    // Known bases, live values, allowed guards, the last effect, the refused organizations.
     type Row<'a> = (&'a [usize], [u64; 3], &'a [Guard], &'a str, &'a [&'a str]);
     let table: Vec<Row<'_>> = vec![
         (&all, [1, 1, 1], &[], "write org-0 over Some(3)", &[]),
         (&[], [5, 5, 5], &[], "applied+applied+applied", &[]),
         (&[], [1, 1, 1], &[], "Refused", &["org-0", "org-1", "org-2"]),
         (&[], [1, 1, 1], &[Adopt], "write org-0 over Some(3)", &[]),
-        // The primary is known, one replica is not: the primary goes on, and no job copies over that one.
+        // The primary has a base, one replica has none: the primary is written, and no job copies over that
+        // replica.
         (&[0, 2], [1, 1, 5], &[], "write org-0 over Some(3)", &["org-1"]),
         (&[0, 2], [5, 1, 1], &[], "job to 1", &["org-1"]),
-        // The primary is not, its replicas are: they get git's value by plain writes, and nothing is copied from it.
+        // The primary has no base, its replicas have one: they get plain writes, and no job copies from the
+        // primary.
         (&[1, 2], [1, 1, 5], &[], "write org-1 over Some(3)", &["org-0"]),
     ];
     for (known, held, allowed, expected, refused) in table {
         let (run, asked) = done(known, held, allowed, Mode::Enforce);
         assert_eq!(asked, expected, "{known:?} {held:?}");
         assert!(run.refusals().iter().all(|refusal| refusal.guard == Adopt));
-        let told: Vec<&str> = ["org-0", "org-1", "org-2"]
+        let reported: Vec<&str> = ["org-0", "org-1", "org-2"]
             .into_iter()
             .filter(|name| run.refusals().iter().any(|refusal| refusal.message.contains(name)))
             .collect();
-        assert_eq!(told, refused, "{known:?} {held:?}");
+        assert_eq!(reported, refused, "{known:?} {held:?}");
     }
 }
 
 #[test]
-fn of_what_is_only_watched_or_has_no_state_nothing_is_refused() {
+fn a_tenant_in_watch_mode_or_without_state_has_no_refusals() {
     assert!(done(&[], [1, 1, 1], &[], Mode::Watch).0.refusals().is_empty());
     let run = run_with(0, Mode::Enforce, Journal::default());
     let (run, asked) = after(run, vec![Event::Begin, seen(3, 1), Event::Proceed]);
@@ -69,7 +71,7 @@ fn of_what_is_only_watched_or_has_no_state_nothing_is_refused() {
 }
 
 #[test]
-fn what_is_watched_is_compared_with_what_it_held_when_it_was_seen_first() {
+fn a_watched_tenant_is_compared_with_its_first_read() {
     let run = adopting(0, &[], &[], Mode::Watch);
     let (run, asked) = after(run, vec![Event::Begin, seen(3, 1), Event::Proceed]);
     assert_eq!(asked, "baseline");
@@ -77,7 +79,7 @@ fn what_is_watched_is_compared_with_what_it_held_when_it_was_seen_first() {
     assert_eq!(asked, "OutOfSync");
     let kept = run.journal.0.baselines.clone();
     assert_eq!(kept.values().map(|known| known.version).collect::<Vec<_>>(), [3]);
-    // Once: the next look keeps nothing.
+    // The next read saves nothing.
     let again = Run::new(Arc::clone(&run.spec), run.journal.0.clone());
     assert_eq!(after(again, vec![Event::Begin, seen(3, 1), Event::Proceed]).1, "OutOfSync");
 }

@@ -1,5 +1,5 @@
-//! The steps of the `cloud` dialect, against a platform of three maps: what is asked for, in which order, and what
-//! becomes of people who interfere at any point.
+//! Tests of the steps of the `cloud` dialect, against a platform of three maps: the effects, their order, and
+//! edits of other users at any point.
 
 use super::*;
 use crate::model::plan::{Drafts, Next, TargetPlan};
@@ -18,7 +18,7 @@ use platform::Platform;
 use scene::Scene;
 
 #[test]
-fn it_is_stored_published_and_pinned_and_then_there_is_silence() {
+fn a_change_is_stored_published_and_pinned_and_then_the_run_is_idle() {
     let mut scene = Scene::in_sync();
     assert_eq!(scene.served(), Some((1, json!("#111111"))));
     assert_eq!((scene.run().as_str(), scene.writes().len()), ("Synced", 0));
@@ -27,13 +27,13 @@ fn it_is_stored_published_and_pinned_and_then_there_is_silence() {
     assert_eq!(scene.writes(), ["draft", "publish", "pin"]);
     assert_eq!(scene.served(), Some((2, json!("#222222"))));
     assert_eq!((scene.run().as_str(), scene.writes().len()), ("Synced", 0));
-    // Names in git, ids there.
+    // Names in git, ids on the platform.
     let (body, _) = scene.platform.deployment.unwrap();
     assert_eq!((&body["flow"], &body["configuration"]["id"]), (&json!({"id": "f-1"}), &json!("c-1")));
 }
 
 #[test]
-fn a_process_that_dies_anywhere_is_followed_by_one_that_ends_it_and_repeats_nothing() {
+fn a_run_after_a_crash_completes_the_change_and_repeats_nothing() {
     let mut longest = 0;
     for effects in 0..60 {
         let mut scene = Scene::in_sync();
@@ -51,13 +51,13 @@ fn a_process_that_dies_anywhere_is_followed_by_one_that_ends_it_and_repeats_noth
 }
 
 #[test]
-fn a_process_that_dies_while_what_it_made_is_not_to_be_seen_yet_makes_no_second_one() {
+fn a_run_after_a_crash_creates_no_second_object_while_the_first_is_invisible() {
     for effects in 0..40 {
         for unseen in [0, 5_000, 25_000] {
             let mut scene = Scene::new();
             scene.platform.unseen_ms = unseen;
             scene.run_until(effects);
-            // However often the next ones look before it shows.
+            // Any number of later runs may read before it is visible.
             let mut ended = String::new();
             for _ in 0..6 {
                 ended = scene.run();
@@ -65,7 +65,7 @@ fn a_process_that_dies_while_what_it_made_is_not_to_be_seen_yet_makes_no_second_
                     break;
                 }
                 assert!(ended.starts_with("Degraded"), "killed after {effects}, {unseen} unseen: {ended}");
-                // The next one comes a little later.
+                // The next run starts a little later.
                 scene.now = later(scene.now, 5_000);
             }
             assert_eq!(ended, "Synced", "killed after {effects}, {unseen} unseen: {:?}", scene.notes);
@@ -79,7 +79,7 @@ fn a_process_that_dies_while_what_it_made_is_not_to_be_seen_yet_makes_no_second_
 }
 
 #[test]
-fn an_answer_that_is_lost_is_read_back_at_each_of_the_three_steps_and_at_creation() {
+fn a_lost_answer_is_read_back_at_each_step_and_at_creation() {
     for number in 1..=3 {
         let mut scene = Scene::in_sync();
         scene.colour = "#222222";
@@ -94,12 +94,12 @@ fn an_answer_that_is_lost_is_read_back_at_each_of_the_three_steps_and_at_creatio
 }
 
 #[test]
-fn what_is_written_over_stays_in_the_journal_until_the_write_is_over() {
+fn an_overwritten_value_stays_in_the_journal_until_the_write_is_resolved() {
     let mut scene = Scene::in_sync();
     scene.platform.person_edits_the_draft("banner", json!("sale"));
     (scene.drafts, scene.colour) = (Drafts::Discard, "#222222");
     scene.platform.lost.insert(1);
-    // The intent is saved, and the answer never comes.
+    // The intent is saved, and the answer is lost.
     for effects in 1..20 {
         scene.run_until(effects);
         if let Some(open) = scene.journal.unresolved.first() {
@@ -112,9 +112,9 @@ fn what_is_written_over_stays_in_the_journal_until_the_write_is_over() {
 }
 
 #[test]
-fn an_edit_between_the_look_and_the_publish_is_told_and_nothing_more_is_written() {
+fn an_edit_between_the_read_and_the_publish_is_reported_and_stops_the_writes() {
     let sneak: fn(&mut Platform) = |platform| platform.person_edits_the_draft("banner", json!("unfinished"));
-    // After the draft was stored: seen when it is looked at again, before it is published.
+    // After the draft was stored: the read before the publication shows it.
     let mut scene = Scene::in_sync();
     scene.colour = "#222222";
     scene.platform.after_write.insert(1, sneak);
@@ -122,7 +122,8 @@ fn an_edit_between_the_look_and_the_publish_is_told_and_nothing_more_is_written(
     assert!(reason.starts_with("Held") && reason.contains("Mara"), "{reason}");
     assert_eq!(scene.writes(), ["draft"]);
     assert_eq!(scene.served(), Some((1, json!("#111111"))));
-    // In the last moment: it is published along, and no visitor gets to see it, whether the answer is heard or lost.
+    // Right before the publication: it is published too, and visitors do not get it, with or without the
+    // answer.
     for lost in [None, Some(2)] {
         let mut scene = Scene::in_sync();
         scene.colour = "#222222";
@@ -135,11 +136,11 @@ fn an_edit_between_the_look_and_the_publish_is_told_and_nothing_more_is_written(
         );
         assert_eq!(scene.writes(), ["draft", "publish"], "{lost:?}");
         assert_eq!(scene.served(), Some((1, json!("#111111"))), "{lost:?}");
-        // Nor does the next run let them, until somebody has decided.
+        // The next run does not pin it either, until a person has decided.
         assert!(scene.run().starts_with("Held"), "{lost:?}");
         assert_eq!(scene.writes(), Vec::<String>::new(), "{lost:?}");
     }
-    // The same, in a field that git manages: visitors keep what they had.
+    // The same, in a managed field: visitors keep the version before.
     let mut scene = Scene::in_sync();
     scene.colour = "#222222";
     scene.platform.before_write.insert(2, |platform| {
@@ -152,17 +153,17 @@ fn an_edit_between_the_look_and_the_publish_is_told_and_nothing_more_is_written(
 }
 
 #[test]
-fn a_version_that_somebody_published_in_between_is_told() {
+fn a_version_that_another_user_published_in_between_is_reported() {
     let mut scene = Scene::in_sync();
     scene.colour = "#222222";
     scene.platform.before_write.insert(2, Platform::person_publishes);
     let reason = scene.run();
-    assert!(reason.starts_with("Held") && reason.contains("went over a change"), "{reason}");
+    assert!(reason.starts_with("Held") && reason.contains("overwrote a change"), "{reason}");
     assert_eq!(scene.served(), Some((3, json!("#222222"))));
 }
 
 #[test]
-fn a_pin_elsewhere_is_drift_where_it_serves_something_else_and_nobodys_business_where_it_does_not() {
+fn another_pin_is_drift_only_if_it_serves_other_content() {
     let repoint = |scene: &mut Scene, version: &str| {
         scene.platform.clock += 1;
         let clock = scene.platform.clock;
@@ -174,25 +175,25 @@ fn a_pin_elsewhere_is_drift_where_it_serves_something_else_and_nobodys_business_
     scene.colour = "#222222";
     assert_eq!(scene.run(), "Synced");
     scene.writes();
-    // Back to the first, which says something else.
+    // Back to the first version, which differs.
     repoint(&mut scene, "1");
     assert_eq!(scene.run(), "Synced");
     assert_eq!((scene.writes(), scene.served()), (vec!["pin".to_owned()], Some((2, json!("#222222")))));
-    // Somebody publishes what git leaves alone, and pins it: it says what git says.
+    // A person publishes an unmanaged change and pins it: the managed fields match git.
     scene.platform.person_edits_the_draft("banner", json!("sale"));
     scene.platform.person_publishes();
     assert_eq!((scene.run().as_str(), scene.writes().len()), ("Synced", 0), "a newer version is not taken");
     assert_eq!(scene.served(), Some((2, json!("#222222"))));
     repoint(&mut scene, "3");
     assert_eq!((scene.run().as_str(), scene.writes().len()), ("Synced", 0));
-    // A version that is not there any more.
+    // A version that does not exist any more.
     repoint(&mut scene, "9");
     assert_eq!((scene.run().as_str(), scene.writes()), ("Synced", vec!["pin".to_owned()]));
     assert_eq!(scene.served(), Some((3, json!("#222222"))));
 }
 
 #[test]
-fn what_was_made_a_moment_ago_may_be_unseen_unready_or_refused_for_a_while() {
+fn a_new_object_may_be_invisible_not_ready_or_refused_for_a_while() {
     let mut scene = Scene::new();
     scene.platform.unseen_ms = 20_000;
     assert_eq!(scene.run(), "Synced", "{:?}", scene.notes);
@@ -205,11 +206,11 @@ fn what_was_made_a_moment_ago_may_be_unseen_unready_or_refused_for_a_while() {
     scene.platform.refused.insert(2);
     assert_eq!(scene.run(), "Synced", "{:?}", scene.notes);
     assert_eq!(scene.writes(), ["create", "publish", "publish", "deploy"]);
-    // The first write of all has nothing to wait for: it is refused for what it says.
+    // The first write of all has nothing to wait for: the refusal is for its content.
     let mut scene = Scene::new();
     scene.platform.refused.insert(1);
     assert!(scene.run().starts_with("Degraded"), "{:?}", scene.notes);
-    // For ever: it ends in time, and nothing is published.
+    // For ever: the run ends in time, and nothing is published.
     let mut scene = Scene::new();
     scene.platform.pending = 1_000;
     let reason = scene.run();
@@ -218,14 +219,14 @@ fn what_was_made_a_moment_ago_may_be_unseen_unready_or_refused_for_a_while() {
 }
 
 #[test]
-fn a_name_that_means_nothing_or_two_things_is_told_and_nothing_is_written() {
-    for (flows, told) in
+fn a_missing_or_ambiguous_name_is_reported_and_nothing_is_written() {
+    for (flows, reported) in
         [(vec![], "there is no inbound message flow `Inbound`"), (vec!["a", "b"], "found 2 objects named")]
     {
         let mut scene = Scene::new();
         scene.platform.flows = flows;
         let reason = scene.run();
-        assert!(reason.starts_with("Held") && reason.contains(told), "{reason}");
+        assert!(reason.starts_with("Held") && reason.contains(reported), "{reason}");
         assert_eq!(scene.writes(), Vec::<String>::new());
     }
     let reference = Reference { kind: ReferenceKind::Flow, name: "Inbound".into() };
@@ -233,7 +234,7 @@ fn a_name_that_means_nothing_or_two_things_is_told_and_nothing_is_written() {
 }
 
 #[test]
-fn a_listing_without_what_we_made_makes_nothing_anew() {
+fn a_listing_without_a_created_object_creates_nothing_again() {
     let mut scene = Scene::in_sync();
     scene.platform.configuration = None;
     scene.platform.deployment = None;
@@ -242,12 +243,12 @@ fn a_listing_without_what_we_made_makes_nothing_anew() {
 }
 
 #[test]
-fn what_is_new_to_this_build_is_carried_through_every_write() {
+fn unknown_fields_are_kept_in_every_write() {
     let mut scene = Scene::in_sync();
     scene.platform.person_edits_the_draft("invented", json!({"next": ["year"]}));
     scene.platform.person_publishes();
     scene.colour = "#222222";
-    // Published, and seen by nobody: not for us to let visitors see.
+    // Published but not served: genesync does not let visitors get it.
     let reason = scene.run();
     assert!(reason.starts_with("Held") && reason.contains("invented"), "{reason}");
     assert_eq!(scene.writes(), Vec::<String>::new());
@@ -258,7 +259,7 @@ fn what_is_new_to_this_build_is_carried_through_every_write() {
     assert_eq!(newest["messenger"]["styles"]["primaryColor"], json!("#222222"));
 }
 
-/// In sync, with a banner that Mara published and that visitors see.
+/// In sync, with a banner that Mara published and that visitors get.
 fn with_her_banner() -> Scene {
     let mut scene = Scene::in_sync();
     scene.platform.person_edits_the_draft("banner", json!("sale"));
@@ -270,8 +271,8 @@ fn with_her_banner() -> Scene {
 }
 
 #[test]
-fn what_somebody_takes_back_stays_so() {
-    // In her draft, which is then what ours once was.
+fn a_removal_by_another_user_is_kept() {
+    // In her draft, which then equals an earlier one of genesync.
     let mut scene = with_her_banner();
     scene.platform.person_removes("banner");
     assert_eq!(scene.run(), "Synced");
@@ -279,7 +280,7 @@ fn what_somebody_takes_back_stays_so() {
     let ended = scene.run();
     assert!(ended.starts_with("Held: Mara left a draft"), "{ended}");
     assert_eq!(scene.writes(), Vec::<String>::new());
-    // Published, while our draft is on its way.
+    // Published, while the draft of genesync is under way.
     let mut scene = with_her_banner();
     scene.colour = "#222222";
     scene.platform.before_write.insert(1, |platform| {
@@ -296,14 +297,14 @@ fn what_somebody_takes_back_stays_so() {
 }
 
 #[test]
-fn what_is_listed_and_not_found_by_its_id_is_not_made_twice() {
+fn a_listed_object_that_is_not_found_by_id_is_not_created_twice() {
     let shut: fn(&mut Scene) = |scene| {
         scene.platform.deployment.as_mut().unwrap().0["allowAllDomains"] = json!(false);
     };
     let repainted: fn(&mut Scene) = |scene| scene.colour = "#222222";
     for differs in [repainted, shut] {
         let mut scene = Scene::in_sync();
-        // Enforced for the first time: nothing is known of what was there.
+        // Enforced for the first time: no earlier state is known.
         scene.journal = Journal::default();
         scene.allowed.insert(crate::model::Guard::Adopt);
         scene.writes();
@@ -318,7 +319,7 @@ fn what_is_listed_and_not_found_by_its_id_is_not_made_twice() {
 }
 
 #[test]
-fn what_was_published_along_by_accident_is_pinned_by_no_deployment() {
+fn a_mixed_publication_is_pinned_by_no_deployment() {
     let mut scene = Scene::new();
     scene.platform.before_write.insert(2, |platform| {
         platform.person_edits_the_draft("banner", json!("unfinished"));
@@ -333,7 +334,7 @@ fn what_was_published_along_by_accident_is_pinned_by_no_deployment() {
 }
 
 #[test]
-fn one_stale_answer_makes_nothing_twice_even_where_something_may_be_made_anew() {
+fn one_stale_answer_creates_nothing_twice_even_with_recreate_allowed() {
     let shut: fn(&mut Scene) = |scene| {
         scene.platform.deployment.as_mut().unwrap().0["allowAllDomains"] = json!(false);
     };
@@ -350,7 +351,7 @@ fn one_stale_answer_makes_nothing_twice_even_where_something_may_be_made_anew() 
 }
 
 #[test]
-fn what_a_rule_leaves_to_people_is_shown_to_visitors_by_people() {
+fn an_ignored_field_is_published_only_by_people() {
     let mut scene = Scene::new();
     scene.ignored = Some("banner");
     assert_eq!(scene.run(), "Synced");
@@ -365,7 +366,7 @@ fn what_a_rule_leaves_to_people_is_shown_to_visitors_by_people() {
 }
 
 #[test]
-fn what_nobody_put_a_name_to_is_not_ours_for_that() {
+fn a_draft_without_an_author_is_not_ours() {
     let mut scene = Scene::in_sync();
     scene.platform.person_edits_the_draft("banner", json!("of another program"));
     scene.platform.configuration.as_mut().unwrap().drafted_by = None;
@@ -374,7 +375,7 @@ fn what_nobody_put_a_name_to_is_not_ours_for_that() {
         scene.run_until(effects);
         if let Some(open) = scene.journal.unresolved.first() {
             let IntentAction::Put { over: Some(over), .. } = &open.action else { panic!("{open:?}") };
-            assert_eq!(over.by.as_deref(), Some("somebody"));
+            assert_eq!(over.by.as_deref(), Some("another user"));
             return;
         }
     }
@@ -382,7 +383,7 @@ fn what_nobody_put_a_name_to_is_not_ours_for_that() {
 }
 
 #[test]
-fn what_was_published_with_more_holds_the_deployments_that_serve_it_and_no_other() {
+fn a_mixed_publication_holds_only_the_deployments_that_serve_it() {
     let scene = Scene::new();
     let mut spec = scene.spec();
     let mut other = spec.resources[1].clone();

@@ -1,5 +1,5 @@
-//! Objects that only their content tells from an earlier state: when an answer that differs is another user's change, and
-//! when it may be an old one.
+//! Tests of objects that count by content: when a different answer is another user's change, and when it may
+//! be stale.
 
 use super::*;
 use crate::model::reference::{Named, Reference};
@@ -16,7 +16,7 @@ fn body(content: &str) -> Arc<serde_json::Map<String, serde_json::Value>> {
     Arc::new(json!({CONTENT: {"id": content}}).as_object().cloned().unwrap())
 }
 
-/// What an organization holds, in which the profile that git names is `ours`.
+/// The answer of an organization in which the profile that git names has the id `ours`.
 fn holds(content: &str) -> Event {
     let reference = Reference { kind: ReferenceKind::SupportedContent, name: "Ours".into() };
     let named = Named { id: "ours".into(), version: None, is_unpublished: false };
@@ -27,7 +27,7 @@ fn holds(content: &str) -> Event {
     })
 }
 
-/// Git says `ours`, which was applied so long ago as the base says; an earlier run died before it could keep what it wrote.
+/// Git has `ours`, applied at the age of the base; an earlier run died before it saved its write.
 fn journal(kept_ms: Option<i64>, owed_ms: Option<u64>) -> Journal {
     let at = |ms: i64| (now().as_millisecond() - ms).unsigned_abs();
     let object = defaults().object_ref();
@@ -67,39 +67,39 @@ fn run_after(journal: Journal) -> Run {
 }
 
 #[test]
-fn what_differs_a_moment_after_our_last_write_is_looked_at_until_it_can_not_be_an_old_answer() {
-    // A write may take ten seconds, and what it made half a minute to show.
+fn a_difference_right_after_a_write_is_read_again_until_it_cannot_be_stale() {
+    // A write may take 10 s, and 30 s until it is visible.
     let (ours, hers) = (|| vec![Event::Begin, holds("ours")], || vec![Event::Begin, holds("hers")]);
     type Row = (&'static str, Option<i64>, Option<u64>, Vec<Event>, &'static str);
     let table: [Row; 12] = [
-        ("it shows what was written", Some(1_000), None, ours(), "planned"),
-        ("it does not, and is young", Some(1_000), None, hers(), "wait 100 ms"),
-        ("and is looked at again", Some(1_000), None, [hers(), vec![Event::Woke]].concat(), "observe org-0"),
+        ("it shows the write", Some(1_000), None, ours(), "planned"),
+        ("it does not, and the write is recent", Some(1_000), None, hers(), "wait 100 ms"),
+        ("and is read again", Some(1_000), None, [hers(), vec![Event::Woke]].concat(), "observe org-0"),
         ("until it shows", Some(1_000), None, [hers(), vec![Event::Woke, holds("ours")]].concat(), "planned"),
-        ("as long as that may take", Some(39_999), None, hers(), "wait 100 ms"),
+        ("up to the maximum time", Some(39_999), None, hers(), "wait 100 ms"),
         ("then it is another user's", Some(40_000), None, hers(), "audit"),
-        ("by a clock that was a little ahead", Some(-39_999), None, hers(), "wait 100 ms"),
-        ("and none that is far ahead", Some(-86_400_000), None, hers(), "audit"),
-        ("what was not kept is waited for", None, Some(5_000), vec![Event::Begin], "wait 35000 ms"),
-        ("unless it was kept", Some(5_000), Some(5_000), vec![Event::Begin], "observe org-0"),
-        ("or is an older one", Some(1_000), Some(5_000), vec![Event::Begin], "observe org-0"),
+        ("with a clock that was a little ahead", Some(-39_999), None, hers(), "wait 100 ms"),
+        ("but not with one that is far ahead", Some(-86_400_000), None, hers(), "audit"),
+        ("a write without a base is waited for", None, Some(5_000), vec![Event::Begin], "wait 35000 ms"),
+        ("unless it has a base", Some(5_000), Some(5_000), vec![Event::Begin], "observe org-0"),
+        ("or is older than the base", Some(1_000), Some(5_000), vec![Event::Begin], "observe org-0"),
         ("and then it is read", None, Some(5_000), vec![Event::Begin, Event::Woke], "observe org-0"),
     ];
     for (what, kept, owed, events, expected) in table {
         let (run, asked) = after(run_after(journal(kept, owed)), events);
         assert_eq!(asked, expected, "{what}");
-        // Nothing of ours is on its way: whoever has a newer commit need not wait.
+        // No write is under way: a newer commit may supersede the run.
         assert!(!asked.starts_with("wait") || run.may_be_superseded(), "{what}");
     }
-    // Nor is anything waited for without an end.
+    // The wait is limited.
     let ahead = Receipt { sent_at: later(now(), 86_400_000), ..journal(None, Some(0)).owed[0].clone() };
     let ahead = Journal { owed: vec![ahead], ..Journal::default() };
     assert_eq!(after(run_after(ahead), vec![Event::Begin]).1, "wait 40000 ms");
 }
 
-/// What the log says of it comes with the next question, and a name is not asked for twice.
+/// The next query shows the log's entry, and a name is not looked up twice.
 #[test]
-fn a_repair_is_kept_with_its_moment_although_it_makes_what_was_there_before() {
+fn a_revert_is_saved_with_its_moment() {
     let accepted = || answered(Outcome::Accepted(Stored::new(0, body("ours"))));
     let page = || Event::Entries(crate::reconcile::Entries::default());
     let events = vec![
@@ -117,7 +117,7 @@ fn a_repair_is_kept_with_its_moment_although_it_makes_what_was_there_before() {
     assert_eq!(asked, "applied");
     let kept = &run.journal.0.bases[&defaults().object_ref()];
     assert_eq!((kept.onto, &kept.body), (now().as_millisecond().unsigned_abs(), &body("ours")));
-    // Of a look alone nothing is kept anew.
+    // A read alone saves nothing.
     let looked = vec![Event::Begin, holds("ours"), Event::Proceed];
     assert_eq!(after(run_after(journal(Some(3_600_000), None)), looked).1, "Synced");
 }

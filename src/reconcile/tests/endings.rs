@@ -1,8 +1,8 @@
-//! Runs that somebody else ends, and servers that enforce nothing.
+//! Tests of runs that end early, and of servers that do not enforce versions.
 
 use super::*;
 
-/// Events up to each phase that a run of one primary and one replica comes through, by name.
+/// The events up to each phase of a run with one primary and one replica, by name.
 fn phases() -> Vec<(&'static str, Vec<Event>)> {
     let pending = Job { id: "job".into(), ended: false, targets: Vec::new() };
     let begun = vec![Event::Begin, seen(3, 5), seen(1, 1), Event::Proceed];
@@ -53,12 +53,12 @@ fn a_lost_lease_ends_a_run_in_any_phase_and_leaves_its_intent_open() {
         assert_eq!(next.run.journal, before.journal, "{name}");
         assert!(next.effects.is_empty(), "{name}: {:?}", next.effects);
         let settled = step(next.run.clone(), Event::Woke, now());
-        assert_eq!(settled.run, next.run, "{name}: what is over stays over");
+        assert_eq!(settled.run, next.run, "{name}: a settled run stays settled");
     }
 }
 
 #[test]
-fn a_run_is_superseded_only_where_nothing_of_its_own_is_on_its_way() {
+fn a_run_is_superseded_only_without_a_write_under_way() {
     for (name, events) in phases() {
         let (before, _) = after(run_with(1, Mode::Enforce, Journal::default()), events);
         let next = step(before.clone(), Event::Superseded, now());
@@ -87,17 +87,18 @@ fn unenforced() -> Run {
 }
 
 #[test]
-fn where_versions_are_not_enforced_a_change_that_was_gone_over_is_told_and_nothing_more_is_written_there() {
+fn without_enforced_versions_an_overwritten_change_is_reported_and_nothing_more_is_written() {
     let accepted = |version: u64| vec![answered(Outcome::Accepted(stored(version, 5, "us")))];
     let read = |event: Event| vec![Event::Saved, event];
-    // Version 3 was read, so 4 is nobody else's and 5 lies over somebody's 4.
+    // Version 3 was read: 4 is genesync's, and 5 overwrote another user's 4.
     for (made, expected) in [(4, false), (5, true)] {
         let (run, _) = after(unenforced(), [sent(), accepted(made)].concat());
         assert_eq!(!run.overwrote.is_empty(), expected, "version {made}");
         let table = [
-            // It holds what git says: the run goes on to the audit log, and ends as a person has to hear of it.
+            // It matches git: the run continues with the audit log, and ends as held, because a person has to
+            // know.
             (seen(made, 5), if expected { "Held" } else { "Synced" }),
-            // Somebody changed it once more.
+            // Another user changed it once more.
             (seen(made + 1, 1), if expected { "Held" } else { "intent" }),
         ];
         for (next, ended) in table {
@@ -122,7 +123,7 @@ fn where_versions_are_not_enforced_a_change_that_was_gone_over_is_told_and_nothi
     }
 }
 
-/// A page of the audit log that proves all that a run wrote.
+/// A page of the audit log that confirms all writes of a run.
 fn proof(run: &Run) -> Event {
     let entry = |receipt: &Receipt| Entry {
         id: format!("{}-{}", receipt.target.organization, receipt.version),
@@ -141,7 +142,7 @@ fn proof(run: &Run) -> Event {
 #[test]
 fn where_versions_are_not_enforced_a_lost_write_may_have_landed_later_than_the_next_version() {
     let lost = |outcome: Outcome<Stored>| [sent(), vec![answered(outcome)]].concat();
-    // Nobody's word that it is over is taken: its whole deadline is waited out.
+    // Without enforced versions no error is trusted: the run waits until the deadline.
     for outcome in [Outcome::Unknown(fault()), Outcome::Failed(fault())] {
         assert_eq!(after(unenforced(), lost(outcome)).1, "wait 12000 ms");
     }
@@ -154,6 +155,6 @@ fn where_versions_are_not_enforced_a_lost_write_may_have_landed_later_than_the_n
     assert_eq!(read(unenforced(), 4, "us"), (vec![4], false));
     assert_eq!(read(unenforced(), 5, "us"), (vec![5], true));
     assert_eq!(read(unenforced(), 5, "them"), (vec![], false));
-    // A server that enforces versions can't have taken it as version 5.
+    // A server that enforces versions cannot have accepted it as version 5.
     assert_eq!(read(run(), 5, "us"), (vec![], false));
 }

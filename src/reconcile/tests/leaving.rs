@@ -1,8 +1,8 @@
-//! Regions that do not answer.
+//! Tests of regions that do not answer.
 
 use super::*;
 
-/// Rounds of reads, each of which fails at the replica after the primary.
+/// Rounds of reads that each fail at the first replica.
 fn rounds_that_fail(count: usize) -> Vec<Event> {
     let round = [seen(3, 1), Event::Failed(fault())];
     let mut events = vec![Event::Begin];
@@ -53,13 +53,13 @@ fn a_replica_is_left_out_once_it_has_failed_often_enough_and_the_others_go_on() 
     for (more, expected) in rest {
         let (run, asked) = after(enforced(2, Journal::default()), without(more));
         assert_eq!(asked, expected);
-        let told = run.left_out().map(|fault| fault.message).unwrap_or_default();
-        assert_eq!(told, "us-east-1 (organization org-1) is left out: lost");
+        let reported = run.left_out().map(|fault| fault.message).unwrap_or_default();
+        assert_eq!(reported, "us-east-1 (organization org-1) is left out: lost");
     }
 }
 
 #[test]
-fn nothing_is_carried_anywhere_without_the_primary() {
+fn nothing_is_written_without_the_primary() {
     let mut events = vec![Event::Begin, Event::Failed(fault())];
     for _ in 0..4 {
         events.extend([Event::Woke, Event::Failed(fault())]);
@@ -69,11 +69,11 @@ fn nothing_is_carried_anywhere_without_the_primary() {
 }
 
 #[test]
-fn what_can_not_be_read_is_left_out_and_what_may_not_be_read_is_not() {
+fn a_region_that_fails_is_left_out_and_a_denied_one_is_not() {
     let denied = Event::Failed(Fault::new(FaultKind::Denied, "403"));
     let (run, asked) = after(enforced(1, Journal::default()), vec![Event::Begin, seen(3, 5), denied]);
     assert_eq!((asked.as_str(), run.left_out()), ("Degraded", None));
-    // The server asks for longer than a run lasts: that is heard at once.
+    // The server asks for a longer wait than a run lasts: the region is left out at once.
     let asks = Event::Failed(Fault { retry_after_ms: Some(600_000), ..fault() });
     let (run, asked) = after(enforced(1, Journal::default()), vec![Event::Begin, seen(3, 5), asks]);
     assert_eq!(asked, "observe org-0");
@@ -81,27 +81,27 @@ fn what_can_not_be_read_is_left_out_and_what_may_not_be_read_is_not() {
 }
 
 #[test]
-fn what_is_unresolved_where_nobody_answers_stays_so() {
+fn an_intent_stays_unresolved_while_the_api_does_not_answer() {
     let settled = [rounds_that_fail(5), vec![seen(3, 5), Event::Proceed, Event::Saved]].concat();
     let (run, asked) = after(enforced(1, open(put_to(1))), settled.clone());
     assert_eq!((asked.as_str(), run.journal.0.unresolved.len()), ("Degraded", 1));
-    // Where everybody answers it is resolved.
+    // If every region answers, it is resolved.
     let (run, _) = after(enforced(1, open(put_to(0))), settled);
     assert_eq!(run.journal.0.unresolved.len(), 0);
-    // What a job copied can't be told without reading all that it was to copy to.
+    // The result of a job is known only after reading all of its targets.
     let job = open(IntentAction::Job { targets: vec![(target(1), Some(1))] });
     let (run, asked) = after(enforced(2, job), rounds_that_fail(5));
     assert_eq!((asked.as_str(), run.journal.0.unresolved.len()), ("Degraded", 1));
 }
 
 #[test]
-fn a_watched_tenant_of_which_a_region_is_unknown_is_not_well() {
+fn a_watched_tenant_with_an_unread_region_is_degraded() {
     let events = [rounds_that_fail(5), vec![seen(3, 1), Event::Proceed]].concat();
     assert_eq!(after(run_with(1, Mode::Watch, Journal::default()), events).1, "Degraded");
 }
 
-/// Up to the n-th round with a plan for two replicas, no job being left to try: what the primary, and each of them,
-/// holds.
+/// Runs up to the n-th round with a plan for two replicas and no job left to try, with the state of the
+/// primary and of each replica.
 fn written_plainly(rounds: &[[Event; 2]], answers: &[Event]) -> (Run, String) {
     let mut run = enforced(2, Journal::default());
     run.job_tried = true;
@@ -109,7 +109,7 @@ fn written_plainly(rounds: &[[Event; 2]], answers: &[Event]) -> (Run, String) {
     for ([one, other], answer) in rounds.iter().zip(answers) {
         events.extend([seen(3, 5), one.clone(), other.clone(), Event::Proceed, Event::Saved, answer.clone()]);
     }
-    // A plan is proceeded with once; from then on a round ends in an intent by itself.
+    // The first plan needs `Proceed`; after that a round ends in an intent by itself.
     let mut asked = String::new();
     for event in events {
         if event == Event::Proceed && run.phase != Phase::Planned {
@@ -128,12 +128,12 @@ fn written_plainly(rounds: &[[Event; 2]], answers: &[Event]) -> (Run, String) {
 
 #[test]
 fn a_region_is_left_out_for_its_own_failures_alone() {
-    // Four times the one, once the other.
+    // Four faults of one, one of the other.
     let mut events = rounds_that_fail(4);
     events.extend([Event::Woke, seen(3, 1), seen(1, 5), Event::Failed(fault())]);
     let (run, asked) = after(enforced(2, Journal::default()), events);
     assert!(asked.starts_with("wait ") && run.left_out().is_none(), "{asked}");
-    // By turns, it does not go on for ever.
+    // If they alternate, the run still ends.
     let mut run = enforced(2, Journal::default());
     let mut event = Event::Begin;
     for number in 0..200 {
@@ -149,7 +149,7 @@ fn a_region_is_left_out_for_its_own_failures_alone() {
             return;
         }
     }
-    panic!("it goes on for ever");
+    panic!("the run does not end");
 }
 
 #[test]
@@ -163,14 +163,14 @@ fn a_write_that_landed_after_all_is_no_failure_of_another_region() {
 }
 
 #[test]
-fn what_is_refused_for_what_it_says_holds_the_tenant() {
+fn a_refused_body_stops_the_tenant() {
     let refused = || answered(Outcome::Rejected(Fault::new(FaultKind::Rejected, "400")));
     let (run, asked) = written_plainly(&[[seen(1, 1), seen(1, 1)]], &[refused()]);
     assert_eq!((asked.as_str(), run.left_out()), ("Degraded", None));
 }
 
 #[test]
-fn what_is_given_up_on_is_left_out_at_once() {
+fn a_region_that_the_client_gave_up_on_is_left_out_at_once() {
     let given_up = Event::Failed(Fault { given_up: true, ..fault() });
     let (run, asked) = after(enforced(1, Journal::default()), vec![Event::Begin, seen(3, 1), given_up]);
     assert_eq!((asked.as_str(), run.left_out().is_some()), ("observe org-0", true));
@@ -180,7 +180,7 @@ fn what_is_given_up_on_is_left_out_at_once() {
 }
 
 #[test]
-fn whatever_else_is_wrong_the_region_is_named() {
+fn the_reason_names_the_left_out_region_with_any_other_failure() {
     let mut run = enforced(1, Journal::default());
     let mut spec = Spec::clone(&run.spec);
     spec.limits.tenant_changes_max = 0;
@@ -192,7 +192,7 @@ fn whatever_else_is_wrong_the_region_is_named() {
 
 #[test]
 fn each_organization_is_shown_with_its_own_plan() {
-    // All are read; org-1 is to be left alone for an hour, org-2 is written.
+    // All are read; org-1 is rate limited for an hour, org-2 is written.
     let left_alone = answered(Outcome::Throttled { retry_after_ms: Some(3_600_000) });
     let mut run = enforced(2, Journal::default());
     run.job_tried = true;
@@ -213,7 +213,7 @@ fn each_organization_is_shown_with_its_own_plan() {
 }
 
 #[test]
-fn being_told_to_wait_is_no_failure_of_whoever_fails_next() {
+fn being_throttled_is_no_failure_of_the_tenant_that_fails_next() {
     let throttled = || Event::Failed(Fault::new(FaultKind::Throttled, "429"));
     let mut events = vec![Event::Begin];
     for _ in 0..9 {

@@ -1,4 +1,4 @@
-//! Digests under another key than the one of today.
+//! Tests of digests under another key than the current one.
 
 use super::*;
 use crate::model::Secret;
@@ -13,7 +13,7 @@ fn live(delay: u64) -> Stored {
     Stored { body: Arc::new(body.as_object().cloned().unwrap()), ..stored(3, delay, "us") }
 }
 
-/// What is kept as of version 3, with a token that is not the one that is live.
+/// A base of version 3, with another token than the live one.
 fn kept(key: &str) -> Journal {
     let mut journal = Journal { seal: Some(seal("today")), ..Journal::default() };
     let Record::Applied { object, mut base } = applied(0, 3) else { panic!("not applied") };
@@ -24,11 +24,11 @@ fn kept(key: &str) -> Journal {
     journal
 }
 
-/// What a run keeps whose live configuration has a delay, and how often it tells that the key was changed.
+/// Runs with a live delay. Returns the saved records and how often the run reported the changed key.
 fn run_of(mode: Mode, key: &str, delay: u64) -> (Vec<Record>, usize) {
     let mut run = run_with(0, mode, kept(key));
     Arc::make_mut(&mut run.spec).memory = Memory::Kept;
-    let (mut records, mut told) = (Vec::new(), 0);
+    let (mut records, mut reported) = (Vec::new(), 0);
     let mut event = Event::Begin;
     loop {
         let next = step(run, event, now());
@@ -36,7 +36,9 @@ fn run_of(mode: Mode, key: &str, delay: u64) -> (Vec<Record>, usize) {
         event = Event::Proceed;
         for effect in next.effects {
             match effect {
-                Effect::Report(Note::OtherKey { object }) if object == target(0).object_ref() => told += 1,
+                Effect::Report(Note::OtherKey { object }) if object == target(0).object_ref() => {
+                    reported += 1
+                }
                 Effect::Report(_) => {}
                 Effect::Observe(_) => event = Event::Observed(Seen::from(Observed::Present(live(delay)))),
                 Effect::ReadAudit(_) => event = Event::Entries(Entries::default()),
@@ -48,24 +50,24 @@ fn run_of(mode: Mode, key: &str, delay: u64) -> (Vec<Record>, usize) {
             }
         }
         if run.end().is_some() {
-            return (records, told);
+            return (records, reported);
         }
     }
 }
 
 #[test]
-fn what_is_kept_under_another_key_is_told_once_and_kept_anew() {
+fn a_base_under_another_key_is_reported_once_and_saved_again() {
     for (mode, delay) in [(Mode::Enforce, 5), (Mode::Watch, 5), (Mode::Watch, 9)] {
-        let (records, told) = run_of(mode, "before", delay);
-        assert_eq!(told, 1, "{mode:?} {delay}");
+        let (records, reported) = run_of(mode, "before", delay);
+        assert_eq!(reported, 1, "{mode:?} {delay}");
         let Some(Record::Applied { base, .. }) = records.first() else {
             panic!("{mode:?} {delay}: {records:?}")
         };
-        assert_eq!(base.body["authToken"], "hers", "what is live counts as applied");
+        assert_eq!(base.body["authToken"], "hers", "the live value counts as applied");
         assert!(!may_hold_digests(&format!("{records:?}")));
-        // Under the key of today it is known to have changed.
-        let (records, told) = run_of(mode, "today", delay);
-        assert_eq!(told, 0, "{mode:?} {delay}");
+        // Under the current key the change is known.
+        let (records, reported) = run_of(mode, "today", delay);
+        assert_eq!(reported, 0, "{mode:?} {delay}");
         let kept = records.iter().find_map(|record| match record {
             Record::Baseline { baseline, .. } => baseline.as_ref(),
             _ => None,

@@ -1,4 +1,4 @@
-//! What is set back: counted as far as it is written, and given up where it is fought over.
+//! Tests of reverts: counted when they are written, and held if another user keeps changing the field.
 
 use super::*;
 use crate::model::record::Revert;
@@ -7,7 +7,7 @@ fn seen_by_them(version: u64, delay: u64) -> Event {
     Event::Observed(Seen::from(Observed::Present(stored(version, delay, "them"))))
 }
 
-/// A journal that knows what was applied, with so many times that it was set back since.
+/// A journal with a base and this many reverts since.
 fn applied_and_set_back(times: usize) -> Journal {
     let mut journal = Journal::default();
     for number in 0..2 {
@@ -26,7 +26,7 @@ fn applied_and_set_back(times: usize) -> Journal {
 }
 
 #[test]
-fn a_field_that_is_moved_again_and_again_is_given_up_before_anything_is_intended() {
+fn a_field_that_changes_too_often_is_held_before_any_intent() {
     let drifted = vec![Event::Begin, seen_by_them(3, 1), Event::Entries(Entries::default()), Event::Proceed];
     let with = |times: usize, mode: Mode| run_with(0, mode, applied_and_set_back(times));
     let (held, asked) = after(with(3, Mode::Enforce), drifted.clone());
@@ -35,10 +35,10 @@ fn a_field_that_is_moved_again_and_again_is_given_up_before_anything_is_intended
         panic!("{:?}", held.end())
     };
     assert!(reason.starts_with("fought over: greetings.delayMs of org-0 was set back 3 times"), "{reason}");
-    assert!(reason.contains("and OAuth client them moved it again"), "{reason}");
+    assert!(reason.contains("and OAuth client them changed it again"), "{reason}");
     assert_eq!(after(with(3, Mode::Watch), drifted.clone()).1, "Drifted");
 
-    // One time fewer: it is set back, which counts once the write is accepted, within the run as well.
+    // One revert fewer: it is set back, and counts once the write is accepted, within the run as well.
     let (intended, asked) = after(with(2, Mode::Enforce), drifted.clone());
     assert_eq!(asked, "intent");
     assert_eq!(intended.journal.0.unresolved[0].reverts, applied_and_set_back(1).reverts);
@@ -51,14 +51,14 @@ fn a_field_that_is_moved_again_and_again_is_given_up_before_anything_is_intended
     ]
     .concat();
     assert_eq!(after(with(2, Mode::Enforce), again).1, "Held");
-    // A write whose answer was lost counts as well, once it is read back.
+    // A write without an answer counts as well, once it is read back.
     let lost =
         [drifted, vec![Event::Saved, answered(Outcome::Unknown(fault())), Event::Woke, seen(4, 5)]].concat();
     assert_eq!(after(with(2, Mode::Enforce), lost).0.journal.0.reverts.len(), 3);
 }
 
 #[test]
-fn a_job_sets_back_what_it_copies_over_and_what_it_does_not_reach_is_counted_once() {
+fn a_job_counts_the_reverts_of_its_copies_once() {
     let job = |status: JobTargetStatus| Job {
         id: "job".into(),
         ended: true,

@@ -9,7 +9,7 @@ use crate::render::document::ChangeDocument;
 use crate::render::fixture::{change, document, everywhere, hostile, tenant};
 
 #[test]
-fn no_text_ends_its_code_or_its_table_cell() {
+fn no_text_ends_its_inline_code_or_table_cell() {
     assert_eq!(code("a"), "`a`");
     assert_eq!(code(""), "` `");
     assert_eq!(code("a`b``c"), "```a`b``c```");
@@ -20,7 +20,7 @@ fn no_text_ends_its_code_or_its_table_cell() {
     assert_eq!(code("a\n\u{202e}b"), "`a\\u{a}\\u{202e}b`");
 }
 
-/// What a forge makes of Markdown: the texts outside of code, and the tags.
+/// Renders Markdown as a forge does. Returns the texts outside of code, the tags, and the HTML.
 fn rendered(markdown: &str) -> (String, BTreeSet<&'static str>, String) {
     let (mut words, mut tags) = (String::new(), BTreeSet::new());
     for event in Parser::new_ext(markdown, Options::all()) {
@@ -46,7 +46,7 @@ fn rendered(markdown: &str) -> (String, BTreeSet<&'static str>, String) {
 }
 
 #[test]
-fn hostile_text_stays_text_wherever_it_stands() {
+fn hostile_text_stays_text_in_every_place() {
     let plain = {
         let (_, _, html) = rendered(&plan(&everywhere("harmless"), None));
         html.matches('<').count()
@@ -55,7 +55,7 @@ fn hostile_text_stays_text_wherever_it_stands() {
         let markdown = plan(&everywhere(&text), None);
         let (words, tags, html) = rendered(&markdown);
         assert_eq!(tags, BTreeSet::new(), "{text:?}\n{markdown}");
-        // The page has the elements that it has with harmless text, and no other.
+        // The page has the same number of elements as with harmless text.
         assert_eq!(html.matches('<').count(), plain, "{text:?}\n{html}");
         for bad in ["@", "evil", "#123", "script", "\u{1b}", "\u{202e}", "deadbeef"] {
             assert!(!words.contains(bad), "{text:?} says {bad} outside of code:\n{markdown}");
@@ -64,7 +64,7 @@ fn hostile_text_stays_text_wherever_it_stands() {
 }
 
 #[test]
-fn a_long_plan_is_cut_between_tenants_and_says_where_the_rest_is() {
+fn a_long_plan_is_cut_between_tenants_and_links_to_the_whole_plan() {
     let many = |count: usize| {
         document(
             (0..count)
@@ -75,20 +75,20 @@ fn a_long_plan_is_cut_between_tenants_and_says_where_the_rest_is() {
     let link = Some("https://ci.example/run/1");
     let short = plan(&many(3), link);
     assert!(
-        !short.contains("more than fit here") && short.contains("[The whole plan](https://ci.example/run/1)")
+        !short.contains("not shown here") && short.contains("[The whole plan](https://ci.example/run/1)")
     );
     let long = plan(&many(1_000), link);
     assert!(long.len() <= BYTES_MAX && long.chars().count() < 65_536, "{}", long.len());
-    assert!(long.len() > BYTES_MAX * 9 / 10, "it is as long as it may be: {}", long.len());
+    assert!(long.len() > BYTES_MAX * 9 / 10, "the comment uses the available length: {}", long.len());
     let shown = long.matches("#### `tenant-").count();
-    assert!(long.contains(&format!("**{} tenants more than fit here**", 1_000 - shown)), "{shown}");
-    // Every table that is begun is whole.
+    assert!(long.contains(&format!("**{} tenants not shown here**", 1_000 - shown)), "{shown}");
+    // Every table is complete.
     assert_eq!(long.matches("\n| field | class |").count(), shown);
     assert!(long.ends_with("digest `sha256:2`\n"));
 }
 
 #[test]
-fn one_tenant_that_is_too_long_is_told_in_short() {
+fn a_tenant_that_is_too_long_is_shortened() {
     let changes =
         (0..5_000).map(|n| ChangeDocument { path: format!("features.flags.f{n}"), ..change("x") }).collect();
     let long = plan(&document(vec![tenant("huge", changes), tenant("small", vec![change("Hi")])]), None);
@@ -96,7 +96,7 @@ fn one_tenant_that_is_too_long_is_told_in_short() {
 }
 
 #[test]
-fn what_did_not_change_is_a_number() {
+fn unchanged_tenants_are_only_counted() {
     let quiet = |name: &str| tenant(name, Vec::new());
     let markdown = plan(&document(vec![quiet("a"), tenant("b", vec![change("Hi")]), quiet("c")]), None);
     assert!(markdown.starts_with("### genesync plan: 1 of 3 tenants change\n"), "{markdown}");
@@ -106,7 +106,7 @@ fn what_did_not_change_is_a_number() {
 }
 
 #[test]
-fn the_worst_comes_first() {
+fn the_most_urgent_tenant_comes_first() {
     let mut off = tenant("z-off", vec![change("Hi")]);
     off.targets[0].changes[0].class = Class::Off;
     let mut failed = tenant("y-failed", Vec::new());
@@ -117,7 +117,7 @@ fn the_worst_comes_first() {
 }
 
 #[test]
-fn a_field_that_no_manifest_need_name_says_where_it_comes_from() {
+fn a_computed_field_has_a_remark_on_its_source() {
     let ratio = ChangeDocument { path: "widget.accessibility.contrastRatio".into(), ..change("5.1") };
     let markdown = plan(&document(vec![tenant("a", vec![ratio, change("Hi")])]), None);
     let row =
@@ -126,22 +126,22 @@ fn a_field_that_no_manifest_need_name_says_where_it_comes_from() {
     assert_eq!(markdown.matches("computed from").count(), 1, "{markdown}");
 }
 
-/// A greeting of the length that the platform allows stands there whole, with its end.
+/// The comment shows a greeting of the platform's maximum length without a cut.
 #[test]
-fn what_has_to_be_read_is_not_cut() {
+fn a_greeting_of_maximum_length_is_not_cut() {
     let long = |end: &str| json!([format!("{}{end}", "Your call may be recorded. ".repeat(5))]);
     let greeting =
         ChangeDocument { observed: Some(long("Hello!")), desired: Some(long("Good day!")), ..change("x") };
     let targets = vec![crate::render::fixture::target(vec![greeting])];
-    let told = crate::render::visitors::sentences(&targets);
+    let reported = crate::render::visitors::sentences(&targets);
     let markdown =
-        plan(&document(vec![TenantPlan { targets, visitors: told, ..tenant("a", Vec::new()) }]), None);
+        plan(&document(vec![TenantPlan { targets, visitors: reported, ..tenant("a", Vec::new()) }]), None);
     assert_eq!(markdown.matches("recorded. Hello!").count(), 2, "{markdown}");
     assert_eq!(markdown.matches("recorded. Good day!").count(), 2, "{markdown}");
 }
 
 #[test]
-fn a_conflict_says_what_was_applied_last() {
+fn a_conflict_shows_what_was_applied_last() {
     let conflict =
         ChangeDocument { kind: ChangeKind::Conflict, applied: Some(json!(["a|b"])), ..change("Hi") };
     let markdown = plan(&document(vec![tenant("a", vec![conflict])]), None);

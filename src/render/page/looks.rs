@@ -1,19 +1,19 @@
-//! How what changes looks, before and after.
+//! The appearance of changed objects, before and after a plan.
 
 use std::collections::BTreeMap;
 
 use crate::render::picture::look::Appearance;
 
-/// One object's looks on both sides of a plan, language by language.
+/// The appearance of one object before and after a plan, for each language.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Looks {
-    /// Its name; none where its organization has but one.
+    /// The name of the object; none if the organization has only one.
     pub object: Option<String>,
-    /// What is live.
+    /// The live appearance.
     pub before: Vec<Appearance>,
-    /// What will be.
+    /// The appearance after the plan.
     pub after: Vec<Appearance>,
 }
 
-/// The looks of what changes, by tenant.
+/// The appearance of changed objects, by tenant.
 pub type TenantLooks = BTreeMap<String, Vec<Looks>>;

@@ -1,6 +1,8 @@
-//! The pictures of a page: the views that a change is seen on, language by language.
+//! The pictures of a page: the views that show a change, for each language.
+//!
+//! In: the appearance before and after. Out: pairs of SVG pictures.
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new view is decided about here")]
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new view needs a decision here")]
 
 use std::collections::BTreeSet;
 
@@ -11,17 +13,17 @@ use crate::render::picture::views::{Backdrop, Panel, Screen, View, Width};
 use crate::render::picture::{Pair, pairs};
 use crate::render::value::escape;
 
-/// Most languages of one object whose pictures are shown.
+/// Most languages of one object with pictures.
 const LANGUAGES_MAX: usize = 4;
 
-/// One view on both sides of a plan.
+/// One view before and after a plan.
 pub(super) struct Picture {
     pub(super) caption: String,
     pub(super) before: String,
     pub(super) after: String,
 }
 
-/// The views that a page has room for; `genesync picture` draws all.
+/// Returns whether a page shows a view; `genesync picture` draws all views.
 fn is_on_page(view: View) -> bool {
     match view.screen {
         Screen::Launcher => view.width == Width::Wide,
@@ -30,13 +32,13 @@ fn is_on_page(view: View) -> bool {
     }
 }
 
-/// What a language has of its own.
+/// Returns the texts that differ between languages.
 fn texts(look: &Appearance) -> (&Option<String>, &Option<String>, &Option<String>) {
     (&look.title, &look.subtitle, &look.launcher.text)
 }
 
-/// The pictures of one object. Their glyphs go to `glyphs`, their remarks for the reader to `told`.
-pub(super) fn pictures(looks: &Looks, glyphs: &mut Glyphs, told: &mut BTreeSet<String>) -> Vec<Picture> {
+/// Returns the pictures of one object. Adds their glyphs to `glyphs` and their remarks to `reported`.
+pub(super) fn pictures(looks: &Looks, glyphs: &mut Glyphs, reported: &mut BTreeSet<String>) -> Vec<Picture> {
     let mut languages: Vec<&Option<String>> = Vec::new();
     for look in looks.after.iter().chain(&looks.before) {
         if !languages.contains(&&look.language) {
@@ -50,7 +52,7 @@ pub(super) fn pictures(looks: &Looks, glyphs: &mut Glyphs, told: &mut BTreeSet<S
         let of = |side: &'_ [Appearance]| side.iter().position(|look| look.language == *language);
         let before = of(&looks.before).and_then(|at| looks.before.get(at));
         let after = of(&looks.after).and_then(|at| looks.after.get(at));
-        // What changes in every language alike is drawn in the first one.
+        // A change that is the same in every language is drawn only in the first one.
         if languages_drawn > 0 && before.map(texts) == after.map(texts) {
             continue;
         }
@@ -66,9 +68,7 @@ pub(super) fn pictures(looks: &Looks, glyphs: &mut Glyphs, told: &mut BTreeSet<S
         }
         languages_drawn += 1;
         if languages_drawn > LANGUAGES_MAX {
-            told.insert(
-                "More languages change than are drawn here: `genesync picture --lang` draws them".into(),
-            );
+            reported.insert("More languages change: run `genesync picture --lang` to draw them".into());
             break;
         }
         let whose: Vec<String> =
@@ -79,7 +79,7 @@ pub(super) fn pictures(looks: &Looks, glyphs: &mut Glyphs, told: &mut BTreeSet<S
             let mut side = |panel: &Option<Panel>, when: &str| {
                 let Some(panel) = panel else { return String::new() };
                 glyphs.extend(panel.scene.glyphs());
-                told.extend(panel.told.iter().map(|word| escape(word)).filter(|_| when == "after"));
+                reported.extend(panel.reported.iter().map(|word| escape(word)).filter(|_| when == "after"));
                 svg::inline(&panel.scene, &format!("{caption}, {when}"), pair.view.width == Width::Wide)
             };
             let (before, after) = (side(&pair.before, "before"), side(&pair.after, "after"));

@@ -1,6 +1,8 @@
-//! What changes in one object: a row a field.
+//! The changes of one object: a row for each field.
+//!
+//! In: an organization's part of a plan. Out: the section of the page.
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of change is decided about here")]
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of change needs a decision here")]
 
 use serde_json::Value;
 
@@ -14,10 +16,10 @@ use crate::render::plan::{another_program, taken_over, unfinished, unrecorded, v
 use crate::render::review::{is_as_primary, remark};
 use crate::render::value::{counted, escape};
 
-/// Most changed fields of one object that are listed.
+/// Most changed fields of one object.
 const CHANGES_MAX: usize = 500;
 
-/// One object of a tenant.
+/// The section of one object of a tenant.
 pub(super) struct TargetSection {
     pub(super) heading: String,
     pub(super) same: usize,
@@ -26,7 +28,7 @@ pub(super) struct TargetSection {
     pub(super) changes: Vec<ChangeRow>,
 }
 
-/// One field.
+/// The row of one field.
 pub(super) struct ChangeRow {
     pub(super) path: String,
     pub(super) contrast: String,
@@ -94,7 +96,7 @@ fn row(change: &ChangeDocument, looks: Option<&Looks>) -> ChangeRow {
     }
 }
 
-/// A square of a colour, drawn: a page's policy lets no value into its styles.
+/// Returns a square of a colour as SVG, because the page's policy allows no inline style.
 fn chip(value: Option<&Value>) -> String {
     let Some(colour) = value.and_then(Value::as_str).and_then(Colour::parse) else { return String::new() };
     let hex = colour.hex();
@@ -103,7 +105,8 @@ fn chip(value: Option<&Value>) -> String {
     )
 }
 
-/// What stands below a field: the contrast on both sides of a change of one of the widget's colours.
+/// Returns the note below a field: its remark, or the contrast before and after a change of the widget's
+/// colours.
 fn contrast(path: &str, looks: Option<&Looks>) -> String {
     if let Some(remark) = remark(path) {
         return remark.into();
@@ -119,7 +122,7 @@ fn contrast(path: &str, looks: Option<&Looks>) -> String {
         (Some((old, _)), Some((new, needed))) => {
             let verdict = if new >= needed { "passes" } else { "fails" };
             let (old, new) = (shown_ratio(old), shown_ratio(new));
-            format!("contrast {old} becomes {new}: {verdict}, {needed} is needed")
+            format!("contrast changes from {old} to {new}: {verdict}, {needed} is needed")
         }
         (None, Some((new, needed))) => format!("contrast {}, {needed} is needed", shown_ratio(new)),
         _ => String::new(),

@@ -1,23 +1,25 @@
-//! Values as people read them, and which of their words moved.
+//! Values as readable text, with the words that changed.
+//!
+//! In: values of a field. Out: pieces of text.
 
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use crate::render::value::{escape, lines};
 
-/// Longest value that is shown, in Unicode scalar values.
+/// Longest value on a page, in Unicode scalar values.
 const VALUE_CHARS_MAX: usize = 4_000;
-/// A piece of text that is a value, or that only one side has.
+/// A piece of text, with marks for values and changes.
 pub struct Piece {
-    /// Its text.
+    /// The text.
     pub text: String,
-    /// Whether it is a value.
+    /// Whether the text is a value.
     pub is_value: bool,
-    /// Whether only one side has it.
+    /// Whether only one of the two values has the text.
     pub is_moved: bool,
 }
 
-/// A text cut to what is shown of it.
+/// Returns a text cut to the longest value on a page.
 pub fn cut(text: &str) -> String {
     match text.char_indices().nth(VALUE_CHARS_MAX) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
@@ -25,7 +27,7 @@ pub fn cut(text: &str) -> String {
     }
 }
 
-/// A value as it is read: a list line by line, hidden characters escaped.
+/// Returns a value as readable text: a list with one item in each line, and hidden characters escaped.
 pub fn readable(path: &str, value: &Value) -> String {
     let text = match value {
         Value::String(text) => text.clone(),
@@ -39,9 +41,9 @@ pub fn readable(path: &str, value: &Value) -> String {
     if text.is_empty() { "(empty)".into() } else { text }
 }
 
-/// Of two long texts, the part around the first place in which they differ.
+/// Returns the part of two long texts around their first difference.
 pub fn around_the_change(old: Option<String>, new: Option<String>) -> (Option<String>, Option<String>) {
-    /// What is shown before it, in Unicode scalar values.
+    /// Length of the text before the difference, in Unicode scalar values.
     const CONTEXT: usize = 400;
     let length = |text: &Option<String>| text.as_ref().map_or(0, |text| text.chars().count());
     if length(&old).max(length(&new)) <= VALUE_CHARS_MAX {
@@ -59,12 +61,12 @@ pub fn around_the_change(old: Option<String>, new: Option<String>) -> (Option<St
     (old.map(part), new.map(part))
 }
 
-/// A text that only one side has.
+/// Returns a text that only one side has, as one piece.
 pub fn whole(text: Option<&str>) -> Vec<Piece> {
     text.into_iter().map(|text| Piece { text: text.to_owned(), is_value: true, is_moved: true }).collect()
 }
 
-/// Both texts in pieces, each word that only one of them has marked.
+/// Returns both texts in pieces; words that only one text has are marked.
 pub fn moved_words(old: &str, new: &str) -> (Vec<Piece>, Vec<Piece>) {
     let diff = TextDiff::from_unicode_words(old, new);
     let (mut before, mut after): (Vec<Piece>, Vec<Piece>) = (Vec::new(), Vec::new());
@@ -92,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_that_moved_are_marked_on_their_side() {
+    fn changed_words_are_marked_in_their_text() {
         let moved = |pieces: &[Piece]| -> String {
             pieces
                 .iter()
@@ -107,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_shown_around_what_differs() {
+    fn long_texts_are_shown_around_their_difference() {
         let long = |end: &str| Some(format!("{}{end}", "the same words ".repeat(1_000)));
         let (old, new) = around_the_change(long("old"), long("new"));
         assert!(old.as_ref().unwrap().ends_with("old") && new.as_ref().unwrap().ends_with("new"));
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_read_as_people_write_them() {
+    fn values_are_readable_text() {
         let hours = json!([{"dayOfWeek": "MONDAY", "startTime": "09:00", "endTime": "17:30"}]);
         assert_eq!(readable("availability.rules", &hours), "Monday 09:00 to 17:30");
         let labels = json!([{"language": "de", "localizedLabels": [{"key": "K", "value": "Hallo"}, {"key": "L", "value": "x"}]}]);

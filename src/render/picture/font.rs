@@ -1,6 +1,7 @@
-//! Text as outlines of the bundled fonts: shaped, wrapped, cut, and turned from right to left where it has to be.
+//! Lays out text in the bundled fonts: shapes, wraps, cuts, and reorders right-to-left text.
 //!
-//! In: a text, a size, a width. Out: lines of glyphs with their places. What a font lacks becomes a box, and is told.
+//! In: a text, a size, a width. Out: lines of glyphs with their positions. A character that no font has
+//! becomes a box, and the block reports it.
 //!
 //! Never: reads a font of the machine. Start reading at [`Block`].
 
@@ -12,12 +13,12 @@ pub use block::{Block, LINE_HEIGHT, Line, Placed, Type};
 pub use face::{Face, Weight};
 use paragraph::Paragraph;
 
-/// Longest text that is laid out, in Unicode scalar values; the rest would be below what is shown anyway.
+/// Longest text that is laid out, in Unicode scalar values; a longer text does not fit into any view.
 const CHARS_MAX: usize = 2_000;
 impl Type {
-    /// Lays a text out in lines of a width; what is beyond the last line is cut and ends in `…`.
+    /// Lays out a text in lines of a width; if the text does not fit, the last line ends in `…`.
     ///
-    /// `rtl` says where it begins; where it is none, the text's first strong letter does, as `dir="auto"`.
+    /// `rtl` is the direction; for none, the first strong letter decides, as with `dir="auto"`.
     pub fn layout(self, text: &str, width_px: f32, lines_max: usize, rtl: Option<bool>) -> Block {
         let mut block = Block::default();
         let short: String = text.chars().take(CHARS_MAX).map(plain).collect();
@@ -37,7 +38,7 @@ impl Type {
     }
 }
 
-/// What is drawn for a character: line breaks stay, other control characters are spaces, as in HTML.
+/// Returns the character to draw: line breaks stay, other control characters become spaces, as in HTML.
 fn plain(c: char) -> char {
     match c {
         '\n' => '\n',
@@ -55,7 +56,7 @@ mod tests {
     const TEXT: Type = Type { size_px: 16.0, weight: Weight::Regular };
 
     #[test]
-    fn every_bundled_font_can_be_read_and_has_its_letters() {
+    fn every_bundled_font_is_readable_and_has_its_letters() {
         for (face, c) in
             [(Face::Regular, 'ß'), (Face::Semibold, 'Ω'), (Face::Arabic, 'م'), (Face::Hebrew, 'ש')]
         {
@@ -65,7 +66,7 @@ mod tests {
         }
     }
 
-    /// Widths as the font's own tables give them, set beside what a browser measures for Inter 16 px.
+    /// Compares widths with the advances in the font's own tables, at 16 px.
     #[test]
     fn text_is_as_wide_as_its_glyphs() {
         let line = |text: &str| TEXT.layout(text, 10_000.0, 1, None).lines.remove(0).width;
@@ -76,13 +77,13 @@ mod tests {
         };
         let expected = units("nnnn") / 2048.0 * 16.0;
         assert!((line("nnnn") - expected).abs() < 0.01, "{} {expected}", line("nnnn"));
-        // Kerning brings these two together.
+        // Kerning reduces the distance of these two letters.
         assert!(line("AV") < units("AV") / 2048.0 * 16.0);
         assert_eq!(line(""), 0.0);
     }
 
     #[test]
-    fn lines_break_between_words_and_only_else_within_one() {
+    fn lines_break_between_words_and_within_a_word_only_if_it_does_not_fit() {
         let table = [
             ("one two three", 70.0, 9, 2, false),
             ("one two three", 70.0, 1, 1, true),
@@ -98,17 +99,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_from_right_to_left_is_seen_so() {
+    fn right_to_left_text_is_drawn_from_right_to_left() {
         // The first letter is the rightmost glyph.
         let block = TEXT.layout("שלום", 200.0, 1, None);
         assert!(block.rtl && block.missing.is_empty());
         let shin = Face::Hebrew.font().unwrap().charmap().map_unicode('ש').unwrap().to_u32();
         assert_eq!(block.lines[0].glyphs.last().unwrap().glyph, Some((Face::Hebrew, shin)));
-        // Arabic letters join: the middle one is not the one that stands alone.
+        // Arabic letters join: no letter of a word has its isolated form.
         let alone = Face::Arabic.font().unwrap().charmap().map_unicode('ب').unwrap().to_u32();
         let joined = TEXT.layout("ببب", 200.0, 1, None);
         assert!(joined.lines[0].glyphs.iter().all(|glyph| glyph.glyph != Some((Face::Arabic, alone))));
-        // An override turns letters round, as a browser does.
+        // A direction override reverses letters, as in a browser.
         let plain =
             TEXT.layout("abc", 200.0, 1, None).lines[0].glyphs.iter().map(|g| g.glyph).collect::<Vec<_>>();
         let turned = TEXT.layout("\u{202e}abc\u{202c}", 200.0, 1, None);
@@ -119,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn what_no_font_has_is_a_box_and_is_told() {
+    fn a_character_that_no_font_has_is_a_box_and_is_reported() {
         let block = TEXT.layout("Hi 👋🏽 日", 200.0, 1, None);
         assert_eq!(block.missing, BTreeSet::from(['👋', '日']));
         assert_eq!(block.lines[0].glyphs.iter().filter(|glyph| glyph.glyph.is_none()).count(), 2);
     }
 
     #[test]
-    fn endless_text_is_cut() {
+    fn long_text_is_cut() {
         let block = TEXT.layout(&"long ".repeat(2_000), 300.0, 4, None);
         assert_eq!((block.lines.len(), block.is_cut), (4, true));
         let block = TEXT.layout(&"x".repeat(10_000), 300.0, 400, None);

@@ -1,7 +1,7 @@
-//! What a configuration makes of the widget: colours, texts, places.
+//! The appearance of the widget that a configuration defines: colours, texts, positions.
 //!
-//! In: a configuration in the API's shape, live or to be written. Out: a [`Appearance`] for each language. A value that can't
-//! be drawn is drawn as the platform's default, and told.
+//! In: a configuration in the API's shape, observed or desired. Out: an [`Appearance`] for each language. If
+//! a value cannot be drawn, the platform's default is drawn and the appearance reports it.
 
 use std::collections::BTreeSet;
 
@@ -11,21 +11,21 @@ use crate::model::ObjectKind;
 use crate::model::colour::{Colour, is_large, text_ratio};
 use crate::render::value::value as shown;
 
-/// The messenger's colour where none is set: the platform's default.
+/// The platform's default colour of the messenger.
 const ACCENT: Colour = Colour { rgb: [0x01, 0x65, 0xA7] };
-/// Text of others on a messenger's grey.
+/// The text colour of an agent's messages on the messenger's grey.
 const INK: Colour = Colour { rgb: [0x1F, 0x24, 0x30] };
-/// Size of a messenger's text in pixels; no field says it.
+/// Size of a messenger's text in pixels; no field sets it.
 const TEXT_PX: f32 = 15.0;
-/// Languages that are written from right to left, by their primary subtag.
+/// Primary subtags of the languages that are written from right to left.
 const RTL: &[&str] = &["ar", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"];
-/// Most languages that are drawn.
+/// Most languages of one configuration that are drawn.
 pub const LANGUAGES_MAX: usize = 40;
 
 /// The side of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// Where lines end.
+    /// The end of a line: right, or left in a right-to-left language.
     End,
     /// The left.
     Left,
@@ -36,62 +36,62 @@ pub enum Side {
 /// The button that opens the widget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Launcher {
-    /// Whether it is there without the page asking for it.
+    /// Whether the launcher is visible without a request of the page.
     pub is_shown: bool,
-    /// Its text, where it has one.
+    /// The text of the launcher, if it has one.
     pub text: Option<String>,
-    /// Whether it has an icon.
+    /// Whether the launcher has an icon.
     pub has_icon: bool,
 }
 
-/// What a widget looks like in one language.
+/// The appearance of a widget in one language.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Appearance {
-    /// The language; none where the configuration names none.
+    /// The language; none if the configuration names none.
     pub language: Option<String>,
-    /// Whether it is written from right to left.
+    /// Whether the language is written from right to left.
     pub is_rtl: bool,
-    /// The header, the launcher and the visitor's messages.
+    /// The colour of the header, the launcher and the visitor's messages.
     pub accent: Colour,
-    /// Text on it.
+    /// The colour of text on the accent colour.
     pub on_accent: Colour,
-    /// What the conversation stands on.
+    /// The background of the conversation.
     pub panel: Colour,
-    /// Text on it, and what others write.
+    /// The colour of text on the panel and in messages that the visitor did not write.
     pub ink: Colour,
-    /// What a message of others stands on.
+    /// The background of messages that the visitor did not write.
     pub bubble: Colour,
     /// Size of text in pixels.
     pub text_px: f32,
-    /// How much contrast text needs.
+    /// The contrast ratio that text needs.
     pub needed: f64,
-    /// Title of the home screen; none for a sample's.
+    /// Title of the home screen; none to draw the sample title.
     pub title: Option<String>,
-    /// The line below it.
+    /// The line below the title.
     pub subtitle: Option<String>,
-    /// The button.
+    /// The launcher.
     pub launcher: Launcher,
-    /// Whether it opens with a home screen.
+    /// Whether the widget opens with a home screen.
     pub has_home: bool,
     /// Whether the home screen has a logo.
     pub has_logo: bool,
-    /// What visitors are greeted with.
+    /// The messages of the greeting.
     pub greetings: Vec<String>,
-    /// Where on the page it stands.
+    /// The side of the page with the launcher.
     pub side: Side,
-    /// Pixels to that side.
+    /// Distance to that side in pixels.
     pub side_px: f32,
-    /// Pixels to the bottom.
+    /// Distance to the bottom in pixels.
     pub bottom_px: f32,
-    /// Why visitors are not offered anything; none where they are.
+    /// Why the widget is not offered; none if it is offered.
     pub off: Option<&'static str>,
-    /// Whether there are hours at which they are not.
+    /// Whether the widget is not offered outside opening hours.
     pub has_hours: bool,
-    /// What can't be drawn as it is.
-    pub told: BTreeSet<String>,
+    /// Remarks on values that cannot be drawn.
+    pub reported: BTreeSet<String>,
 }
 
-/// What visitors of each language see; nothing for an object that has no looks of its own.
+/// Returns the appearance for each language; empty for a kind that visitors do not see.
 pub fn looks(kind: ObjectKind, body: &Map<String, Value>) -> Vec<Appearance> {
     match kind {
         ObjectKind::WebMessaging => vec![web_messaging(body)],
@@ -117,13 +117,13 @@ fn is_on(body: &Map<String, Value>, path: &str, default: bool) -> bool {
     at(body, path).and_then(Value::as_bool).unwrap_or(default)
 }
 
-/// A colour, or the default and a word on why.
-fn colour(body: &Map<String, Value>, path: &str, default: Colour, told: &mut BTreeSet<String>) -> Colour {
+/// Returns a colour; for an invalid value, the default, and adds a remark to `reported`.
+fn colour(body: &Map<String, Value>, path: &str, default: Colour, reported: &mut BTreeSet<String>) -> Colour {
     let Some(value) = at(body, path).filter(|value| !value.is_null()) else { return default };
     value.as_str().and_then(Colour::parse).unwrap_or_else(|| {
         let hex = default.hex();
-        told.insert(format!(
-            "{path} is {}, which can't be drawn: {hex} stands in its place",
+        reported.insert(format!(
+            "{path} is {}, which cannot be drawn: the picture shows {hex} instead",
             shown(Some(value))
         ));
         default
@@ -131,9 +131,9 @@ fn colour(body: &Map<String, Value>, path: &str, default: Colour, told: &mut BTr
 }
 
 fn web_messaging(body: &Map<String, Value>) -> Appearance {
-    let mut told = BTreeSet::new();
-    let accent = colour(body, "widget.theme.colors.primary", ACCENT, &mut told);
-    let panel = colour(body, "widget.theme.colors.background", Colour::WHITE, &mut told);
+    let mut reported = BTreeSet::new();
+    let accent = colour(body, "widget.theme.colors.primary", ACCENT, &mut reported);
+    let panel = colour(body, "widget.theme.colors.background", Colour::WHITE, &mut reported);
     let size =
         text(body, "widget.theme.typography.fontSize").and_then(|size| size.strip_suffix("px")?.parse().ok());
     let text_px = size.filter(|px: &f32| (8.0..=48.0).contains(px)).unwrap_or(16.0);
@@ -165,11 +165,11 @@ fn web_messaging(body: &Map<String, Value>) -> Appearance {
         bottom_px: 20.0,
         off: never.then_some("no opening hours"),
         has_hours,
-        told,
+        reported,
     }
 }
 
-/// The languages, the default one first.
+/// Returns the languages, the default one first.
 fn languages(body: &Map<String, Value>) -> Vec<Option<String>> {
     let first = text(body, "defaultLanguage");
     let listed = body.get("languages").and_then(Value::as_array);
@@ -188,8 +188,8 @@ fn languages(body: &Map<String, Value>) -> Vec<Option<String>> {
 }
 
 fn messenger(body: &Map<String, Value>, language: Option<String>) -> Appearance {
-    let mut told = BTreeSet::new();
-    let accent = colour(body, "messenger.styles.primaryColor", ACCENT, &mut told);
+    let mut reported = BTreeSet::new();
+    let accent = colour(body, "messenger.styles.primaryColor", ACCENT, &mut reported);
     let primary = language.as_deref().and_then(|tag| tag.split(['-', '_']).next());
     let labels = body.get("customI18nLabels").and_then(Value::as_array).into_iter().flatten();
     let same = |entry: &&Value| {
@@ -210,7 +210,7 @@ fn messenger(body: &Map<String, Value>, language: Option<String>) -> Appearance 
         _ => Side::End,
     };
     let pixels = |path: &str, default: f32| {
-        // On a likeness of a page nothing further away could be seen.
+        // A larger distance would be outside of the drawn page.
         at(body, path).and_then(Value::as_f64).map_or(default, |px| px.clamp(0.0, 160.0) as f32)
     };
     let off = if !is_on(body, "messenger.enabled", true) {
@@ -249,6 +249,6 @@ fn messenger(body: &Map<String, Value>, language: Option<String>) -> Appearance 
         bottom_px: pixels("position.bottomSpace", 12.0),
         off,
         has_hours: false,
-        told,
+        reported,
     }
 }

@@ -1,9 +1,8 @@
-//! A likeness of the widget: launcher, home screen, conversation, and the page while nothing is offered.
+//! Pictures of the widget: launcher, home screen, conversation, and the page while the widget is not offered.
 //!
-//! In: a configuration in the API's shape. Out: the same SVG for the same configuration, on every machine; PNG from
-//! it. Never: loads anything, or puts text of a manifest into a drawing otherwise than as outlines of glyphs.
-//! Start reading at [`panels`]; `look.rs` says what a configuration means, `views.rs` where it stands, `font.rs` how
-//! wide its text is.
+//! In: a configuration in the API's shape. Out: SVG that is the same on every machine, and PNG. Never: loads
+//! a file or URL, or puts text of a manifest into a drawing other than as outlines of glyphs. Start reading
+//! at [`panels`]; `look.rs` reads a configuration, `views.rs` places its parts, `font.rs` lays out its text.
 
 pub mod font;
 pub mod look;
@@ -17,7 +16,7 @@ pub mod views;
 use look::Appearance;
 use views::{Panel, View, draw};
 
-/// Every view of a look that shows something of its own: of two that are the same, the first.
+/// Returns the different views of an appearance; of two equal pictures of a screen, only the first.
 pub fn panels(look: &Appearance) -> Vec<Panel> {
     let mut panels: Vec<Panel> = Vec::new();
     for panel in View::all().filter_map(|view| draw(look, view)) {
@@ -31,15 +30,15 @@ pub fn panels(look: &Appearance) -> Vec<Panel> {
 /// One view before and after a change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pair {
-    /// Which view.
+    /// The view.
     pub view: View,
-    /// What is live; none where there was nothing of the kind.
+    /// The live picture; none if the live configuration does not have this view.
     pub before: Option<Panel>,
-    /// What git says; none where there will be nothing of the kind.
+    /// The picture of the desired configuration; none if it does not have this view.
     pub after: Option<Panel>,
 }
 
-/// The views that differ between two looks.
+/// Returns the views that differ between two appearances.
 pub fn pairs(before: Option<&Appearance>, after: Option<&Appearance>) -> Vec<Pair> {
     let drawn = |look: Option<&Appearance>, view| look.and_then(|look| draw(look, view));
     let mut pairs: Vec<Pair> = Vec::new();

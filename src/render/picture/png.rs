@@ -1,15 +1,15 @@
-//! SVG to PNG.
+//! Converts SVG to PNG.
 
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 
-/// Most pixels of a PNG: what is larger is drawn smaller.
+/// Most pixels of a PNG; a larger picture is scaled down.
 const PIXELS_MAX: f32 = 24_000_000.0;
 
-/// A picture of ours as PNG, as many times as large as asked for.
+/// Returns an SVG of genesync as PNG, enlarged by `scale`.
 ///
 /// # Errors
-/// It can't be drawn, in the words of the library that draws.
+/// The message of the drawing library if it cannot draw the picture.
 pub fn draw(svg: &str, scale: f32) -> Result<Vec<u8>, String> {
     let tree = Tree::from_str(svg, &Options::default()).map_err(|error| error.to_string())?;
     let (width, height) = (tree.size().width(), tree.size().height());

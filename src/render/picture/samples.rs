@@ -1,15 +1,16 @@
-//! What stands on a picture that no configuration says: a short conversation, in the language of the widget.
+//! Sample texts of a picture that no configuration contains: a short conversation, in the language of the
+//! widget.
 
-/// Texts of the likeness.
+/// Sample texts of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Samples {
     /// Title of the widget.
     pub title: &'static str,
-    /// What a visitor writes.
+    /// The message of a visitor.
     pub visitor: &'static str,
-    /// What an agent answers.
+    /// The message of an agent.
     pub agent: &'static str,
-    /// What stands in the field for text.
+    /// The placeholder of the text field.
     pub field: &'static str,
     /// The button of the home screen.
     pub start: &'static str,
@@ -76,7 +77,7 @@ const OTHERS: &[(&str, Samples)] = &[
     ),
 ];
 
-/// The texts of a language; English where there are none.
+/// Returns the sample texts of a language; English if there are none.
 pub fn samples(language: Option<&str>) -> Samples {
     let primary = language.and_then(|tag| tag.split(['-', '_']).next());
     let found = OTHERS.iter().find(|(tag, _)| Some(*tag) == primary);

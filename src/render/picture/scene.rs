@@ -1,4 +1,4 @@
-//! What is on a picture: shapes in the order in which they are painted.
+//! The shapes of a picture, in painting order.
 
 use super::font::{Block, Face, Line, Type};
 use crate::model::colour::Colour;
@@ -16,14 +16,14 @@ pub struct Area {
     pub h: f32,
 }
 
-/// A line around something.
+/// A line around a shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stroke {
-    /// Its colour.
+    /// The colour of the line.
     pub colour: Colour,
-    /// How thick, in pixels.
+    /// Thickness in pixels.
     pub px: f32,
-    /// Whether it is dashed.
+    /// Whether the line is dashed.
     pub is_dashed: bool,
 }
 
@@ -32,11 +32,11 @@ pub struct Stroke {
 pub enum Shape {
     /// A rectangle with round corners.
     Rect {
-        /// Where.
+        /// The area of the rectangle.
         area: Area,
-        /// Radius of its corners.
+        /// Radius of the corners.
         radius: f32,
-        /// What it is filled with.
+        /// The fill colour.
         fill: Option<Colour>,
         /// The line around it.
         stroke: Option<Stroke>,
@@ -45,55 +45,55 @@ pub enum Shape {
     Icon {
         /// SVG path data.
         path: &'static str,
-        /// Where; as high as it is wide.
+        /// The square area of the drawing.
         area: Area,
-        /// Its colour.
+        /// The fill colour of the drawing.
         fill: Colour,
     },
     /// A line of text.
     Text {
-        /// Pixels to its left end.
+        /// Left end of the text, in pixels from the left.
         x: f32,
-        /// Pixels to its baseline.
+        /// Baseline of the text, in pixels from the top.
         y: f32,
-        /// Size of its type in pixels.
+        /// Font size in pixels.
         size_px: f32,
-        /// Its colour.
+        /// The text colour.
         fill: Colour,
-        /// Its glyphs.
+        /// The glyphs of the line.
         line: Line,
     },
 }
 
-/// Where text stands within its width.
+/// Alignment of text within its width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
-    /// Where reading begins.
+    /// At the start of the line: left, or right in a right-to-left text.
     Start,
     /// In the middle.
     Middle,
 }
 
-/// A picture under way. With `is_mirrored` everything that is placed is placed from the right, as a page in a
-/// language that is written from right to left does; glyphs and icons stay as they are.
+/// A picture that is being painted. With `is_mirrored`, positions count from the right, as on a page in a
+/// right-to-left language; glyphs and icons are not mirrored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scene {
     /// Width in pixels.
     pub width: f32,
     /// Height in pixels.
     pub height: f32,
-    /// Its shapes.
+    /// The shapes, in painting order.
     pub shapes: Vec<Shape>,
     is_mirrored: bool,
 }
 
 impl Scene {
-    /// Nothing yet.
+    /// Returns an empty picture.
     pub fn new(width: f32, height: f32, is_mirrored: bool) -> Self {
         Self { width, height, shapes: Vec::new(), is_mirrored }
     }
 
-    /// Where an area is once it is mirrored.
+    /// Returns the area, mirrored if the picture is mirrored.
     fn placed(&self, area: Area) -> Area {
         if self.is_mirrored { Area { x: self.width - area.x - area.w, ..area } } else { area }
     }
@@ -116,7 +116,7 @@ impl Scene {
         self.shapes.push(Shape::Icon { path, area, fill });
     }
 
-    /// Paints a block of text with its upper edge at the area's; lines that would end below it are left out.
+    /// Paints a block of text at the top of an area; leaves out lines that do not fit into its height.
     pub fn text(&mut self, block: &Block, kind: Type, area: Area, align: Align, fill: Colour) {
         let area = self.placed(area);
         for (index, line) in block.lines.iter().enumerate() {
@@ -136,7 +136,7 @@ impl Scene {
         }
     }
 
-    /// Every glyph that it draws.
+    /// Returns every glyph of the picture.
     pub fn glyphs(&self) -> impl Iterator<Item = (Face, u32)> {
         let lines = self.shapes.iter().filter_map(|shape| match shape {
             Shape::Text { line, .. } => Some(line),
@@ -145,7 +145,7 @@ impl Scene {
         lines.flat_map(|line| line.glyphs.iter().filter_map(|placed| placed.glyph))
     }
 
-    /// Puts the shapes of another picture on this one.
+    /// Adds the shapes of another picture at a position.
     pub fn put(&mut self, other: &Scene, x: f32, y: f32) {
         let moved = |area: &Area| Area { x: area.x + x, y: area.y + y, ..*area };
         self.shapes.extend(other.shapes.iter().map(|shape| match shape {

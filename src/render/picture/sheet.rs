@@ -1,4 +1,6 @@
-//! Several pictures on one sheet, each with its caption, and a word on what it is.
+//! Several pictures on one sheet, each with a caption, below a title and a note.
+//!
+//! In: appearances. Out: one SVG file and remarks.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +11,8 @@ use super::views::{Panel, Screen};
 use super::{panels, svg};
 use crate::model::colour::Colour;
 
-/// What every sheet says of itself.
-pub const LIKENESS: &str = "A likeness drawn by genesync, not a screenshot of the messenger; what visitor and agent write is made up";
+/// The note on every sheet.
+pub const LIKENESS: &str = "A likeness drawn by genesync, not a screenshot of the messenger; the messages of visitor and agent are samples";
 
 const GAP: f32 = 32.0;
 const CAPTION: f32 = 30.0;
@@ -18,33 +20,33 @@ const INK: Colour = Colour { rgb: [0x1F, 0x24, 0x30] };
 const LINE: Colour = Colour { rgb: [0x8A, 0x92, 0xA0] };
 const GROUND: Colour = Colour { rgb: [0xF3, 0xF4, 0xF7] };
 
-/// A sheet: its SVG, and what a person has to know of it.
+/// A sheet: its SVG and its remarks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sheet {
-    /// The file.
+    /// The SVG file.
     pub svg: String,
-    /// What is cut, what no font has, what can't be told apart.
-    pub told: BTreeSet<String>,
+    /// Remarks on cut texts, missing glyphs, and low contrast.
+    pub reported: BTreeSet<String>,
 }
 
-/// Which screens are drawn.
+/// Returns whether a screen is drawn.
 pub type Shown = dyn Fn(Screen) -> bool;
 
-/// A sheet of every look's screens, one row a screen. `title` says whose they are, and of when.
+/// Returns a sheet with one row for each screen of each appearance. `title` names the object and the time.
 pub fn sheet(title: &str, looks: &[Appearance], shown: &Shown) -> Sheet {
     let mut rows: Vec<(String, Vec<Panel>)> = Vec::new();
-    let mut told = BTreeSet::new();
+    let mut reported = BTreeSet::new();
     for look in looks {
         let language = look.language.as_deref().map(|tag| format!("{tag}: ")).unwrap_or_default();
         let mut all = panels(look);
-        // What is the same in another language is there already.
+        // A picture that is the same in another language is already on the sheet.
         let drawn = |panel: &Panel| {
             let mut known = rows.iter().flat_map(|(_, row)| row);
             known.any(|known| known.view == panel.view && known.scene == panel.scene)
         };
         all.retain(|panel| shown(panel.view.screen) && !drawn(panel));
         for row in all.chunk_by(|one, other| one.view.screen == other.view.screen) {
-            told.extend(row.iter().flat_map(|panel| panel.told.iter().cloned()));
+            reported.extend(row.iter().flat_map(|panel| panel.reported.iter().cloned()));
             rows.push((language.clone(), row.to_vec()));
         }
     }
@@ -78,9 +80,9 @@ pub fn sheet(title: &str, looks: &[Appearance], shown: &Shown) -> Sheet {
         y += height(row);
     }
     let mut description = LIKENESS.to_owned();
-    for word in &told {
+    for word in &reported {
         description.push_str("; ");
         description.push_str(word);
     }
-    Sheet { svg: svg::file(&sheet, title, &description), told }
+    Sheet { svg: svg::file(&sheet, title, &description), reported }
 }

@@ -1,7 +1,7 @@
 //! A picture as SVG: the same bytes for the same picture, on every machine.
 //!
-//! Text is drawn as outlines of glyphs, so that it looks alike wherever it is seen, and so that no text of a
-//! manifest stands in the drawing itself; what is told in words is escaped.
+//! Text is drawn as outlines of glyphs, so that it looks the same on every machine and the drawing contains
+//! no text of a manifest. Title and description are escaped.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -10,10 +10,10 @@ use super::font::{Face, Placed};
 use super::scene::{Area, Scene, Shape, Stroke};
 use crate::render::value::escape;
 
-/// Glyphs that pictures use.
+/// The glyphs of pictures.
 pub type Glyphs = BTreeSet<(Face, u32)>;
 
-/// A whole file: one picture with its own glyphs.
+/// Returns an SVG file: one picture with its own glyphs.
 pub fn file(scene: &Scene, title: &str, description: &str) -> String {
     let glyphs = scene.glyphs().collect();
     let (w, h) = (number(scene.width), number(scene.height));
@@ -27,7 +27,7 @@ pub fn file(scene: &Scene, title: &str, description: &str) -> String {
     out
 }
 
-/// A picture within a page that holds the [`definitions`] of its glyphs.
+/// Returns a picture for a page that contains the [`definitions`] of its glyphs.
 pub fn inline(scene: &Scene, title: &str, is_wide: bool) -> String {
     let (w, h) = (number(scene.width), number(scene.height));
     let title = xml(title);
@@ -38,7 +38,7 @@ pub fn inline(scene: &Scene, title: &str, is_wide: bool) -> String {
     out
 }
 
-/// The outlines of glyphs, to be used by [`inline`] pictures of the same page.
+/// Returns the outlines of glyphs, for [`inline`] pictures of the same page.
 pub fn definitions(glyphs: &Glyphs) -> String {
     let mut out = String::new();
     for (face, glyph) in glyphs {
@@ -83,7 +83,7 @@ fn shapes(scene: &Scene, out: &mut String) {
     }
 }
 
-/// Glyphs of one font stand in one group, scaled once.
+/// Writes text, with one scaled group for each run of glyphs of one font.
 fn text(glyphs: &[Placed], x: f32, y: f32, size_px: f32, fill: &str, out: &mut String) {
     let face = |placed: &Placed| placed.glyph.map(|(face, _)| face);
     for run in glyphs.chunk_by(|one, other| face(one) == face(other)) {
@@ -118,7 +118,7 @@ fn text(glyphs: &[Placed], x: f32, y: f32, size_px: f32, fill: &str, out: &mut S
     }
 }
 
-/// A length with as many decimals as can be seen.
+/// Returns a length with two decimals; a finer difference is not visible.
 fn number(value: f32) -> String {
     trimmed(format!("{value:.2}"))
 }
@@ -132,7 +132,8 @@ fn trimmed(text: String) -> String {
     if short == "-0" || short.is_empty() { "0".into() } else { short.to_owned() }
 }
 
-/// Text for an element or an attribute: nothing of it is markup, and nothing turns or hides what stands beside it.
+/// Returns text for an element or an attribute: markup is escaped, and so are characters that hide or reverse
+/// text.
 pub fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in escape(text).chars() {
@@ -142,7 +143,7 @@ pub fn xml(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            // XML 1.0 knows no such characters.
+            // XML 1.0 does not allow these characters.
             '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             c => out.push(c),
         }

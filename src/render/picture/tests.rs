@@ -21,7 +21,7 @@ fn messengers(value: Value) -> Vec<Appearance> {
 
 fn drawn(looks: &[Appearance]) -> sheet::Sheet {
     let sheet = sheet("x", looks, &|_| true);
-    // Whatever is drawn can be read and has an area.
+    // Every picture is readable and has an area.
     assert!(png::draw(&sheet.svg, 0.1).unwrap().len() > 100);
     sheet
 }
@@ -54,27 +54,34 @@ fn each_state_has_the_screens_that_visitors_can_see() {
 }
 
 #[test]
-fn what_fails_is_circled_and_told_and_what_passes_is_not() {
+fn only_failing_contrast_is_circled_and_reported() {
     let colours = |primary: &str| {
         web(json!({"widget": {"theme": {"colors": {"primary": primary, "background": "#FFFFFF"}}}}))
     };
-    let told = |look: &Appearance, page: Backdrop| {
+    let reported = |look: &Appearance, page: Backdrop| {
         let panels = panels(look);
         let of = panels.iter().filter(|panel| panel.view.page == page);
-        of.flat_map(|panel| panel.told.iter().cloned()).collect::<std::collections::BTreeSet<_>>()
+        of.flat_map(|panel| panel.reported.iter().cloned()).collect::<std::collections::BTreeSet<_>>()
     };
-    assert_eq!(told(&colours("#0B3D91"), Backdrop::Light), Default::default());
-    let told_of = told(&colours("#F2A900"), Backdrop::Light);
+    assert_eq!(reported(&colours("#0B3D91"), Backdrop::Light), Default::default());
+    let reported_of = reported(&colours("#F2A900"), Backdrop::Light);
     assert_eq!(
-        told_of.iter().collect::<Vec<_>>(),
-        ["circled: a contrast of 2.01 where 3 is needed", "circled: a contrast of 2.01 where 4.5 is needed"]
+        reported_of.iter().collect::<Vec<_>>(),
+        [
+            "circled: the contrast is 2.01, and 3 is needed",
+            "circled: the contrast is 2.01, and 4.5 is needed"
+        ]
     );
-    // A dark launcher on a dark page is hard to see, whatever is written on it.
-    assert!(told(&colours("#0B3D91"), Backdrop::Dark).iter().any(|told| told.contains("on a dark page")));
+    // A dark launcher on a dark page is hard to see, with any text.
+    assert!(
+        reported(&colours("#0B3D91"), Backdrop::Dark)
+            .iter()
+            .any(|reported| reported.contains("on a dark page"))
+    );
 }
 
 #[test]
-fn a_language_that_is_written_from_the_right_is_drawn_from_the_right() {
+fn a_right_to_left_language_is_drawn_from_right_to_left() {
     let looks = messengers(json!({"languages": ["ar", "en-us"], "defaultLanguage": "ar", "messenger": {}}));
     assert_eq!(looks.iter().map(|look| look.is_rtl).collect::<Vec<_>>(), [true, false]);
     let launcher = |look: &Appearance| {
@@ -86,7 +93,7 @@ fn a_language_that_is_written_from_the_right_is_drawn_from_the_right() {
         })
     };
     assert_eq!((launcher(&looks[0]), launcher(&looks[1])), (Some(true), Some(false)));
-    // A side that is named is that side in every language.
+    // An explicit side is the same in every language.
     let fixed = messengers(json!({"languages": ["ar"], "position": {"alignment": "Right"}}));
     assert_eq!(launcher(&fixed[0]), Some(false));
 }
@@ -98,13 +105,13 @@ fn pairs_are_the_views_that_differ() {
     assert_eq!(pairs(Some(&old), Some(&old)), []);
     let changed = pairs(Some(&old), Some(&new));
     assert!(changed.iter().all(|pair| pair.view.screen == Screen::Conversation));
-    assert_eq!(changed.len(), 3, "narrow, and wide on either page");
+    assert_eq!(changed.len(), 3, "narrow, and wide on both pages");
     let gone = pairs(Some(&old), None);
     assert!(gone.iter().all(|pair| pair.before.is_some() && pair.after.is_none()) && !gone.is_empty());
 }
 
 #[test]
-fn hostile_values_are_drawn_or_told_and_never_stand_in_the_picture() {
+fn hostile_values_are_drawn_or_reported_and_never_become_markup() {
     let long = "a very long greeting ".repeat(500);
     let hostile = "</text><script>alert(1)</script>\u{202e}gnp.exe\u{202c} ]]>&#0;\u{1b}[31m\u{fffe}";
     let look = web(json!({
@@ -118,13 +125,18 @@ fn hostile_values_are_drawn_or_told_and_never_stand_in_the_picture() {
     for word in ["script", "<image", "alert", "exe", "\u{1b}", "\u{202e}", "<!"] {
         assert!(!sheet.svg.contains(word), "{word}");
     }
-    let told: Vec<&str> = sheet.told.iter().map(String::as_str).collect();
+    let reported: Vec<&str> = sheet.reported.iter().map(String::as_str).collect();
     assert!(
-        told.iter().any(|told| told.contains("#11223380") && told.contains("can't be drawn")),
-        "{told:?}"
+        reported
+            .iter()
+            .any(|reported| reported.contains("#11223380") && reported.contains("cannot be drawn")),
+        "{reported:?}"
     );
-    assert!(told.contains(&"a message does not fit and is cut"), "{told:?}");
-    assert!(told.iter().any(|told| told.starts_with("no bundled font has U+65E5")), "{told:?}");
+    assert!(reported.contains(&"a message does not fit and is cut"), "{reported:?}");
+    assert!(
+        reported.iter().any(|reported| reported.starts_with("no bundled font has U+65E5")),
+        "{reported:?}"
+    );
     let shapes = |value| messengers(value).iter().map(|look| panels(look).len()).sum::<usize>();
     for odd in [
         json!({"languages": 3}),
@@ -145,7 +157,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_text_in_any_place_is_drawn(text in "\\PC{0,200}|[\\s\\p{C}<>&\"'\u{5d0}\u{627}]{0,60}", px in "[0-9]{1,4}px") {
+    fn any_text_in_any_field_is_drawn(text in "\\PC{0,200}|[\\s\\p{C}<>&\"'\u{5d0}\u{627}]{0,60}", px in "[0-9]{1,4}px") {
         let labels = ["MessengerHomeHeaderTitle", "MessengerHomeHeaderSubTitle", "MessengerLauncherButtonText"];
         let labels: Vec<Value> = labels.iter().map(|key| json!({"key": key, "value": text})).collect();
         let mut all = messengers(json!({

@@ -1,8 +1,8 @@
-//! The widget's screens on a page: where everything stands.
+//! The widget's screens on a page: the positions of their parts.
 //!
-//! Laid out from what the platform's documentation and screens show: a likeness, not a screenshot.
+//! The layout follows the platform's documentation and screens; it is a likeness, not a screenshot.
 //!
-//! In: an appearance, a screen, a width. Out: a scene. Never: a pixel of the vendor's own pictures. Start reading
+//! In: an appearance, a screen, a width. Out: a scene. Never: copies a picture of the vendor. Start reading
 //! at [`draw`].
 
 mod launcher;
@@ -16,41 +16,41 @@ use super::scene::Scene;
 pub use painter::Backdrop;
 use painter::{CORNER, Painter};
 
-/// What of the widget is drawn.
+/// The screen of the widget that is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Screen {
     /// The button on the page.
     Launcher,
-    /// The page that the widget opens with.
+    /// The first screen of the opened widget.
     Home,
     /// A short conversation, with the greeting.
     Conversation,
-    /// The page while visitors are offered nothing.
+    /// The page while the widget is not offered.
     Unavailable,
 }
 
 /// How wide the page is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Width {
-    /// A phone: the widget takes all of it.
+    /// A phone: the widget fills the page.
     Narrow,
-    /// The corner of a desk's screen.
+    /// The corner of a desktop screen.
     Wide,
 }
 
 /// One picture of the widget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct View {
-    /// What of it.
+    /// The screen.
     pub screen: Screen,
-    /// On how wide a page.
+    /// The width of the page.
     pub width: Width,
-    /// On what colour of page.
+    /// The colour of the page.
     pub page: Backdrop,
 }
 
 impl View {
-    /// Every view, screen by screen.
+    /// Returns every view, screen by screen.
     pub fn all() -> impl Iterator<Item = View> {
         let screens = [Screen::Launcher, Screen::Home, Screen::Conversation, Screen::Unavailable];
         let places = [
@@ -64,7 +64,7 @@ impl View {
             .flat_map(move |screen| places.into_iter().map(move |(width, page)| View { screen, width, page }))
     }
 
-    /// What it is called: `conversation, wide, dark page`.
+    /// Returns the name of the view: `conversation, wide, dark page`.
     pub fn name(self) -> String {
         let screen = match self.screen {
             Screen::Launcher => "launcher",
@@ -84,27 +84,27 @@ impl View {
     }
 }
 
-/// A view of a look, drawn.
+/// The picture of a view.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
-    /// Which view.
+    /// The view.
     pub view: View,
-    /// What is on it.
+    /// The shapes of the picture.
     pub scene: Scene,
-    /// What a person has to know of it: what is cut, what no font has, what can't be told apart.
-    pub told: BTreeSet<String>,
+    /// Remarks on cut texts, missing glyphs, and low contrast.
+    pub reported: BTreeSet<String>,
 }
 
 const PHONE: (f32, f32) = (360.0, 600.0);
 const DESK: (f32, f32) = (520.0, 600.0);
-/// Draws a view; none where there is nothing of the kind to see.
+/// Draws a view; none if the appearance does not have this screen.
 pub fn draw(look: &Appearance, view: View) -> Option<Panel> {
     let (width, height) = match view.width {
         Width::Narrow => PHONE,
         Width::Wide => DESK,
     };
     let is_opened = matches!(view.screen, Screen::Home | Screen::Conversation);
-    // Of a page with nothing but the launcher, the lower part is enough.
+    // Without an open widget, the lower part of the page is enough.
     let height = if is_opened { height } else { CORNER };
     let is_there = match view.screen {
         Screen::Unavailable => look.off.is_some() || look.has_hours,
@@ -127,5 +127,5 @@ pub fn draw(look: &Appearance, view: View) -> Option<Panel> {
         }
     }
     painter.marks();
-    Some(Panel { view, scene: painter.scene, told: painter.told })
+    Some(Panel { view, scene: painter.scene, reported: painter.reported })
 }

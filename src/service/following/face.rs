@@ -1,4 +1,4 @@
-//! What probes, scrapers and forges get to see of the controller.
+//! Answers probes, scrapers and forges for the controller.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,22 +13,22 @@ use crate::store::FleetFigures;
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::{FleetSeen, HookResult};
 
-/// After this long without a turn of the loop the process is not healthy.
+/// Time without a turn of the loop after which the process is unhealthy.
 const LOOP_PATIENCE: Duration = Duration::from_secs(60);
-/// The figures are taken this often.
+/// Interval of reading the figures.
 const FIGURES_EVERY: Duration = Duration::from_secs(10);
 
-/// The controller as others see it.
+/// The controller's [`Surface`].
 pub struct Face {
     controller: Arc<Controller>,
     telemetry: Arc<Telemetry>,
     seen_alive: Mutex<Instant>,
-    /// Calls of the store that failed in a row.
+    /// Consecutive failed reads of the figures.
     store_failures: AtomicU8,
 }
 
 impl Face {
-    /// A face for a controller.
+    /// Makes the surface of a controller.
     pub fn new(controller: &Arc<Controller>, telemetry: &Arc<Telemetry>) -> Self {
         Self {
             controller: Arc::clone(controller),
@@ -38,7 +38,7 @@ impl Face {
         }
     }
 
-    /// Takes the figures, again and again.
+    /// Reads the figures at each interval.
     pub async fn keep_figures(self: Arc<Self>) {
         loop {
             match self.controller.store.figures(TENANTS_SHOWN).await {
@@ -49,7 +49,7 @@ impl Face {
                 Err(error) => {
                     self.store_failures.fetch_add(1, Ordering::Relaxed);
                     self.controller.metrics.store_errors.inc();
-                    tracing::warn!(error = causes(&error), "the tenants could not be counted");
+                    tracing::warn!(error = causes(&error), "cannot count the tenants");
                 }
             }
             tokio::time::sleep(FIGURES_EVERY).await;
@@ -61,7 +61,7 @@ impl Surface for Face {
     fn healthy(&self) -> Result<(), String> {
         if let Some(why) = self.controller.store.exchanged() {
             return Err(format!(
-                "the state was exchanged under this process, which writes nothing any more: {why}"
+                "the state was replaced while this process ran, so it writes nothing until it is restarted: {why}"
             ));
         }
         let mut seen = self.seen_alive.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,7 +71,7 @@ impl Surface for Face {
         if seen.elapsed() < LOOP_PATIENCE {
             return Ok(());
         }
-        Err(format!("the loop has not turned for {} s", seen.elapsed().as_secs()))
+        Err(format!("the controller loop has not turned for {} s", seen.elapsed().as_secs()))
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -1,6 +1,6 @@
-//! Tells people what is wrong: reads the store, asks what is due to be said, says it, and keeps what was said.
+//! Sends notifications: reads the store, computes the due messages, sends them, and stores what was sent.
 //!
-//! One replica does it at a time, under a lease of its own.
+//! One replica sends at a time, under a lease of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,37 +10,37 @@ use jiff::Timestamp;
 use crate::clock;
 use crate::controller::Controller;
 use crate::model::text::listed;
-use crate::model::unmanaged::{Noticed, by_somebody, by_the_platform};
+use crate::model::unmanaged::{Noticed, by_another_user, by_the_platform};
 use crate::model::{Class, Status, TenantName, causes};
 use crate::notify::{Cause, NotifyPolicy, Sender, Sent, Trouble, due};
 use crate::store::{Lease, StoreError, TenantRow, Which};
 use crate::telemetry::masked;
 use crate::telemetry::metrics::NotificationResult;
 
-/// How often the store is asked.
+/// Interval of reading the store.
 const EVERY: Duration = Duration::from_secs(5);
-/// How long a replica keeps the word.
+/// Duration of the lease of the sending replica.
 const LEASE: Duration = Duration::from_secs(30);
 /// The lease's name: no tenant's name begins with a dash.
 const LEASE_NAME: &str = "-notifications";
-/// Where the store keeps what was said.
+/// The store's note of what was sent.
 const NOTE: &str = "notifications";
 
-/// Tells, again and again.
+/// Sends due notifications at each interval.
 pub async fn keep_telling(controller: Arc<Controller>, sender: Sender, policy: NotifyPolicy) {
     let mut lease: Option<Lease> = None;
     loop {
         lease = match ours(&controller, lease).await {
             Ok(lease) => lease,
             Err(error) => {
-                tracing::warn!(error = causes(&error), "nothing is told: the store can't be asked");
+                tracing::warn!(error = causes(&error), "no notifications are sent: cannot read the store");
                 None
             }
         };
         if let Some(lease) = &lease
             && let Err(error) = tell(&controller, lease, &sender, &policy).await
         {
-            tracing::warn!(error = causes(&error), "nothing is told: the store can't be asked");
+            tracing::warn!(error = causes(&error), "no notifications are sent: cannot read the store");
         }
         tokio::time::sleep(EVERY).await;
     }
@@ -70,12 +70,12 @@ async fn tell(
         troubles.push(Trouble { cause: Cause::SourceStale, tenant: None, since: trouble.since, reason });
     }
     let kept = controller.store.note(NOTE).await?;
-    // What was said by a build that wrote it differently is said again.
+    // If a build with another format wrote the note, its messages are sent again.
     let before: Sent = kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let (messages, mut sent) = due(clock::now(), &troubles, &before, policy);
     keep(controller, &before, &sent).await?;
     for message in messages {
-        // A receiver may take its time, and then somebody else has the word.
+        // A receiver may be slow, so another replica may hold the lease by now.
         if controller.store.renew(std::slice::from_ref(lease), LEASE).await?.is_empty() {
             return Ok(());
         }
@@ -104,8 +104,9 @@ async fn keep(controller: &Controller, before: &Sent, after: &Sent) -> Result<()
     controller.store.keep_note(NOTE, &text).await
 }
 
-/// What somebody changed in fields that git does not name, what was switched off by itself. Of what the platform did in many
-/// organizations nobody is told; whether it did is known once all of them were looked at, which takes a resync.
+/// Returns changes of other users in fields that git does not name, with a separate notification for what was
+/// switched off. Changes that the platform made in many organizations are not notified. Whether the platform
+/// made them is known only after two resync intervals.
 fn of_unmanaged<'a>(
     tenants: impl IntoIterator<Item = (&'a TenantName, &'a [Noticed])> + Clone,
     now: Timestamp,
@@ -114,7 +115,7 @@ fn of_unmanaged<'a>(
     let platform = by_the_platform(tenants.clone().into_iter().flat_map(|(_, noticed)| noticed));
     let looked_at = now.checked_sub(resync.saturating_mul(2)).unwrap_or(Timestamp::MIN);
     let mut troubles = Vec::new();
-    for (tenant, mut theirs) in by_somebody(tenants, &platform) {
+    for (tenant, mut theirs) in by_another_user(tenants, &platform) {
         theirs.retain(|one| one.by.is_some() || one.since <= looked_at);
         let (off, others): (Vec<&Noticed>, _) = theirs.into_iter().partition(|one| one.class == Class::Off);
         for (cause, all) in [(Cause::SwitchedOff, off), (Cause::Unmanaged, others)] {
@@ -151,7 +152,7 @@ mod tests {
     use crate::model::{Object, OrganizationId};
 
     #[test]
-    fn what_was_switched_off_is_told_by_itself_and_what_the_platform_did_to_nobody() {
+    fn what_was_switched_off_is_notified_alone_and_what_the_platform_did_is_not() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let seen = |organization: &str, path: &str, class: Class, by: Option<&str>, since: i64| Noticed {
             organization: OrganizationId::new(organization),
@@ -175,17 +176,17 @@ mod tests {
         let (of_b, of_c) = ([shape("o-2")], [shape("o-3")]);
         let (a, b, c) = (TenantName::new("a"), TenantName::new("b"), TenantName::new("c"));
         let resync = Duration::from_secs(100);
-        let told_at = |now: i64, tenants: Vec<(&TenantName, &[Noticed])>| -> Vec<(Cause, String, i64)> {
+        let reported_at = |now: i64, tenants: Vec<(&TenantName, &[Noticed])>| -> Vec<(Cause, String, i64)> {
             let name = |trouble: &Trouble| trouble.tenant.as_ref().unwrap().to_string();
             let all = of_unmanaged(tenants, at(now), resync);
             all.iter().map(|one| (one.cause, name(one), one.since.as_second())).collect()
         };
         let of_mara = [(Cause::SwitchedOff, "a".to_owned(), 40), (Cause::Unmanaged, "a".to_owned(), 20)];
         for now in [60, 999] {
-            assert_eq!(told_at(now, vec![(&a, &of_a), (&b, &of_b), (&c, &of_c)]), of_mara);
+            assert_eq!(reported_at(now, vec![(&a, &of_a), (&b, &of_b), (&c, &of_c)]), of_mara);
         }
-        // In two organizations it may be anybody's, once the others were looked at as well.
-        let in_two = |now| told_at(now, vec![(&b, &of_b), (&c, &of_c)]).len();
+        // A change in only two organizations counts as another user's, after all others were read.
+        let in_two = |now| reported_at(now, vec![(&b, &of_b), (&c, &of_c)]).len();
         assert_eq!((in_two(200), in_two(201)), (0, 2));
         let reasons = of_unmanaged([(&a, &of_a[1..])], at(60), resync);
         let reasons: Vec<String> = reasons.into_iter().map(|one| one.reason).collect();

@@ -1,9 +1,9 @@
-//! `POST /hooks/git`: a forge says that something was pushed.
+//! The webhook `POST /hooks/git`: a forge reports a push.
 //!
-//! The order is the defence. What can be refused by the head alone, as a request without a signature, is refused before a
-//! byte of the body is read; the body is read up to a limit and a deadline, and proved by the way; and then nothing is made
-//! of it: which repository and branch are looked at, the settings decide. Requests that prove nothing have a limit of their
-//! own.
+//! The order of the checks matters. A request that can be refused by its headers alone, such as one without a
+//! signature, is refused before a byte of the body is read. The body is read up to a limit and a deadline,
+//! and its signature is checked while it is read. Its content is ignored: the settings decide which
+//! repository and branch genesync fetches. Requests without a valid signature have a rate limit of their own.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,24 +24,25 @@ use super::surface::Surface;
 use crate::clock;
 use crate::telemetry::metrics::HookResult;
 
-/// Largest body. Forges send up to 25 MiB for a push of thousands of commits: such a one is found by polling.
+/// Largest body, in bytes. Forges send up to 25 MiB for a push of thousands of commits; polling finds such a
+/// push.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// Requests of one sort that may come at once.
+/// Burst of each rate limit, in requests.
 const BURST: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
-/// What the webhook needs.
+/// The state of the webhook.
 pub struct Hooks {
     surface: Arc<dyn Surface>,
     secrets: HookSecrets,
-    /// Of those who prove that they know a secret.
+    /// Rate limit of requests with a valid signature.
     signed: Share,
-    /// Of everybody else: however many they are, they take nothing of the others' share.
+    /// Rate limit of all other requests, separate so that they cannot use up the limit of signed ones.
     unsigned: Share,
     body_timeout: Duration,
 }
 
 impl Hooks {
-    /// A webhook for these secrets.
+    /// Makes a webhook for these secrets.
     pub fn new(surface: Arc<dyn Surface>, secrets: HookSecrets, options: &ServeOptions) -> Self {
         let share = || Share::of(options.hooks_per_minute);
         let (signed, unsigned) = (share(), share());
@@ -50,16 +51,16 @@ impl Hooks {
 
     fn refuse_unsigned(&self) -> (HookResult, Response) {
         match self.unsigned.take() {
-            Ok(()) => (HookResult::Unsigned, plain(StatusCode::UNAUTHORIZED, "no signature fits\n")),
+            Ok(()) => (HookResult::Unsigned, plain(StatusCode::UNAUTHORIZED, "no valid signature\n")),
             Err(wait) => throttled(wait),
         }
     }
 }
 
-/// How many requests of one sort are answered.
+/// A rate limit.
 struct Share {
     limiter: DefaultDirectRateLimiter,
-    /// Until when it is used up, as far as that was found out.
+    /// Until when it is used up, if known.
     used_up_until: Mutex<Option<Instant>>,
 }
 
@@ -70,7 +71,7 @@ impl Share {
         Self { limiter: DefaultDirectRateLimiter::direct(quota), used_up_until: Mutex::default() }
     }
 
-    /// How long it is still used up: what is known without taking from it.
+    /// Returns how long it is still used up, if known, without using it.
     fn left(&self) -> Option<Duration> {
         let until = *self.used_up_until.lock().unwrap_or_else(PoisonError::into_inner);
         until?.checked_duration_since(clock::monotonic())
@@ -86,7 +87,7 @@ impl Share {
     }
 }
 
-/// Why a body was not taken.
+/// Why a body was not accepted.
 enum Unread {
     TooLarge,
     TooSlow,
@@ -119,10 +120,10 @@ async fn answer(hooks: &Hooks, request: Request) -> (HookResult, Response) {
             return (HookResult::Incomplete, plain(StatusCode::REQUEST_TIMEOUT, "the body took too long\n"));
         }
         Err(Unread::Broken) => {
-            return (HookResult::Incomplete, plain(StatusCode::BAD_REQUEST, "the body broke off\n"));
+            return (HookResult::Incomplete, plain(StatusCode::BAD_REQUEST, "the body is incomplete\n"));
         }
     }
-    // Only now it is known whose share it is: anybody can write a header.
+    // Only now it is known which rate limit counts, because any client can send a header.
     if !proof.holds() {
         return hooks.refuse_unsigned();
     }
@@ -132,10 +133,10 @@ async fn answer(hooks: &Hooks, request: Request) -> (HookResult, Response) {
     match event(&head.headers) {
         Event::Push => {
             hooks.surface.hint();
-            (HookResult::Hint, plain(StatusCode::ACCEPTED, "the source will be looked at\n"))
+            (HookResult::Hint, plain(StatusCode::ACCEPTED, "genesync will fetch the repository\n"))
         }
         Event::Ping => (HookResult::Ping, plain(StatusCode::OK, "pong\n")),
-        Event::Other => (HookResult::Ignored, plain(StatusCode::OK, "only pushes are of interest\n")),
+        Event::Other => (HookResult::Ignored, plain(StatusCode::OK, "ignored: only pushes matter\n")),
     }
 }
 
@@ -153,7 +154,8 @@ fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Reads a body and proves it by the way. Nothing of it is kept: however many come at once, they take no memory.
+/// Reads a body and updates the check of its signature. It keeps nothing, so that many concurrent bodies need
+/// no memory.
 async fn read(body: Body, proof: &mut Proof<'_>) -> Result<(), Unread> {
     let mut chunks = body.into_data_stream();
     let mut length = 0;
@@ -174,8 +176,8 @@ enum Event {
     Other,
 }
 
-/// What the forge speaks of. GitHub does not sign this header; nothing worse than a look at the source can
-/// come of a wrong one.
+/// Returns the event that the forge reports. GitHub does not sign this header; a wrong one causes at most a
+/// fetch.
 fn event(headers: &HeaderMap) -> Event {
     let named = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     match (named("x-github-event"), named("x-gitlab-event")) {

@@ -1,9 +1,10 @@
 //! The process's own HTTP: probes, metrics, and the git webhook.
 //!
-//! In: connections of anybody, and a [`Surface`] that knows how the process is. Out: short answers, and
-//! [`Surface::hint`] where a forge says that something was pushed. Never: believes anything in a body, reads
-//! more than a mebibyte of one, or waits for a client longer than its deadline. Start reading at [`serve`],
-//! then `hooks.rs`.
+//! In: connections of any client, and a [`Surface`] that knows the state of the process. Out: short answers,
+//! and
+//! [`Surface::hint`] if a forge reports a push. Never: trusts the content of a body, reads more than 1 MiB of
+//! one,
+//! or waits for a client longer than its deadline. Start reading at [`serve`], then `hooks.rs`.
 
 mod answer;
 mod hooks;

@@ -1,26 +1,27 @@
-//! How much a client may ask for, and how long it may take.
+//! Limits and deadlines of clients.
 
 use std::time::Duration;
 
-/// Limits for clients.
+/// Limits and deadlines of clients.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
-    /// How long a client may take for a request's head, and be idle between two requests.
+    /// Time for a request's headers, and for idling between two requests.
     pub head_timeout: Duration,
-    /// How long it may take for a body.
+    /// Time for a body.
     pub body_timeout: Duration,
-    /// Open connections; with one more, the oldest is closed. A slow crowd can't shut a probe out.
+    /// Largest number of open connections. One more closes the oldest, so that slow clients cannot block
+    /// probes.
     pub connections_max: usize,
-    /// How long a connection is kept at most.
+    /// Longest lifetime of a connection.
     pub connection_age_max: Duration,
-    /// How long open requests may take to end once the server stops.
+    /// Time for open requests to end after the server stops.
     pub stop_timeout: Duration,
-    /// Signed requests a minute to the webhook, and as many others.
+    /// Requests to the webhook a minute: this many signed ones, and this many others.
     pub hooks_per_minute: u32,
 }
 
 impl Default for ServeOptions {
-    /// A push is one request: 120 a minute is a busy forge.
+    /// A push is one request; a busy forge sends 120 a minute.
     fn default() -> Self {
         Self {
             head_timeout: Duration::from_secs(10),

@@ -1,4 +1,4 @@
-//! The routes: probes and metrics for everybody, the webhook where there are secrets.
+//! The routes: probes and metrics, and the webhook if there are secrets.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::signature::HookSecrets;
 use super::surface::Surface;
 use crate::telemetry::metrics::CONTENT_TYPE;
 
-/// The routes. Without secrets there is no webhook.
+/// Returns the routes. Without secrets there is no webhook.
 pub fn router(surface: Arc<dyn Surface>, secrets: Option<HookSecrets>, options: &ServeOptions) -> Router {
     let router = Router::new()
         .route("/healthz", get(healthz))
@@ -33,12 +33,12 @@ pub fn router(surface: Arc<dyn Surface>, secrets: Option<HookSecrets>, options: 
     router.layer(from_fn(with_host))
 }
 
-/// Refuses HTTP/1.1 without exactly one `Host`, as RFC 9112, 3.2 asks: a proxy in front may take such a request for another
-/// one than this server does.
+/// Refuses HTTP/1.1 without exactly one `Host`, as RFC 9112, 3.2 requires: a proxy may read such a request
+/// differently from this server.
 async fn with_host(request: Request, next: Next) -> Response {
     let hosts = request.headers().get_all(header::HOST).iter().count();
     if request.version() == Version::HTTP_11 && hosts != 1 {
-        return plain(StatusCode::BAD_REQUEST, "HTTP/1.1 asks for one `Host`\n");
+        return plain(StatusCode::BAD_REQUEST, "HTTP/1.1 requires exactly one `Host`\n");
     }
     next.run(request).await
 }

@@ -1,4 +1,4 @@
-//! Connections: how many, for how long, and what happens when the system has no room for one more.
+//! Connections: their number, their lifetime, and what happens if the system cannot accept one more.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,18 +19,18 @@ use super::router::router;
 use super::signature::HookSecrets;
 use super::surface::Surface;
 
-/// Bytes of a request's head.
+/// Largest size of a request's headers, in bytes.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
-/// Headers of a request.
+/// Largest number of headers of a request.
 const HEADERS_MAX: usize = 64;
-/// The wait after an accept that failed: long enough not to spin, short enough for a probe.
+/// The wait after a failed accept: long enough not to spin, short enough for a probe.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// After so many failures in a row connections are closed. Without a free descriptor accepting fails even
-/// where nobody waits, and short requests end by themselves.
+/// Consecutive failures after which a connection is closed. Without a free descriptor accepting fails even if
+/// no client waits, and short requests end by themselves.
 const ACCEPT_FAILURES_MAX: u32 = 10;
 
-/// Serves until `stop` is done, then ends what is open within its time. There is a webhook where there are
-/// `secrets`.
+/// Serves until `stop` ends, then ends open requests within their timeout. There is a webhook only if there
+/// are `secrets`.
 pub async fn serve(
     listener: TcpListener,
     surface: Arc<dyn Surface>,
@@ -50,7 +50,7 @@ pub async fn serve(
             () = &mut stop => break,
             accepted = listener.accept() => accepted,
         };
-        // What ended is forgotten, and a panic with it: its connection has gone, and the log has told.
+        // Drops ended connections. A panic closed its connection and is in the log already.
         while connections.try_join_next().is_some() {}
         open.retain(|connection| !connection.is_finished());
         match accepted {
@@ -62,13 +62,14 @@ pub async fn serve(
                 let connection = answer(stream, router.clone(), stopping.clone(), options.clone());
                 open.push_back(connections.spawn(connection));
             }
-            // The client was gone again before it was its turn.
+            // The client closed the connection before it was accepted.
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
-                // No descriptors or no memory are left. A log that says so ten times a second helps nobody.
+                // No descriptors or no memory are left. This logs only every tenth failure, about once a
+                // second.
                 failures += 1;
                 if failures % ACCEPT_FAILURES_MAX == 0 {
-                    tracing::warn!(%error, open = open.len(), "connections can't be accepted");
+                    tracing::warn!(%error, open = open.len(), "cannot accept connections");
                     close_oldest(&mut open);
                 }
                 tokio::select! {
@@ -99,26 +100,26 @@ fn is_the_clients(error: &io::Error) -> bool {
 }
 
 async fn answer(stream: TcpStream, router: Router, stopping: CancellationToken, options: ServeOptions) {
-    // Only slower without it.
+    // A failure only makes it slower.
     let _ = stream.set_nodelay(true);
-    // HTTP/1.1 alone: probes, scrapers and forges speak it, and it has no streams to open and reset.
+    // Only HTTP/1.1: probes, scrapers and forges support it, and it has no streams to open and reset.
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()
         .timer(TokioTimer::new())
-        // Counts from the end of the last request: an idle connection ends by it as well.
+        // Counts from the end of the last request, so it also ends idle connections.
         .header_read_timeout(options.head_timeout)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX);
     let service = TowerToHyperService::new(router);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
-        // How it ended is the client's affair.
+        // Errors of the connection concern only the client.
         _ = connection.as_mut() => return,
         () = stopping.cancelled() => {}
         () = tokio::time::sleep(options.connection_age_max) => {}
     }
     connection.as_mut().graceful_shutdown();
-    // A client that does not take its answer is left.
+    // The connection of a client that does not read its answer is dropped.
     let _ = tokio::time::timeout(options.stop_timeout, connection).await;
 }

@@ -1,7 +1,7 @@
-//! Whether a request to the webhook was made by somebody who knows a secret.
+//! Signatures of the webhook: checks whether the sender of a request knows a secret.
 //!
-//! GitHub signs the body. GitLab sends a token as it is, or signs in the way of Standard Webhooks. Every secret
-//! is held against every signature, whether or not one has fitted already, so that the time tells nothing.
+//! GitHub signs the body. GitLab sends a token, or signs as Standard Webhooks specifies. Every secret is
+//! compared with every signature, also after a match, so that the time reveals nothing.
 
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine as _;
@@ -15,45 +15,45 @@ use crate::model::Secret;
 type HmacSha256 = Hmac<Sha256>;
 type Signature = [u8; 32];
 
-/// A shorter secret could be guessed.
+/// Shortest secret, in bytes: a shorter one could be guessed.
 const SECRET_BYTES_MIN: usize = 16;
-/// Signatures of one request that are looked at; a request with more is refused.
+/// Largest number of signatures of a request; a request with more is refused.
 const SIGNATURES_MAX: usize = 8;
-/// How old a request with a timestamp may be, or how far ahead its clock.
+/// Largest difference between a request's timestamp and the clock, in seconds.
 const TOLERANCE_SECONDS: i64 = 300;
-/// What a signing token of Standard Webhooks begins with; base64 follows.
+/// The prefix of a signing token of Standard Webhooks; base64 follows.
 const SIGNING_PREFIX: &str = "whsec_";
 
-/// Why a secret can't be used.
+/// Why a secret is unusable.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum HookSecretError {
-    /// There is none.
+    /// There is no secret.
     #[error("there is no webhook secret")]
     None,
-    /// It could be guessed.
+    /// The secret is too short.
     #[error("a webhook secret has fewer than {SECRET_BYTES_MIN} bytes")]
     Short,
-    /// It begins like a signing token and is none.
+    /// The secret has the prefix of a signing token but no base64.
     #[error("the text after `{SIGNING_PREFIX}` in a webhook secret is not base64")]
     NotBase64,
 }
 
-/// The secrets of the webhook: more than one while they are changed.
+/// The secrets of the webhook: several during a rotation.
 #[derive(Debug, Clone)]
 pub struct HookSecrets(Vec<Known>);
 
 #[derive(Debug, Clone)]
 struct Known {
     secret: Secret,
-    // The key of a signing token, as base64: a secret is kept as text.
+    // The key of a signing token, as base64, because a secret is stored as text.
     signing: Option<Secret>,
 }
 
 impl HookSecrets {
-    /// Takes the secrets over.
+    /// Checks the secrets.
     ///
     /// # Errors
-    /// There is none, or one is no good.
+    /// There is no secret, or one is unusable.
     pub fn new(secrets: Vec<Secret>) -> Result<Self, HookSecretError> {
         if secrets.is_empty() {
             return Err(HookSecretError::None);
@@ -72,13 +72,13 @@ impl HookSecrets {
         secrets.into_iter().map(known).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Begins to hold a request's signatures against the secrets; none if no body could prove it.
+    /// Begins to check a request's signatures; none if no body could make the request valid.
     pub fn begin<'a>(&self, headers: &'a HeaderMap, now: Timestamp) -> Option<Proof<'a>> {
         let claims = Claims::of(headers, now);
         let (mut fits, mut made) = (false, Vec::new());
         for Known { secret, signing } in &self.0 {
             let secret = secret.expose().as_bytes();
-            // The MACs are compared, not the tokens: that takes as long for any token.
+            // Compares the MACs, not the tokens, so that the time does not depend on the token.
             let own = finished(mac(secret, &[secret]));
             for token in &claims.tokens {
                 fits |= equal(&mac(secret, &[token]), &own);
@@ -94,28 +94,28 @@ impl HookSecrets {
     }
 }
 
-/// Signatures that are held against a body while it comes in: nothing of it is kept.
+/// A check of signatures that reads the body in parts and stores none of it.
 pub struct Proof<'a> {
     claims: Claims<'a>,
     made: Vec<Made>,
     fits: bool,
 }
 
-/// What one secret makes of a request.
+/// The MACs of one secret for a request.
 struct Made {
     hub: Option<HmacSha256>,
     standard: Option<HmacSha256>,
 }
 
 impl Proof<'_> {
-    /// Takes the next part of the body.
+    /// Adds the next part of the body.
     pub fn update(&mut self, part: &[u8]) {
         for Made { hub, standard } in &mut self.made {
             hub.iter_mut().chain(standard).for_each(|mac| mac.update(part));
         }
     }
 
-    /// Whether one of the secrets made one of the request's signatures, once the whole body was taken.
+    /// Whether one of the secrets made one of the request's signatures. Valid after the whole body was added.
     pub fn holds(&self) -> bool {
         let mut fits = self.fits;
         let fresh = self.claims.stamp.as_ref().is_some_and(|stamp| stamp.fresh);
@@ -131,7 +131,7 @@ impl Proof<'_> {
     }
 }
 
-/// What a request brings to prove where it comes from.
+/// The signatures and tokens of a request.
 struct Claims<'a> {
     hub: Vec<Signature>,
     tokens: Vec<&'a [u8]>,
@@ -140,7 +140,7 @@ struct Claims<'a> {
     few: bool,
 }
 
-/// What a signature of Standard Webhooks covers besides the body.
+/// The id and the time that a signature of Standard Webhooks covers in addition to the body.
 struct Stamp<'a> {
     id: &'a [u8],
     at: &'a [u8],
@@ -181,7 +181,7 @@ impl<'a> Claims<'a> {
     }
 }
 
-/// `sha256=` and 64 lower-case hex digits: GitHub writes it no other way.
+/// Parses `sha256=` and 64 lower-case hex digits, the only form that GitHub sends.
 fn from_hub(value: &[u8]) -> Option<Signature> {
     let digits = value.strip_prefix(b"sha256=")?;
     let digit = |byte: u8| match byte {
@@ -194,19 +194,19 @@ fn from_hub(value: &[u8]) -> Option<Signature> {
     bytes?.try_into().ok()
 }
 
-/// `v1,` and base64 with its padding.
+/// Parses `v1,` and base64 with padding.
 fn from_standard(value: &[u8]) -> Option<Signature> {
     STANDARD.decode(value.strip_prefix(b"v1,")?).ok()?.try_into().ok()
 }
 
 fn mac(key: &[u8], parts: &[&[u8]]) -> Option<HmacSha256> {
-    // HMAC takes a key of any length; the type does not know.
+    // HMAC accepts a key of any length, so this cannot fail.
     let mut mac = HmacSha256::new_from_slice(key).ok()?;
     parts.iter().for_each(|part| mac.update(part));
     Some(mac)
 }
 
-/// In constant time.
+/// Compares in constant time.
 fn equal(made: &Option<HmacSha256>, signature: &Signature) -> bool {
     made.as_ref().is_some_and(|made| made.clone().verify_slice(signature).is_ok())
 }
@@ -249,7 +249,7 @@ mod tests {
         Timestamp::from_second(1_614_265_330).unwrap()
     }
 
-    /// In two parts, as a body may come.
+    /// Checks a request whose body arrives in two parts.
     fn signed(known: &HookSecrets, headers: &HeaderMap, body: &[u8], now: Timestamp) -> bool {
         let Some(mut proof) = known.begin(headers, now) else { return false };
         let (one, other) = body.split_at(body.len() / 2);
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_of_signatures_is_refused_even_with_a_good_one() {
+    fn too_many_signatures_are_refused_even_with_a_valid_one() {
         let (good, bad) = (hub(SECRET, b"body"), hub(SECRET, b"no"));
         let crowd = |count: usize| {
             let mut pairs = vec![("x-hub-signature-256", bad.as_str()); count - 1];
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_that_are_no_good_are_refused() {
+    fn unusable_secrets_are_refused() {
         let new = |texts: &[&str]| {
             HookSecrets::new(texts.iter().map(|text| Secret::new((*text).to_owned())).collect()).unwrap_err()
         };

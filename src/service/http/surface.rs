@@ -1,24 +1,24 @@
-//! What the server asks whatever the process hosts.
+//! The interface between the HTTP server and the hosted task.
 
 use crate::telemetry::metrics::HookResult;
 
-/// How a process is, for probes, scrapers and forges. Every answer comes at once, from what is known already: a
-/// probe that waits for a database says nothing about the process.
+/// Answers probes, scrapers and forges. Every answer comes at once, from known state: a probe that waits for
+/// a database says nothing about the process.
 pub trait Surface: Send + Sync + 'static {
-    /// Whether the process does its work: its loop ticks.
+    /// Whether the process works: its loop turns.
     ///
     /// # Errors
-    /// Why it should be started anew, in a line.
+    /// Why the process should be restarted, in one line.
     fn healthy(&self) -> Result<(), String>;
-    /// Whether it can do its work: the store answers, and what it needs to begin has been read.
+    /// Whether the process can work: the store answers, and the first head has been read.
     ///
     /// # Errors
-    /// Why not, in a line.
+    /// Why not, in one line.
     fn ready(&self) -> Result<(), String>;
-    /// The text for Prometheus.
+    /// Returns the metrics as text for Prometheus.
     fn metrics(&self) -> String;
-    /// The forge says that something was pushed: the source is worth a look. Must not wait.
+    /// Wakes the fetch, because a forge reported a push. Must not wait.
     fn hint(&self);
-    /// What became of a request to the webhook, for the metrics.
+    /// Counts the result of a request to the webhook.
     fn hooked(&self, result: HookResult);
 }

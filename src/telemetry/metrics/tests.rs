@@ -1,4 +1,4 @@
-//! The text, read as strictly as a scraper could.
+//! Tests that parse the metrics text as strictly as OpenMetrics allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 #[test]
-fn tenants_that_fail_for_several_reasons_are_one_figure() {
+fn statuses_of_several_causes_are_one_figure() {
     let metrics = Metrics::new(2);
     for kinds in [[FaultKind::Transient, FaultKind::Rejected], [FaultKind::Denied, FaultKind::Local]] {
         let degraded = kinds.map(|kind| (Status::Degraded(kind), 2));
@@ -42,7 +42,7 @@ fn full() -> Metrics {
     metrics
 }
 
-/// Samples by name and labels. Panics at the first thing that OpenMetrics does not allow.
+/// Parses samples by name and labels. Panics at any text that OpenMetrics does not allow.
 fn parsed(text: &str) -> BTreeMap<String, f64> {
     let body = text.strip_suffix("# EOF\n").expect("the end mark");
     let mut families = BTreeMap::new();
@@ -91,7 +91,7 @@ fn parsed(text: &str) -> BTreeMap<String, f64> {
 }
 
 #[test]
-fn the_text_is_strict_and_says_what_was_seen() {
+fn the_text_is_strict_and_has_the_recorded_values() {
     let text = full().encode_at(at(100), 7);
     let samples = parsed(&text);
     for (series, value) in [
@@ -126,7 +126,7 @@ fn the_text_is_strict_and_says_what_was_seen() {
 }
 
 #[test]
-fn what_is_not_known_is_absent_and_what_is_gone_goes() {
+fn unknown_values_are_absent_and_removed_tenants_disappear() {
     let metrics = full();
     metrics.encode_at(at(100), 7);
     metrics.set_fleet(FleetSeen::default());
@@ -141,7 +141,7 @@ fn what_is_not_known_is_absent_and_what_is_gone_goes() {
 }
 
 #[test]
-fn ages_grow_while_nothing_else_moves_and_never_run_backwards() {
+fn ages_grow_while_nothing_changes_and_are_never_negative() {
     let metrics = full();
     let early = parsed(&metrics.encode_at(at(-1000), 0));
     assert_eq!(early["genesync_sync_age_seconds"], 0.0, "a clock that was set back");
@@ -170,7 +170,7 @@ fn every_metric_is_in_the_documentation() {
         made.insert(format!("{name}{suffix}"));
     }
     assert_eq!(made.iter().map(String::as_str).collect::<BTreeSet<_>>(), documented);
-    // The alerts ask for nothing else.
+    // The alerts use no other metric.
     let mut asked = 0;
     for word in docs.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
         let Some(name) = word.strip_prefix("genesync_") else { continue };
@@ -178,7 +178,7 @@ fn every_metric_is_in_the_documentation() {
         asked += 1;
     }
     assert!(asked > made.len() + 10, "the alerts were read as well");
-    // And every value of every label.
+    // Every value of every label is documented, too.
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let Some((name, labels)) = line.split_once('{') else { continue };
         let value = labels.split('"').nth(1).unwrap();

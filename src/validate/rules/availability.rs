@@ -1,4 +1,4 @@
-//! Opening hours that mean what they say.
+//! Checks opening hours: their order, their overlaps and their time zone.
 
 use jiff::Timestamp;
 use jiff::civil::Weekday;
@@ -13,7 +13,7 @@ use crate::validate::{Context, Rule, time_zone};
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "availability",
-    summary: "Opening hours start before they end, do not overlap, and stand in a time zone that exists",
+    summary: "Opening hours start before they end, do not overlap, and are in a time zone that exists",
     severity: Severity::Error,
     tunable: true,
     check,
@@ -22,7 +22,7 @@ pub const RULE: Rule = Rule {
 const DAY_MIN: i32 = 24 * 60;
 const WEEK_MIN: i32 = 7 * DAY_MIN;
 
-/// One line of opening hours, in minutes after Monday 00:00; `end` may lie beyond the week's end.
+/// One rule of opening hours, in minutes after Monday 00:00; `end` may be after the end of the week.
 struct Hours<'a> {
     node: &'a Node,
     index: usize,
@@ -40,7 +40,7 @@ fn check(context: &mut Context<'_>) {
                 .find(
                     node.span,
                     "/spec/availability/schedule",
-                    "the schedule is custom, but there are no hours: the widget would never be offered",
+                    "the schedule is custom but has no hours, so the widget would never be offered",
                 )
                 .help("add hours under `rules`, or write `schedule: always`");
         }
@@ -49,9 +49,9 @@ fn check(context: &mut Context<'_>) {
                 .find(
                     first.span,
                     "/spec/availability/rules",
-                    "these hours can never win: the schedule is `always`",
+                    "these hours have no effect, because the schedule is `always`",
                 )
-                .help("write `schedule: custom`, or take the hours out")
+                .help("write `schedule: custom`, or remove the hours")
                 .weigh(Severity::Warning);
         }
         _ => {}
@@ -76,7 +76,7 @@ fn read<'a>(context: &mut Context<'_>, node: &'a Node, index: usize) -> Option<H
     if start == end {
         context
             .find(end_node.span, pointer, "these hours end when they start")
-            .help("for a whole day write \"00:00\" to \"23:59\"");
+            .help("write \"00:00\" to \"23:59\" for a whole day");
         return None;
     }
     if end < start && !crosses {
@@ -87,8 +87,8 @@ fn read<'a>(context: &mut Context<'_>, node: &'a Node, index: usize) -> Option<H
     }
     if crosses && end > start {
         context
-            .find(end_node.span, pointer, "these hours are said to cross midnight but end on the same day")
-            .help("take `crossesMidnight` out");
+            .find(end_node.span, pointer, "these hours have `crossesMidnight: true` but end on the same day")
+            .help("remove `crossesMidnight`");
         return None;
     }
     let base = i32::try_from(day).unwrap_or_default() * DAY_MIN;
@@ -99,7 +99,8 @@ fn read<'a>(context: &mut Context<'_>, node: &'a Node, index: usize) -> Option<H
 fn check_overlaps(context: &mut Context<'_>, hours: &[Hours<'_>]) {
     for (position, later) in hours.iter().enumerate() {
         for earlier in hours.iter().take(position) {
-            // A Sunday that crosses midnight reaches into Monday: compare the week after, too.
+            // Hours that cross midnight on Sunday end on Monday: also compare with the next and the previous
+            // week.
             let meets = |shift: i32| later.start + shift < earlier.end && earlier.start < later.end + shift;
             let inside =
                 |shift: i32| earlier.start <= later.start + shift && later.end + shift <= earlier.end;
@@ -108,21 +109,21 @@ fn check_overlaps(context: &mut Context<'_>, hours: &[Hours<'_>]) {
                 continue;
             }
             let message = if shifts.iter().any(|shift| inside(*shift)) {
-                "these hours can never win: they lie inside other hours"
+                "these hours have no effect, because they are inside other hours"
             } else {
                 "these hours overlap other hours"
             };
             let other = context.manifest.files.locate(earlier.node.span);
             let finding =
                 context.find(later.node.span, format!("/spec/availability/rules/{}", later.index), message);
-            finding.related.push((other, "these".into()));
-            finding.help("join the two, or move one");
+            finding.related.push((other, "the other hours".into()));
+            finding.help("merge the two, or change one");
             break;
         }
     }
 }
 
-/// Days in the order of the week are easier to read. The order means nothing to the platform.
+/// Reports days that are not in the order of the week. The platform ignores the order; it helps readers.
 fn check_order(context: &mut Context<'_>, rules: Option<&Node>, hours: &[Hours<'_>]) {
     let Some(list) = rules.filter(|list| list.items().len() == hours.len()) else { return };
     let mut sorted: Vec<usize> = (0..hours.len()).collect();
@@ -139,18 +140,18 @@ fn check_order(context: &mut Context<'_>, rules: Option<&Node>, hours: &[Hours<'
     let reordered: String = sorted.iter().filter_map(|from| chunks.get(*from)).map(String::as_str).collect();
     let finding =
         context.find(span, "/spec/availability/rules", "these days are not in the order of the week");
-    finding.weigh(Severity::Info).help("the order means nothing to the platform, and something to readers");
-    finding.fix("put them in order", reordered.trim_end_matches('\n').to_owned());
+    finding.weigh(Severity::Info).help("sort the days for readers; the platform ignores their order");
+    finding.fix("sort the days", reordered.trim_end_matches('\n').to_owned());
 }
 
-/// The lines of each item of a list, with the comments above it, and the place of all of them; none where items don't stand
-/// on lines of their own, or where it is not sure which lines belong together.
+/// Returns the lines of each item of a list with the comments above it, and the span of all items. Returns
+/// none if an item does not have its own lines, or if it is not certain which lines belong together.
 fn chunks(text: &str, list: &Node, first_moves: bool) -> Option<(Span, Vec<String>)> {
     let line_start = |at: usize| text.get(..at)?.rfind('\n').map_or(Some(0), |newline| Some(newline + 1));
     let mut starts: Vec<usize> = Vec::new();
     for item in list.items() {
         let own = line_start(item.span.start as usize)?;
-        // The dash, and nothing else, stands before the item.
+        // Only the dash may precede the item.
         if text.get(own..item.span.start as usize)?.trim() != "-" {
             return None;
         }
@@ -166,24 +167,24 @@ fn chunks(text: &str, list: &Node, first_moves: bool) -> Option<(Span, Vec<Strin
         }
         starts.push(start);
     }
-    // A map of several lines ends where the next thing begins; its last value ends where it ends.
+    // The span of a map of several lines ends at the next token, so the end is that of its last value.
     let last = list.items().last().map(last_byte)?;
     let end = text.get(last..)?.find('\n').map_or(text.len(), |newline| last + newline);
     let first = *starts.first()?;
-    // A comment above an item goes with it. Whose one is that is indented, or a blank line, or one above the whole list
-    // where its first item moves, only people know.
+    // A comment above an item moves with it. For an indented comment, a blank line, or a comment above the
+    // whole list when its first item moves, it is not certain which item it belongs to.
     let dash = text.get(first..)?.find('-')?;
-    let is_told = |line: &str| {
+    let is_reported = |line: &str| {
         let rest = line.trim_start();
         rest.is_empty() || (rest.starts_with('#') && line.len() - rest.len() > dash)
     };
-    // Of comments behind the last item those belong to it that are as deep as it is.
+    // Of the comments after the last item, those with a deeper indent belong to it.
     let mut behind = text.get(end..)?.lines().skip(1).take_while(|line| line.trim_start().starts_with('#'));
-    if behind.any(is_told) {
+    if behind.any(is_reported) {
         return None;
     }
     let above = text.get(..first)?.trim_end_matches('\n').rsplit('\n').next()?.trim_start();
-    if text.get(first..end)?.lines().any(is_told) || (first_moves && above.starts_with('#')) {
+    if text.get(first..end)?.lines().any(is_reported) || (first_moves && above.starts_with('#')) {
         return None;
     }
     let ends = starts.iter().skip(1).copied().chain([end]);
@@ -197,7 +198,7 @@ fn chunks(text: &str, list: &Node, first_moves: bool) -> Option<(Span, Vec<Strin
     Some((span, chunks?))
 }
 
-/// Where the last value of a tree ends.
+/// Returns the byte where the last value of a tree ends.
 fn last_byte(node: &Node) -> usize {
     let below = node.entries().iter().map(|(_, value)| value).chain(node.items());
     below.map(last_byte).max().unwrap_or(node.span.end as usize)
@@ -215,15 +216,15 @@ fn check_zone(context: &mut Context<'_>, section: &Node, hours: &[Hours<'_>]) {
                 .find(
                     line.node.span,
                     format!("/spec/availability/rules/{}", line.index),
-                    format!("the {edge} of these hours does not exist on {}: the clocks of {name} go from {} to {} then", gap.day, clock(gap.from_min), clock(gap.to_min)),
+                    format!("the {edge} of these hours does not exist on {}, because the clocks in {name} change from {} to {}", gap.day, clock(gap.from_min), clock(gap.to_min)),
                 )
-                .help("on that day the platform decides; keep the hours clear of the change if it matters")
+                .help("choose hours outside the clock change, or accept that the platform decides on that day")
                 .weigh(Severity::Info);
         }
     }
 }
 
-/// Minutes of one day that a time zone skips.
+/// The minutes of one day that a time zone skips.
 struct Gap {
     day: jiff::civil::Date,
     weekday: Weekday,
@@ -240,7 +241,7 @@ impl Gap {
     }
 }
 
-/// The gaps of the coming year.
+/// Returns the gaps in the 366 days after `today`.
 fn gaps(zone: &TimeZone, today: jiff::civil::Date) -> Vec<Gap> {
     let Ok(start) = today.to_zoned(TimeZone::UTC) else { return Vec::new() };
     let start: Timestamp = start.timestamp();

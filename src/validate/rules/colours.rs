@@ -1,4 +1,4 @@
-//! Colours that can't be told apart, and colours whose partner nobody manages.
+//! Checks colours that are equal, and colours whose counterpart is not managed.
 
 use crate::model::Severity;
 use crate::model::colour::Colour;
@@ -20,7 +20,7 @@ const PAIRS: &[(&str, &str, &str)] = &[
     ("globalStyle", "primaryColor", "backgroundColor"),
 ];
 
-/// A colour whose partner somebody else can change underneath it.
+/// Reports a managed colour whose counterpart is not managed, so that another user can change it.
 fn check_support_centers(context: &mut Context<'_>) {
     for spec in context.messengers() {
         let Some(styles) = spec.path("supportCenter.styleSetting") else { continue };
@@ -35,9 +35,12 @@ fn check_support_centers(context: &mut Context<'_>) {
                 .find(
                     lonely.1.span,
                     format!("/spec/supportCenter/styleSetting/{section}/{}", lonely.0),
-                    format!("`{}` is managed without `{partner}`, so contrast can't be checked", lonely.0),
+                    format!(
+                        "`{}` is managed without `{partner}`, so the contrast cannot be checked",
+                        lonely.0
+                    ),
                 )
-                .help(format!("name `{partner}` too"))
+                .help(format!("add `{partner}`"))
                 .weigh(Severity::Warning);
         }
     }
@@ -56,9 +59,9 @@ fn check(context: &mut Context<'_>) {
                 .find(
                     primary.span,
                     "/spec/widget/theme/colors/primary",
-                    "the primary and the background colour are the same: text would be invisible",
+                    "the primary and the background colour are the same, so text would be invisible",
                 )
-                .help("choose two colours");
+                .help("choose two different colours");
         }
         (Some(primary), None) => {
             context
@@ -67,7 +70,7 @@ fn check(context: &mut Context<'_>) {
                     "/spec/widget/theme/colors/primary",
                     "the background is not managed, so contrast was computed against the default #FFFFFF",
                 )
-                .help("name `background` too, so that nobody can change it underneath the text")
+                .help("add `background`, so that another user cannot change it")
                 .weigh(Severity::Info);
         }
         (None, Some(background)) => {
@@ -75,9 +78,9 @@ fn check(context: &mut Context<'_>) {
                 .find(
                     background.span,
                     "/spec/widget/theme/colors/background",
-                    "the background is managed without the primary colour, so contrast can't be checked",
+                    "the background is managed without the primary colour, so the contrast cannot be checked",
                 )
-                .help("name `primary` too")
+                .help("add `primary`")
                 .weigh(Severity::Warning);
         }
         _ => {}

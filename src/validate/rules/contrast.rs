@@ -1,4 +1,5 @@
-//! Text must stand out from what it stands on: WCAG 2.2, success criteria 1.4.3, 1.4.6 and 1.4.11.
+//! Checks the contrast between a colour and its background: WCAG 2.2, success criteria 1.4.3, 1.4.6 and
+//! 1.4.11.
 
 use serde::Deserialize as _;
 
@@ -11,7 +12,7 @@ use crate::validate::{Context, Rule};
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "contrast",
-    summary: "Every colour that the widget draws stands out from its background as far as WCAG 2.2 asks",
+    summary: "Every colour that the widget draws has the contrast to its background that WCAG 2.2 requires",
     severity: Severity::Error,
     tunable: true,
     check,
@@ -41,7 +42,7 @@ fn check(context: &mut Context<'_>) {
         None => Colour::WHITE,
     };
     let level = spec.path("widget.accessibility.wcagLevel").and_then(|node| node.text()).unwrap_or("AA");
-    // A size that can't be read may become a large one: then the text is judged as mildly as it ever may be.
+    // An invalid size may become a large one, so the text gets the lower requirement of large text.
     let size = spec.path("widget.theme.typography.fontSize");
     let valid = size.map(|node| FontSize::deserialize(node).ok());
     let is_sized = valid != Some(None);
@@ -60,7 +61,7 @@ fn check(context: &mut Context<'_>) {
     if !failing.is_empty() {
         let at = if large { "large text" } else { "text" };
         let message = format!(
-            "{} on {} has a contrast of {}, {level} asks for {needed} for {at}",
+            "{} on {} has a contrast of {}, but {level} requires {needed} for {at}",
             primary.hex(),
             background.hex(),
             shown_ratio(ratio)
@@ -68,14 +69,13 @@ fn check(context: &mut Context<'_>) {
         let finding = context.find(primary_node.span, "/spec/widget/theme/colors/primary", message);
         propose(finding, primary, background, needed, &failing.join(", "));
         if !is_sized {
-            finding.help("mend the font size first: how much contrast text needs goes by its size").fix =
-                None;
+            finding.help("fix the font size first: the required contrast depends on it").fix = None;
         }
     }
     check_declared(context, ratio);
 }
 
-/// Names what can't be seen, and the nearest colour with which it can.
+/// Adds what is hard to see, and the nearest colour that passes.
 fn propose(finding: &mut Finding, colour: Colour, other: Colour, needed: f64, what: &str) {
     match colour.nearest_passing(other, needed) {
         Some(passing) => {
@@ -87,13 +87,13 @@ fn propose(finding: &mut Finding, colour: Colour, other: Colour, needed: f64, wh
             finding.help(format!("hard to see now: {what}")).fix(title, format!("\"{}\"", passing.hex()));
         }
         None => {
-            finding.help(format!("no colour of this hue passes on {}; change the background", other.hex()));
+            finding.help(format!("change the background: no colour of this hue passes on {}", other.hex()));
         }
     }
 }
 
-/// What a messenger draws: a colour, the colour that it is drawn with (white where nothing is named, because
-/// nothing can be), and for what.
+/// What a messenger draws: the path of a colour, the path of the colour that it is drawn with (none for
+/// white, which cannot be changed), and what it is used for.
 const DRAWN: &[(&str, Option<&str>, &str)] = &[
     (
         "messenger.styles.primaryColor",
@@ -122,7 +122,8 @@ fn check_messengers(context: &mut Context<'_>) {
     for spec in context.messengers() {
         let is_headless = spec.path("headlessMode.enabled").and_then(Node::bool) == Some(true);
         for (path, other, what) in DRAWN {
-            // A page that draws its own messenger draws with its own colours; the support center is its own page.
+            // In headless mode the page draws the messenger in its own colours; the support center is another
+            // page.
             if is_headless && path.starts_with("messenger.") {
                 continue;
             }
@@ -140,7 +141,7 @@ fn check_messengers(context: &mut Context<'_>) {
             }
             let (text, under) = if other.is_some() { (colour, background) } else { (background, colour) };
             let message = format!(
-                "{} on {} has a contrast of {}, AA asks for {needed} for text",
+                "{} on {} has a contrast of {}, but AA requires {needed} for text",
                 text.hex(),
                 under.hex(),
                 shown_ratio(ratio)
@@ -160,10 +161,10 @@ fn check_declared(context: &mut Context<'_>, ratio: f64) {
         let finding = context.find(
             node.span,
             "/spec/widget/accessibility/contrastRatio",
-            format!("the declared contrast is {declared}, the colours have {}", shown_ratio(ratio)),
+            format!("the declared contrast is {declared}, but the colours have {}", shown_ratio(ratio)),
         );
-        finding.help("leave `contrastRatio` out: it is computed from the colours");
-        // Below 4.5 the platform stores no ratio, so there is none to write.
+        finding.help("remove `contrastRatio`: genesync computes it from the colours");
+        // The platform stores no ratio below 4.5, so such a ratio is not proposed.
         if ratio >= 4.5 {
             finding.fix("write the computed ratio", format!("{ratio:.2}"));
         }

@@ -1,4 +1,4 @@
-//! Where a deployment works: host names, and either some or all of them.
+//! Checks the domains of a deployment: host names, and either some or all of them.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use crate::validate::{Context, Rule, is_nothing};
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "domains",
-    summary: "Allowed domains are host names in lower case, each once, and none where all are allowed",
+    summary: "Allowed domains are host names in lower case, each once, and the list is empty if all are allowed",
     severity: Severity::Error,
     tunable: true,
     check,
 };
 
-/// Longest name and longest label of it (RFC 1035, section 2.3.4).
+/// The longest host name and its longest label (RFC 1035, section 2.3.4).
 const HOST_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
 
@@ -33,9 +33,9 @@ fn check(context: &mut Context<'_>) {
                 let message = format!("the domain `{}` is named twice", shown(&host));
                 let finding = context.find(node.span, pointer, message);
                 finding.related.push((first, "it is named here first".into()));
-                finding.help("take one out");
+                finding.help("remove one");
             } else if let Some((problem, help)) = problem(text) {
-                let finding = context.find(node.span, pointer, format!("a domain {problem}"));
+                let finding = context.find(node.span, pointer, format!("this domain {problem}"));
                 finding.help(help);
                 if host != text && is_host(&host) {
                     finding
@@ -66,21 +66,21 @@ fn check_all(context: &mut Context<'_>, spec: &Node, domains: Option<&Node>) {
                 .find(
                     domains.span,
                     "/spec/allowedDomains",
-                    "no domain is allowed: the messenger would work nowhere",
+                    "no domain is allowed, so the messenger would work nowhere",
                 )
                 .help("name the hosts of the web sites, or set `status: Inactive` to switch it off");
         }
         (Some(false), None) => {
             context
-                .find(all.span, pointer, "some domains are allowed, but which ones is not managed")
-                .help("name `allowedDomains` too")
+                .find(all.span, pointer, "only some domains are allowed, but `allowedDomains` is not managed")
+                .help("add `allowedDomains`")
                 .weigh(Severity::Warning);
         }
         _ => {}
     }
 }
 
-/// What is left of a URL or a pattern: the host, in lower case.
+/// Returns the host of a URL or a pattern, in lower case.
 fn host_of(text: &str) -> String {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     let rest = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -100,23 +100,23 @@ fn is_host(text: &str) -> bool {
     text.len() <= HOST_BYTES_MAX && text.split('.').all(label)
 }
 
-/// What is wrong with a domain, and what to do.
+/// Returns what is wrong with a domain, and what to do.
 fn problem(text: &str) -> Option<(&'static str, &'static str)> {
     let host_alone = "write the host alone, such as www.example.com";
     if text.contains("://") {
-        Some(("has no scheme", host_alone))
+        Some(("must not have a scheme", host_alone))
     } else if text.contains('*') {
-        Some(("has no wildcard", "write the domain: its subdomains are included"))
+        Some(("must not have a wildcard", "write the domain, which includes its subdomains"))
     } else if text.contains(['/', '?', '#']) {
-        Some(("has no path", host_alone))
+        Some(("must not have a path", host_alone))
     } else if text.contains([':', '@']) {
-        Some(("has no port and no user", host_alone))
+        Some(("must not have a port or a user", host_alone))
     } else if !text.is_ascii() {
-        Some(("is written in ASCII", "write its form for DNS, which begins with `xn--`"))
+        Some(("must be ASCII", "write its DNS form, which begins with `xn--`"))
     } else if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        Some(("is written in lower case", "browsers send it so"))
+        Some(("must be in lower case", "write it in lower case, as browsers send it"))
     } else if !is_host(text) {
-        Some(("is a host name: letters, digits and dashes between dots", host_alone))
+        Some(("must be a host name of letters, digits and dashes between dots", host_alone))
     } else {
         None
     }
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_host_names_pass_and_others_become_one_where_they_can() {
+    fn only_host_names_pass_and_a_url_is_reduced_to_its_host() {
         for good in ["example.com", "localhost", "a-1.xn--bcher-kva.example", "192.0.2.1"] {
             assert_eq!((problem(good), host_of(good).as_str()), (None, good));
         }

@@ -1,4 +1,4 @@
-//! Feature flags that the platform does not know: it stores them and nothing happens.
+//! Reports feature flags that the platform does not know: it stores them, and they have no effect.
 
 use crate::manifest::schema::nearest;
 use crate::model::Severity;
@@ -7,7 +7,7 @@ use crate::validate::{Context, Rule};
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "flags",
-    summary: "Feature flags are ones that the platform knows",
+    summary: "The platform knows every feature flag",
     severity: Severity::Warning,
     tunable: true,
     check,
@@ -39,7 +39,7 @@ fn check(context: &mut Context<'_>) {
             Some(near) => {
                 finding.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), near)
             }
-            None => finding.help(format!("known flags: {}", KNOWN.join(", "))),
+            None => finding.help(format!("use one of the known flags: {}", KNOWN.join(", "))),
         };
     }
 }

@@ -1,4 +1,4 @@
-//! Greetings that a visitor can read: not blank, not twice, no markup, no tricks with invisible characters.
+//! Checks greetings: not blank, not repeated, no markup, no invisible characters that change how text reads.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,8 @@ use crate::model::Severity;
 use crate::model::text::folded;
 use crate::validate::{Context, Rule, text};
 
-/// The rule. The number of messages and their length are the schema's, reported under this rule's id.
+/// The rule. The schema checks the number of messages and their length, and reports them under this rule's
+/// id.
 pub const RULE: Rule = Rule {
     id: "greeting",
     summary: "Greetings are 1 to 3 different messages of plain text, 150 characters each at most",
@@ -24,9 +25,9 @@ fn check(context: &mut Context<'_>) {
                 .find(
                     enabled.span,
                     "/spec/greetings/enabled",
-                    "greetings are switched on, but their messages are not managed",
+                    "greetings are enabled, but their messages are not managed",
                 )
-                .help("name `messages` too, or leave `enabled` out")
+                .help("add `messages`, or remove `enabled`")
                 .weigh(Severity::Info);
         }
         return;
@@ -37,20 +38,20 @@ fn check(context: &mut Context<'_>) {
         let pointer = format!("/spec/greetings/messages/{index}");
         text::check(context, node, text, &pointer, "message");
         if let Some(problem) = placeholders(text.trim()) {
-            context.find(node.span, &*pointer, problem).help("a placeholder is written {{name}}");
+            context.find(node.span, &*pointer, problem).help("write a placeholder as {{name}}");
         }
         let folded = folded(&text.split_whitespace().collect::<Vec<_>>().join(" "));
         if let Some(first) = seen.get(&folded).filter(|_| !folded.is_empty()) {
             let first = context.manifest.files.locate(first.span);
-            let finding = context.find(node.span, pointer, "this message stands in the list twice");
-            finding.related.push((first, "it stands here first".into()));
+            let finding = context.find(node.span, pointer, "this message is in the list twice");
+            finding.related.push((first, "the first one".into()));
         } else {
             seen.insert(folded, node);
         }
     }
 }
 
-/// What is wrong with the `{{placeholders}}` of a text.
+/// Returns what is wrong with the `{{placeholders}}` of a text.
 fn placeholders(text: &str) -> Option<String> {
     let mut rest = text;
     while let Some(open) = rest.find("{{") {
@@ -67,7 +68,7 @@ fn placeholders(text: &str) -> Option<String> {
             !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-'));
         if !plain {
             return Some(format!(
-                "`{{{{{}}}}}` is not a placeholder's name",
+                "`{{{{{}}}}}` is not the name of a placeholder",
                 crate::manifest::yaml::shown(name)
             ));
         }

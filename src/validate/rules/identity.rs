@@ -1,14 +1,14 @@
-//! Who a tenant is: one folder, one name, organizations of its own.
+//! Checks the identity of a tenant: its folder, its name and its organizations.
 
 use std::collections::BTreeMap;
 
 use crate::model::{ObjectKind, Protect, Severity};
 use crate::validate::{Context, Rule};
 
-/// The rule. Claims of two tenants on one organization are found by [`crate::validate::fleet::check`].
+/// The rule. [`crate::validate::fleet::check`] finds two tenants that claim one organization.
 pub const RULE: Rule = Rule {
     id: "identity",
-    summary: "A tenant has its folder's name, and every organization belongs to one place in one tenant",
+    summary: "A tenant has the name of its folder, and every organization is named once, in one tenant",
     severity: Severity::Error,
     tunable: false,
     check,
@@ -31,13 +31,13 @@ fn check(context: &mut Context<'_>) {
                     format!("/spec/replicas/{index}/region"),
                     format!("this tenant has a second organization in `{region}`"),
                 )
-                .help("a replica serves another region than the primary and the other replicas")
+                .help("give each replica a region that neither the primary nor another replica has")
                 .weigh(Severity::Warning);
         }
     }
 }
 
-/// What one API manages, the other does not know.
+/// Reports kinds that the tenant's API does not have.
 fn check_api(context: &mut Context<'_>) {
     let manifest = context.manifest;
     let Some(tenant) = &manifest.tenant else { return };
@@ -50,13 +50,13 @@ fn check_api(context: &mut Context<'_>) {
         let api = tenant.dialect.name();
         let kinds = ObjectKind::ALL.iter().filter(|kind| kind.dialect() == tenant.dialect);
         let kinds = kinds.map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
-        context.find(node.span, "/kind", format!("a tenant of the `{api}` API has no {}", kind.name())).help(
-            format!("kinds of this API: {kinds}; `api` in tenant.yaml says which one the tenant speaks"),
-        );
+        context
+            .find(node.span, "/kind", format!("a tenant of the `{api}` API has no {}", kind.name()))
+            .help(format!("use a kind of this API ({kinds}), or set another `api` in tenant.yaml"));
     }
 }
 
-/// A label that is meant to protect and does not would be found out too late.
+/// Reports an invalid `protected` label, which would protect nothing.
 fn check_protected(context: &mut Context<'_>) {
     for document in &context.manifest.documents {
         let Some(node) = document.path("metadata.labels").and_then(|labels| labels.get("protected")) else {
@@ -65,9 +65,9 @@ fn check_protected(context: &mut Context<'_>) {
         if let Some(Err(word)) = node.text().map(Protect::read) {
             let words = Protect::ALL.map(Protect::name).join(", ");
             let message = format!(
-                "the label `protected` has no `{word}`: it is \"true\", \"false\", or some of {words}, with commas between"
+                "`{word}` is not a value of the label `protected`: it is \"true\", \"false\", or a list of {words}, with commas between"
             );
-            let help = "write protected: \"true\" to be asked before anything is switched off, a domain is taken away, or an object is removed";
+            let help = "write protected: \"true\" to require an approval before a change switches something off, removes a domain or removes an object";
             context.find(node.span, "/metadata/labels/protected", message).help(help);
         }
     }

@@ -1,4 +1,4 @@
-//! Fields that are left to somebody else for a while: rules that speak of a field, and that are over.
+//! Checks `sync.ignore`, which leaves fields to other users until a date: unknown fields and expired rules.
 
 use jiff::civil::Date;
 
@@ -7,10 +7,10 @@ use crate::manifest::yaml::{Node, shown};
 use crate::model::{Desired, Dialect, Severity, json};
 use crate::validate::{Context, Rule};
 
-/// The rule. Not tunable: a field that nobody looks after any more must not become a silent one.
+/// The rule. It is not tunable: an expired rule must stay visible.
 pub const RULE: Rule = Rule {
     id: "ignore",
-    summary: "Rules that leave a field alone name a managed field, and have not expired",
+    summary: "Rules under `sync.ignore` name a managed field and have not expired",
     severity: Severity::Error,
     tunable: false,
     check,
@@ -36,7 +36,7 @@ fn check_day(context: &mut Context<'_>, rule: &Node, at: &str, owners: &[&str]) 
     let Some((node, text)) = rule.get("until").and_then(|node| Some((node, node.text()?))) else { return };
     let pointer = format!("{at}/until");
     let Ok(until) = text.parse::<Date>() else {
-        context.find(node.span, pointer, format!("`{}` is not a day of the calendar", shown(text)));
+        context.find(node.span, pointer, format!("`{}` is not a calendar date", shown(text)));
         return;
     };
     if context.today <= until {
@@ -45,14 +45,14 @@ fn check_day(context: &mut Context<'_>, rule: &Node, at: &str, owners: &[&str]) 
     let field = rule.get("field").and_then(Node::text).unwrap_or_default();
     let whom = match rule.get("owner").and_then(Node::text) {
         Some(owner) => owner.to_owned(),
-        None if owners.is_empty() => "whoever holds the field".into(),
+        None if owners.is_empty() => "the user who changes the field".into(),
         None => owners.join(", "),
     };
     context
         .find(
             node.span,
             pointer,
-            format!("this rule for `{}` expired on {until}: the field is managed again", shown(field)),
+            format!("this rule for `{}` expired on {until}, so the field is managed again", shown(field)),
         )
         .help(format!("delete the rule, or agree on a new date with {}", shown(&whom)))
         .weigh(Severity::Warning);
@@ -68,11 +68,12 @@ fn check_field(context: &mut Context<'_>, rule: &Node, at: &str, dialect: Dialec
         let near = meant(text, known.iter().map(String::as_str).filter(|field| !field.ends_with('*')));
         let finding = context.find(node.span, pointer, message);
         match near {
-            // It decides what nobody manages: a person writes it.
+            // No fix: the field is not managed, so a person has to decide which one is meant.
             Some(near) => finding.help(format!("did you mean `{near}`?")),
-            None => finding.help("fields are named with dots, as a plan shows them; a list is one field"),
+            None => finding.help("write the field with dots, as a plan shows it, and a list as one field"),
         };
-        // Everything live is managed then, and the platform may know fields that this build does not.
+        // An exclusive document manages every live field, and the platform may have fields that this build
+        // does not.
         if exclusive {
             finding.weigh(Severity::Warning);
         }
@@ -91,7 +92,7 @@ fn check_field(context: &mut Context<'_>, rule: &Node, at: &str, dialect: Dialec
         .find(
             node.span,
             pointer,
-            format!("the configuration does not name `{}`: it is not managed anyway", shown(text)),
+            format!("the configuration does not name `{}`, so it is not managed", shown(text)),
         )
         .weigh(Severity::Warning);
     match near {
@@ -100,7 +101,7 @@ fn check_field(context: &mut Context<'_>, rule: &Node, at: &str, dialect: Dialec
     };
 }
 
-/// The field that was probably meant: one that is spelled alike, or one of this name in some section.
+/// Returns the field that was probably meant: one with a similar name, or one with this name in a section.
 fn meant<'a>(text: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
     let mut in_a_section =
         known.clone().filter(|field| field.rsplit_once('.').is_some_and(|(_, name)| name == text));

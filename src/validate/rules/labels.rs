@@ -1,4 +1,4 @@
-//! Texts of one's own in each language: in languages that are spoken, each once, all that are needed.
+//! Checks custom texts: in the messenger's languages, each once, and with the texts of notifications.
 
 use crate::manifest::yaml::{Node, shown};
 use crate::model::Severity;
@@ -8,15 +8,15 @@ use crate::validate::{Context, Rule};
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "labels",
-    summary: "Labels are in languages that the messenger speaks, each once, with all that notifications need",
+    summary: "Labels are in the messenger's languages, each once, with all labels that notifications need",
     severity: Severity::Error,
     tunable: true,
     check,
 };
 
-/// Longest text of the launcher, in Unicode scalar values: the limit of the platform's own screen.
+/// The longest text of the launcher, in Unicode scalar values: the limit of the platform's own screen.
 const LAUNCHER_CHARS_MAX: usize = 20;
-/// What notifications need in every language.
+/// The labels that notifications need in every language.
 const PUSH_LABELS: &[&str] = &["PushNotificationTitle", "PushNotificationBody"];
 const AT: &str = "/spec/customI18nLabels";
 
@@ -33,12 +33,12 @@ fn check(context: &mut Context<'_>) {
             if let Some(first) = entries.iter().take(index).find(twice) {
                 let first = context.manifest.files.locate(first.span);
                 let finding = context.find(language.span, pointer, format!("`{tag}` has labels twice"));
-                finding.related.push((first, "it has labels here first".into()));
-                finding.help("join the two");
+                finding.related.push((first, "the first labels".into()));
+                finding.help("merge the two");
             } else if !spoken.is_empty() && !spoken.iter().any(|node| same(node, language)) {
                 context
-                    .find(language.span, pointer, format!("the messenger does not speak `{tag}`"))
-                    .help("add it to `languages`, or take its labels out");
+                    .find(language.span, pointer, format!("`{tag}` is not one of the messenger's languages"))
+                    .help("add it to `languages`, or remove its labels");
             }
             check_texts(context, entry, index);
         }
@@ -54,12 +54,12 @@ fn check_texts(context: &mut Context<'_>, entry: &Node, index: usize) {
         let pointer = format!("{AT}/{index}/localizedLabels/{at}");
         if labels.iter().take(at).any(|earlier| key_of(earlier) == Some(word)) {
             let message = format!("this language has the label `{}` twice", shown(word));
-            context.find(key.span, format!("{pointer}/key"), message).help("take one out");
+            context.find(key.span, format!("{pointer}/key"), message).help("remove one");
         }
         let length = value.text().map_or(0, |text| text.chars().count());
         if word == "MessengerLauncherButtonText" && length > LAUNCHER_CHARS_MAX {
             let message = format!(
-                "this text of the launcher has {length} characters, {LAUNCHER_CHARS_MAX} are allowed"
+                "this text of the launcher has {length} characters, but {LAUNCHER_CHARS_MAX} are allowed"
             );
             context.find(value.span, format!("{pointer}/value"), message);
         }
@@ -70,15 +70,15 @@ fn key_of(label: &Node) -> Option<&str> {
     label.get("key").and_then(Node::text)
 }
 
-/// With notifications on, every language needs a title and a text for them.
+/// If notifications are enabled, every language needs a title and a text for them.
 fn check_notifications(context: &mut Context<'_>, spec: &Node, spoken: &[Node], labelled: Option<&Node>) {
     let path = "messenger.apps.conversations.notifications.enabled";
     let Some(enabled) = spec.path(path).filter(|node| node.bool() == Some(true)) else { return };
     let pointer = format!("/spec/{}", path.replace('.', "/"));
     let Some(labelled) = labelled else {
         context
-            .find(enabled.span, pointer, "notifications are on, but their labels are not managed")
-            .help("name `customI18nLabels` with a title and a text of notifications in every language")
+            .find(enabled.span, pointer, "notifications are enabled, but their labels are not managed")
+            .help("add `customI18nLabels` with a title and a text of notifications in every language")
             .weigh(Severity::Info);
         return;
     };
@@ -98,10 +98,11 @@ fn check_notifications(context: &mut Context<'_>, spec: &Node, spoken: &[Node], 
             .collect();
         if !missing.is_empty() {
             let tag = shown(language.text().unwrap_or_default());
-            let message = format!("notifications are on, and `{tag}` has no {}", missing.join(" and no "));
+            let message =
+                format!("notifications are enabled, but `{tag}` has no {}", missing.join(" and no "));
             context
                 .find(enabled.span, pointer.clone(), message)
-                .help("add it under `customI18nLabels`, or switch notifications off");
+                .help("add it under `customI18nLabels`, or disable notifications");
         }
     }
 }

@@ -1,14 +1,14 @@
-//! The languages of a messenger: each once, and the default among them.
+//! Checks the languages of a messenger: each is named once, and the default language is one of them.
 
 use crate::manifest::schema::{is_spelling_of, nearest};
 use crate::manifest::yaml::{Node, shown};
 use crate::model::Severity;
 use crate::validate::{Context, Rule, is_nothing};
 
-/// The rule. The form of a language tag is the schema's, reported under this rule's id.
+/// The rule. The schema checks the form of a language tag, and reports it under this rule's id.
 pub const RULE: Rule = Rule {
     id: "languages",
-    summary: "Languages are tags of BCP 47, each named once, with the default among them",
+    summary: "Languages are BCP 47 tags, each named once, and include the default language",
     severity: Severity::Error,
     tunable: true,
     check,
@@ -25,7 +25,7 @@ fn check(context: &mut Context<'_>) {
             let message = format!("the language `{}` is named twice", shown(tag));
             let finding = context.find(node.span, format!("/spec/languages/{index}"), message);
             finding.related.push((first, "it is named here first".into()));
-            finding.help("take one out; upper and lower case are the same");
+            finding.help("remove one, because upper and lower case are the same");
         }
         check_default(context, spec, named);
         check_enabled(context, spec);
@@ -43,20 +43,20 @@ fn check_default(context: &mut Context<'_>, spec: &Node, named: &[Node]) {
     if named.is_empty() || named.iter().any(|node| same(node, default)) {
         return;
     }
-    let message = format!("the default language `{}` is not among the languages", shown(tag));
+    let message = format!("the default language `{}` is not one of the languages", shown(tag));
     let near = nearest(tag, named.iter().filter_map(Node::text));
     let finding = context.find(default.span, "/spec/defaultLanguage", message);
     match near {
         Some(near) if is_spelling_of(tag, &near) => {
             finding.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), near)
         }
-        // One letter lies between two languages.
+        // Two languages can differ in one letter, so there is no fix.
         Some(near) => finding.help(format!("did you mean `{near}`?")),
         None => finding.help("add it to `languages`"),
     };
 }
 
-/// A messenger that is enabled needs both; what is not named may be live already.
+/// An enabled messenger needs both fields. A field that is not named may already be live.
 fn check_enabled(context: &mut Context<'_>, spec: &Node) {
     let Some(enabled) = spec.path("messenger.enabled").filter(|node| node.bool() == Some(true)) else {
         return;
@@ -65,17 +65,17 @@ fn check_enabled(context: &mut Context<'_>, spec: &Node) {
         let pointer = format!("/spec/{field}");
         match spec.get(field) {
             Some(node) if is_nothing(node) => {
-                let message = format!("the messenger is enabled, and needs `{field}`");
+                let message = format!("the messenger is enabled and needs `{field}`");
                 context.find(node.span, pointer, message).help("name at least one");
             }
             Some(_) => {}
             None => {
                 let message = format!(
-                    "the messenger is enabled, but `{field}` is not managed: it can't be made where there is none yet"
+                    "the messenger is enabled, but `{field}` is not managed, so a new messenger cannot be created"
                 );
                 context
                     .find(enabled.span, "/spec/messenger/enabled", message)
-                    .help(format!("name `{field}` too"))
+                    .help(format!("add `{field}`"))
                     .weigh(Severity::Warning);
             }
         }

@@ -1,4 +1,4 @@
-//! Media that may pass: a profile says it for both directions, and names nothing twice.
+//! Checks allowed media: a profile names them for both directions, each type once.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::validate::{Context, Rule};
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "media",
-    summary: "A supported content profile says which media may pass in both directions, each type once",
+    summary: "A supported content profile names the allowed media of both directions, each type once",
     severity: Severity::Error,
     tunable: true,
     check,
@@ -19,14 +19,14 @@ pub const RULE: Rule = Rule {
 const BOTH: [&str; 2] = ["inbound", "outbound"];
 
 fn check(context: &mut Context<'_>) {
-    // What breaks its schema has a finding of its own.
+    // A document that breaks its schema already has a finding.
     let whole = |resource: &&Declaration| resource.desired.is_some();
     for resource in context.resources(ObjectKind::SupportedContent).filter(whole) {
         let Some(allow) = resource.spec.path("mediaTypes.allow") else {
-            let message = "this profile does not say which media may pass: a new one blocks all of them";
+            let message = "this profile does not name the allowed media, so a new one blocks all media";
             context
                 .find(resource.kind_span, "/kind", message)
-                .help("add `mediaTypes.allow` with `inbound` and `outbound`; `[]` blocks a direction")
+                .help("add `mediaTypes.allow` with `inbound` and `outbound` (`[]` blocks a direction)")
                 .weigh(Severity::Warning);
             continue;
         };

@@ -1,7 +1,7 @@
-//! The rules, one a file. To add one: a file here, a line in [`ALL`], `ok.yaml` and `bad.yaml` under
-//! `tests/fixtures/rules/<id>/`, and a section in `docs/rules.md`; a test names what is missing.
+//! The rules, one in each file. A new rule needs a file here, a line in [`ALL`], `ok.yaml` and `bad.yaml`
+//! under `tests/fixtures/rules/<id>/`, and a section in `docs/rules.md`. A test lists what is missing.
 //!
-//! In: the context of one tenant. Out: findings. Never: looks at another tenant, or asks the live API. Start
+//! In: the context of one tenant. Out: findings. Never: reads another tenant, or asks the live API. Start
 //! reading at [`ALL`].
 
 mod availability;
@@ -25,19 +25,16 @@ mod windows;
 
 use super::Rule;
 
-/// What is checked while manifests are read, before any rule: its id, and what it asks for. None of it can be tuned.
+/// The checks while genesync reads manifests, before any rule: id and requirement. They are not tunable.
 pub const READER: &[(&str, &str)] = &[
-    (
-        "layers",
-        "Every layer that is extended exists, is valid and of the same kind, and does not extend itself",
-    ),
-    ("repository", "Under a tenant's folder stand regular files with plain names"),
+    ("layers", "Every extended layer exists, is valid, is of the same kind, and does not extend itself"),
+    ("repository", "A tenant's folder contains only regular files with plain names"),
     ("schema", "Every document has the fields, types and forms of its kind"),
     ("waiver", "Waivers name a rule that can be waived, and have not expired"),
-    ("yaml", "Every file is YAML 1.2 that all readers take for the same"),
+    ("yaml", "Every file is YAML 1.2 that every parser reads in the same way"),
 ];
 
-/// Every rule, in the order of its id.
+/// Every rule, sorted by id.
 pub const ALL: &[Rule] = &[
     availability::RULE,
     colours::RULE,

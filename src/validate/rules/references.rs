@@ -1,5 +1,5 @@
-//! Names that stand for something else in the organization. Whether it is there is only known online; what can
-//! be told from the tenant's own documents is told here.
+//! Checks references by name to other objects of the organization. Only the API knows if an object exists;
+//! this rule checks what the tenant's own documents show.
 
 use crate::manifest::schema::nearest;
 use crate::manifest::yaml::{Node, Yaml, shown};
@@ -10,7 +10,7 @@ use crate::validate::{Context, Rule};
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "references",
-    summary: "Names can be resolved: objects that git can manage, a knowledge base beside its categories, a webhook's secret",
+    summary: "References by name can be resolved: objects that git manages, the knowledge base of categories, the secret of a webhook",
     severity: Severity::Warning,
     tunable: true,
     check,
@@ -32,15 +32,16 @@ fn check(context: &mut Context<'_>) {
             continue;
         };
         if resource.spec.get("signatureSecret").is_none() {
-            let message = "the secret that this webhook's messages are signed with is not named";
+            let message = "the secret that signs the messages of this webhook is not named";
             context
                 .find(url.span, "/spec/outboundNotificationWebhookUrl", message)
-                .help("add `signatureSecret:` with the name under which the operator keeps it; an integration can't be made without");
+                .help("add `signatureSecret:` with the name under which the operator keeps it, because a new integration needs it");
         }
     }
 }
 
-/// Names of objects that git can manage: one that this tenant's git does not have has to be there already.
+/// Checks names of objects that git can manage. An object without a document of this tenant must already
+/// exist.
 fn check_managed(context: &mut Context<'_>) {
     let manifest = context.manifest;
     for resource in &manifest.resources {
@@ -52,8 +53,8 @@ fn check_managed(context: &mut Context<'_>) {
             if of.pins() == Some(place.path) && matches!(node.value, Yaml::Null) {
                 let (what, path) = (of.prefix(), place.path);
                 context
-                    .find(node.span, pointer, format!("a {what} serves a {path}"))
-                    .help(format!("name one, or leave `{path}` out"))
+                    .find(node.span, pointer, format!("a {what} needs a {path}"))
+                    .help(format!("name one, or remove `{path}`"))
                     .weigh(Severity::Error);
                 continue;
             }
@@ -64,18 +65,20 @@ fn check_managed(context: &mut Context<'_>) {
             };
             let near = nearest(text, known().collect::<Vec<_>>().into_iter());
             let (kind, shown) = (to.name(), shown(text));
-            let message = format!("no {kind} of this tenant is named `{shown}`: it has to be there already");
+            let message = format!(
+                "no {kind} of this tenant is named `{shown}`, so it must already exist in the organization"
+            );
             let finding = context.find(name.span, format!("{pointer}/name"), message);
             match near {
-                // It may be there under the name that is written: which one is meant, nobody guesses.
+                // No fix: an object with the written name may exist, so a person has to decide.
                 Some(near) => finding.help(format!("did you mean `{near}`?")),
-                None => finding.help("add a document for it to manage it, too"),
+                None => finding.help("add a document for it, or create it in the organization"),
             };
         }
     }
 }
 
-/// Categories and labels are looked up in the knowledge base beside them.
+/// Checks that a knowledge base is named for categories and labels: genesync resolves their names in it.
 fn check_knowledge(context: &mut Context<'_>, spec: &Node) {
     let Some(section) = spec.get("supportCenter") else { return };
     for (path, what) in [("enabledCategories", "categories"), ("labelFilter.labels", "labels")] {
@@ -84,13 +87,13 @@ fn check_knowledge(context: &mut Context<'_>, spec: &Node) {
         check_once(context, items, &pointer);
         let is_known = section.path("knowledgeBase.name").is_some();
         if let Some(first) = items.first().filter(|_| !is_known) {
-            let message = format!("these {what} are looked up in a knowledge base that is not named");
-            context.find(first.span, pointer, message).help("name `supportCenter.knowledgeBase`, too");
+            let message = format!("the knowledge base of these {what} is not named");
+            context.find(first.span, pointer, message).help("add `supportCenter.knowledgeBase`");
         }
     }
 }
 
-/// A list of references in which nothing stands twice.
+/// Reports references that are in a list twice.
 fn check_once(context: &mut Context<'_>, items: &[Node], at: &str) {
     let identity = |item: &Node| {
         let text = |key: &str| item.get(key).and_then(Node::text).map(str::to_owned);
@@ -99,10 +102,10 @@ fn check_once(context: &mut Context<'_>, items: &[Node], at: &str) {
     for (index, item) in items.iter().enumerate() {
         let Some(name) = item.get("name") else { continue };
         if items.iter().take(index).any(|earlier| identity(earlier) == identity(item)) {
-            let message = format!("`{}` stands in the list twice", shown(name.text().unwrap_or_default()));
+            let message = format!("`{}` is in the list twice", shown(name.text().unwrap_or_default()));
             context
                 .find(name.span, format!("{at}/{index}/name"), message)
-                .help("take one out")
+                .help("remove one")
                 .weigh(Severity::Error);
         }
     }

@@ -1,4 +1,4 @@
-//! Secrets have no place in a repository; a finding says where one stands and never shows it.
+//! Reports secrets in a repository. A finding names the place of a secret and never shows its value.
 
 use crate::manifest::yaml::{Node, Span, Yaml};
 use crate::model::Severity;
@@ -14,15 +14,15 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// What a finding says; never what the value is.
+/// The message of a finding. It never contains the value.
 pub const MESSAGE: &str = "this looks like a secret";
-/// What to do about it.
-pub const HELP: &str = "name credentials under `credentials:` and keep the secret in the operator's settings; if this one is real, revoke it: it is in the history now";
+/// The help of a finding.
+pub const HELP: &str = "keep the secret in the operator's settings, name it under `credentials:`, and revoke it if it is real, because the git history keeps it";
 
 fn check(context: &mut Context<'_>) {
     let mut found: Vec<(Span, String)> =
         context.manifest.documents.iter().flat_map(|document| places(document, "")).collect();
-    // A layer's secret is a matter of every tenant that extends it.
+    // A secret in a layer is reported for every tenant that extends the layer.
     let below = context.manifest.managed().flat_map(|managed| managed.below);
     found.extend(below.flat_map(|layer| places(layer, "/spec")));
     for (span, pointer) in found {
@@ -30,7 +30,7 @@ fn check(context: &mut Context<'_>) {
     }
 }
 
-/// Where secrets stand in a document whose root has this pointer.
+/// Returns the places of secrets in a document. `pointer` is the JSON pointer of its root.
 pub fn places(document: &Node, pointer: &str) -> Vec<(Span, String)> {
     let mut found = Vec::new();
     walk(&mut found, document, pointer, &mut Vec::new(), false);
@@ -72,7 +72,7 @@ fn walk<'a>(
     }
 }
 
-/// The JSON pointer of a path. Built for a finding alone: every value of every file is walked.
+/// Returns the JSON pointer of a path. It is built only for a finding, because the walk visits every value.
 fn pointer(path: &[Step<'_>]) -> String {
     path.iter()
         .map(|step| match step {

@@ -1,4 +1,4 @@
-//! The knowledge portal: screens of the modules that fit them, and all that it needs to be shown.
+//! Checks the support center: the modules of its screens, and the parts that an enabled one needs.
 
 use crate::manifest::yaml::{Node, Yaml, shown};
 use crate::model::Severity;
@@ -7,7 +7,7 @@ use crate::validate::{Context, Rule};
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "support-center",
-    summary: "A support center has screens of the modules that fit them, each once, and all that it needs",
+    summary: "A support center has screens with fitting modules, each once, and every part that it needs",
     severity: Severity::Error,
     tunable: true,
     check,
@@ -20,7 +20,7 @@ const FITTING: &[(&str, &[&str])] = &[
     ("SearchResults", &["Search", "Results"]),
     ("Article", &["Search", "Article"]),
 ];
-/// What the platform asks for where the support center is enabled.
+/// The fields that the platform requires if the support center is enabled.
 const NEEDED: &[&str] = &["knowledgeBase", "customMessages", "screens", "enabledCategories", "styleSetting"];
 const MESSAGES: &[&str] = &["Welcome", "Fallback"];
 const AT: &str = "/spec/supportCenter";
@@ -51,7 +51,7 @@ fn check_once(context: &mut Context<'_>, items: &[Node], at: &str, noun: &str) {
         let (Some(node), Some(word)) = (item.get("type"), type_of(item)) else { continue };
         if items.iter().take(index).any(|earlier| type_of(earlier) == Some(word)) {
             let message = format!("there are two {noun}s of type `{}` here", shown(word));
-            context.find(node.span, format!("{at}/{index}/type"), message).help("join the two");
+            context.find(node.span, format!("{at}/{index}/type"), message).help("merge the two");
         }
     }
 }
@@ -65,13 +65,13 @@ fn check_modules(context: &mut Context<'_>, screen: &Node, at: &str) {
         let (Some(node), Some(word)) = (module.get("type"), type_of(module)) else { continue };
         if !fitting.contains(&word) {
             let message = format!("a {name} screen has no module `{}`", shown(word));
-            let help = format!("modules of this screen: {}", fitting.join(", "));
+            let help = format!("use a module of this screen: {}", fitting.join(", "));
             context.find(node.span, format!("{at}/{index}/type"), message).help(help);
         }
     }
 }
 
-/// What is named must be there; what is not named may be live already.
+/// Checks the fields that an enabled support center needs. A field that is not named may already be live.
 fn check_needed(context: &mut Context<'_>, section: &Node, enabled: &Node) {
     let mut unnamed = Vec::new();
     for field in NEEDED {
@@ -79,7 +79,7 @@ fn check_needed(context: &mut Context<'_>, section: &Node, enabled: &Node) {
         match section.get(field) {
             None => unnamed.push(*field),
             Some(node) if matches!(node.value, Yaml::Null) => {
-                let message = format!("the support center is enabled, and needs `{field}`");
+                let message = format!("the support center is enabled and needs `{field}`");
                 context.find(node.span, pointer, message);
             }
             Some(node) if *field == "customMessages" => {
@@ -88,24 +88,24 @@ fn check_needed(context: &mut Context<'_>, section: &Node, enabled: &Node) {
                     .filter(|word| !node.items().iter().any(|item| type_of(item) == Some(word)));
                 for word in missing {
                     let message =
-                        format!("the support center is enabled, and needs a message of type `{word}`");
+                        format!("the support center is enabled and needs a message of type `{word}`");
                     context.find(node.span, pointer.clone(), message);
                 }
             }
             Some(node) if *field == "screens" && node.items().is_empty() => {
-                context.find(node.span, pointer, "the support center is enabled, and has no screen");
+                context.find(node.span, pointer, "the support center is enabled but has no screen");
             }
             Some(_) => {}
         }
     }
     if !unnamed.is_empty() {
         let message = format!(
-            "the support center is enabled, but {} is not managed: it can't be made where there is none yet",
+            "the support center is enabled, but {} is not managed, so a new support center cannot be created",
             unnamed.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ")
         );
         context
             .find(enabled.span, format!("{AT}/enabled"), message)
-            .help("name it too")
+            .help("add the missing fields")
             .weigh(Severity::Warning);
     }
 }

@@ -1,18 +1,18 @@
-//! Texts of the `cloud` kinds: what visitors read is plain text, and nothing is other than it looks.
+//! Checks texts of the `cloud` kinds: texts for visitors are plain text, and no value has hidden characters.
 
 use crate::model::Severity;
 use crate::validate::{Context, Rule, text};
 
-/// The rule. Greetings of a WebMessaging have a rule of their own.
+/// The rule. Greetings of a WebMessaging have their own rule.
 pub const RULE: Rule = Rule {
     id: "text",
-    summary: "Texts that visitors read are plain text, and no value holds characters that turn or hide it",
+    summary: "Texts that visitors read are plain text, and no value contains characters that hide text or change its direction",
     severity: Severity::Error,
     tunable: true,
     check,
 };
 
-/// How the pointers of texts that visitors read begin and end.
+/// The first and the last part of the pointers of texts that visitors read.
 const READ_BY_VISITORS: &[(&str, &str)] = &[
     ("/spec/customI18nLabels/", "/value"),
     ("/spec/supportCenter/customMessages/", "/defaultValue"),

@@ -1,4 +1,4 @@
-//! Type that every visitor can read, whatever fonts they have.
+//! Checks that visitors can read text with any installed fonts.
 
 use crate::manifest::yaml::Node;
 use crate::model::Severity;
@@ -13,7 +13,7 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// CSS Fonts Level 4, *generic font families*, as far as browsers know them.
+/// The generic font families of CSS Fonts Level 4 that browsers support.
 const GENERIC: &[&str] = &[
     "serif",
     "sans-serif",

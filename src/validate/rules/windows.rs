@@ -1,4 +1,4 @@
-//! Change windows that open at the same moment wherever genesync runs.
+//! Checks the time zones of change windows, so that a window opens at the same moment on every machine.
 
 use crate::model::Severity;
 use crate::validate::{Context, Rule, time_zone};
@@ -6,7 +6,7 @@ use crate::validate::{Context, Rule, time_zone};
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "windows",
-    summary: "Change windows stand in a time zone that exists",
+    summary: "Change windows are in a time zone that exists",
     severity: Severity::Error,
     tunable: false,
     check,

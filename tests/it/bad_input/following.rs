@@ -1,4 +1,4 @@
-//! A commit is read by what it moves: that has to come to what reading everything comes to, whatever the trees.
+//! Reading only what a commit moved gives the same result as reading everything, for any tree.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use genesync::model::Wanted;
 use super::repository::{AsGiven, Entry, File, Git, Tree, at, files};
 use super::*;
 
-/// A tenant's folder whose greeting is its own.
+/// A tenant's folder with its own greeting.
 fn greeting(name: &str, number: u32, text: &str) -> (Vec<u8>, Entry) {
     let spec = SOUND_SPEC.replace("Hello!", text);
     let all = vec![
@@ -29,14 +29,14 @@ fn fleet_of(tenants: Vec<(Vec<u8>, Entry)>, layer: &str) -> Entry {
     Tree(vec![at("bases", bases), at("tenants", Tree(tenants))])
 }
 
-/// What stands in `known`, by name.
+/// The rows of `known`, by name.
 fn standing(rows: Vec<Wanted>) -> BTreeMap<String, Wanted> {
     rows.into_iter().map(|row| (row.tenant.to_string(), row)).collect()
 }
 
 #[test]
-fn following_a_commit_comes_to_what_reading_everything_comes_to() {
-    // git's order of these three folders is not that of their names: `a-b`, `a`, `a0`.
+fn reading_what_a_commit_moved_equals_reading_everything() {
+    // git orders these three folders differently from their names: `a-b`, `a`, `a0`.
     let three = || vec![sound_folder("a", 1), sound_folder("a-b", 2), sound_folder("a0", 3)];
     let and = |more: Vec<(Vec<u8>, Entry)>| [three(), more].concat();
     let without = |name: &str| -> Vec<(Vec<u8>, Entry)> {
@@ -78,7 +78,7 @@ fn following_a_commit_comes_to_what_reading_everything_comes_to() {
             let what = format!("from `{from}` to `{to}`");
             assert_eq!(followed.revision, new.revision, "{what}");
             assert_eq!(standing(followed.all_wanted()), standing(new.all_wanted()), "{what}");
-            // What the store makes of it: it takes what moved, then lets go of what is gone.
+            // What the store does with it: it takes what moved, then removes what is gone.
             let mut kept = BTreeMap::new();
             if moved.gone.is_some() {
                 in_part += 1;
@@ -97,7 +97,7 @@ fn following_a_commit_comes_to_what_reading_everything_comes_to() {
 }
 
 #[test]
-fn a_commit_with_nothing_in_it_is_refused_and_so_is_one_that_git_would_not_write() {
+fn an_empty_commit_and_a_malformed_commit_are_refused() {
     let git = Git::new();
     let first = git.commit(fleet_of(vec![sound_folder("a", 1)], "Hi"), &[]).to_string();
     let source = Source::repository(Path::new(git.path())).unwrap();

@@ -1,4 +1,4 @@
-//! Rows N: what a manifest means.
+//! Rows N: the meaning of a manifest.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ const WEB: &str = "tenants/acme/web.yaml";
 const TENANT: &str = "tenants/acme/tenant.yaml";
 const MORE: &str = "tenants/acme/zz.yaml";
 
-/// Row, file, its text, where the error stands, its rule, a part of its message.
+/// Row, file, its text, the place of the error, its rule, a part of its message.
 type Row = (&'static str, &'static str, String, &'static str, &'static str, &'static str);
 
 fn refuse(rows: Vec<Row>) {
@@ -32,7 +32,8 @@ fn layer(name: &str, spec: &str) -> FileOf {
 }
 
 #[test]
-fn a_tenant_is_itself_and_lives_in_a_region() {
+fn a_wrong_tenant_name_or_region_is_refused() {
+    let not_one = "not one of the allowed values";
     refuse(vec![
         (
             "N01",
@@ -40,45 +41,24 @@ fn a_tenant_is_itself_and_lives_in_a_region() {
             tenant("other", 1, ""),
             "4:9",
             "identity",
-            "named `other` but stands in the folder `acme`",
+            "named `other` but is in the folder `acme`",
         ),
-        ("N01 zebra", TENANT, tenant("zebra", 1, ""), "4:9", "identity", "stands in the folder `acme`"),
-        (
-            "N03 suffix",
-            TENANT,
-            region("api.mypurecloud.com.evil.tld"),
-            "7:11",
-            "schema",
-            "not one of the words",
-        ),
-        (
-            "N03 link-local",
-            TENANT,
-            region("https://169.254.169.254/"),
-            "7:11",
-            "schema",
-            "not one of the words",
-        ),
-        (
-            "N03 mapped",
-            TENANT,
-            region("\"https://[::ffff:127.0.0.1]/\""),
-            "7:11",
-            "schema",
-            "not one of the words",
-        ),
+        ("N01 zebra", TENANT, tenant("zebra", 1, ""), "4:9", "identity", "is in the folder `acme`"),
+        ("N03 suffix", TENANT, region("api.mypurecloud.com.evil.tld"), "7:11", "schema", not_one),
+        ("N03 link-local", TENANT, region("https://169.254.169.254/"), "7:11", "schema", not_one),
+        ("N03 mapped", TENANT, region("\"https://[::ffff:127.0.0.1]/\""), "7:11", "schema", not_one),
         (
             "N03 userinfo",
             TENANT,
             region("https://api.mypurecloud.com@evil.example/"),
             "7:11",
             "schema",
-            "not one of the words",
+            not_one,
         ),
-        ("N03 port", TENANT, region("api.mypurecloud.com:8443"), "7:11", "schema", "not one of the words"),
-        ("N03 dot", TENANT, region("eu-west-1."), "7:11", "schema", "not one of the words"),
-        ("N03 case", TENANT, region("EU-WEST-1"), "7:11", "schema", "not one of the words"),
-        ("N03 idn", TENANT, region("eu-w\u{435}st-1"), "7:11", "schema", "not one of the words"),
+        ("N03 port", TENANT, region("api.mypurecloud.com:8443"), "7:11", "schema", not_one),
+        ("N03 dot", TENANT, region("eu-west-1."), "7:11", "schema", not_one),
+        ("N03 case", TENANT, region("EU-WEST-1"), "7:11", "schema", not_one),
+        ("N03 idn", TENANT, region("eu-w\u{435}st-1"), "7:11", "schema", not_one),
         (
             "N03 field",
             TENANT,
@@ -97,18 +77,39 @@ fn a_tenant_is_itself_and_lives_in_a_region() {
             ),
             "10:70",
             "schema",
-            "not one of the words",
+            not_one,
         ),
     ]);
 }
 
 #[test]
-fn texts_run_and_expand_nothing() {
+fn texts_are_not_executed_or_expanded() {
     refuse(vec![
-        ("N07 shell", WEB, greeting("\"Hi ${HOME}\""), "6:16", "greeting", "which nothing expands"),
-        ("N07 command", WEB, greeting("\"Hi $(id)\""), "6:16", "greeting", "which nothing expands"),
+        (
+            "N07 shell",
+            WEB,
+            greeting("\"Hi ${HOME}\""),
+            "6:16",
+            "greeting",
+            "which the platform does not expand",
+        ),
+        (
+            "N07 command",
+            WEB,
+            greeting("\"Hi $(id)\""),
+            "6:16",
+            "greeting",
+            "which the platform does not expand",
+        ),
         ("N07 erb", WEB, greeting("\"<%= system('id') %>\""), "6:16", "greeting", "template expression"),
-        ("N07 formula", WEB, greeting("\"{{ 7 * 7 }}\""), "6:16", "greeting", "not a placeholder's name"),
+        (
+            "N07 formula",
+            WEB,
+            greeting("\"{{ 7 * 7 }}\""),
+            "6:16",
+            "greeting",
+            "not the name of a placeholder",
+        ),
         (
             "N07 name",
             TENANT,
@@ -180,7 +181,7 @@ fn numbers_times_and_sizes_keep_their_bounds() {
 }
 
 #[test]
-fn what_is_long_many_or_markup_is_refused() {
+fn long_texts_many_items_and_markup_are_refused() {
     let list = |count: usize, item: &str| vec![item; count].join(", ");
     refuse(vec![
         ("N09 name", TENANT, tenant(&format!("{}!", "a-".repeat(30_000)), 1, ""), "4:9", "schema", "is not "),
@@ -209,7 +210,7 @@ fn what_is_long_many_or_markup_is_refused() {
             greeting("a, b, c, d"),
             "6:15",
             "greeting",
-            "this list has 4 items, 3 are allowed",
+            "this list has 4 items, but 3 are allowed",
         ),
         (
             "N10 audiences",
@@ -217,7 +218,7 @@ fn what_is_long_many_or_markup_is_refused() {
             web(&format!("  features: {{audiences: [{}]}}\n", list(9_000, "a"))),
             "5:25",
             "schema",
-            "this list has 9000 items, 100 are allowed",
+            "this list has 9000 items, but 100 are allowed",
         ),
         (
             "N10 flags",
@@ -263,7 +264,7 @@ fn documents_are_of_one_kind_and_one_version() {
             web(SOUND_SPEC).replace("v1alpha1", "v2"),
             "1:13",
             "schema",
-            "`genesync/v2` is not one of the words",
+            "`genesync/v2` is not one of the allowed values",
         ),
         (
             "N16 past",
@@ -271,7 +272,7 @@ fn documents_are_of_one_kind_and_one_version() {
             tenant("acme", 1, "").replace("v1alpha1", "v1alpha0"),
             "1:13",
             "schema",
-            "`genesync/v1alpha0` is not one of the words",
+            "`genesync/v1alpha0` is not one of the allowed values",
         ),
         (
             "N16 none",
@@ -345,7 +346,7 @@ fn an_organization_belongs_to_one_tenant() {
     let upper = tenant("acme", 1, "").replace("5b0c8a2e-93d4", "5B0C8A2E-93D4");
     let replica = "  replicas: [{organizationId: 5b0c8a2e-93d4-4a57-8f0f-000000000002, region: eu-west-2}]\n";
     let twice = "  replicas: [{organizationId: 5b0c8a2e-93d4-4a57-8f0f-000000000001, region: eu-west-2}]\n";
-    // Row, the tenant `acme`, the number of its rival, where acme claims what it may not have.
+    // Row, the tenant `acme`, the number of its rival, the place of acme's refused claim.
     let rows = [
         ("N02 same", tenant("acme", 1, ""), 1, "6:19"),
         ("N02 case", upper, 1, "6:19"),
@@ -359,12 +360,12 @@ fn an_organization_belongs_to_one_tenant() {
         let expected = Expected { id, file: TENANT, place, rule: "identity", says: "is claimed 2 times" };
         assert_refused(&fleet, &expected);
         let blocked = fleet.tenants.iter().any(|loaded| loaded.name.as_str() == "rival" && loaded.blocked);
-        assert_eq!(blocked, rival != 7, "{id}: both sides are refused, and nobody else");
+        assert_eq!(blocked, rival != 7, "{id}: exactly the tenants that claim it are refused");
     }
 }
 
 #[test]
-fn layers_form_no_circles_and_have_one_name() {
+fn circular_layers_and_duplicate_layer_names_are_refused() {
     let extends = |name: &str| (WEB.to_owned(), web(&format!("  extends: [{name}]\n")).into_bytes());
     let chain: Vec<FileOf> =
         (0..20).map(|n| layer(&format!("c{n}"), &format!("  extends: [c{}]\n", n + 1))).collect();
@@ -390,7 +391,13 @@ fn layers_form_no_circles_and_have_one_name() {
             "5:13",
             "there is no layer `retial`",
         ),
-        ("N12 long", [chain, vec![extends("c0")]].concat(), "bases/c15.yaml", "5:13", "too many layers"),
+        (
+            "N12 long",
+            [chain, vec![extends("c0")]].concat(),
+            "bases/c15.yaml",
+            "5:13",
+            "levels of layers are allowed",
+        ),
         (
             "N11 twins",
             vec![layer("a", "  {}\n"), ("bases/z.yaml".into(), layer("a", "  {}\n").1), extends("a")],
@@ -411,9 +418,9 @@ fn layers_form_no_circles_and_have_one_name() {
     }
 }
 
-/// Files of a few bytes can stand for many values, and lists can be wrong item by item.
+/// A file of a few bytes can expand to many values, and each item of a list can be wrong.
 #[test]
-fn small_files_with_much_in_them_end_at_a_limit() {
+fn small_files_that_expand_are_limited() {
     let aliases = format!("a: &a [{}]\nb: [{}]\n", vec!["1"; 100].join(","), vec!["*a"; 180].join(","));
     let files: Vec<FileOf> =
         (0..30).map(|n| (format!("tenants/acme/f{n:02}.yaml"), aliases.clone().into_bytes())).collect();
@@ -422,7 +429,7 @@ fn small_files_with_much_in_them_end_at_a_limit() {
         file: "tenants/acme/f29.yaml",
         place: "-",
         rule: "yaml",
-        says: "200000 are allowed together",
+        says: "together have more than 200000 values",
     };
     assert_refused(&load_acme(&files), &expected);
 
@@ -446,7 +453,7 @@ fn one_layer_folder_is_bounded_as_a_whole() {
     assert!(matches!(error, SourceError::Limit { .. }), "Y21 bases: {error}");
 }
 
-/// Each secret, the file that it stands in, and the file's text. None of them may be printed.
+/// Each secret, its file and the file's text. genesync prints none of the secrets.
 fn secrets() -> Vec<(&'static str, &'static str, String)> {
     let hex = "9f86d081884c7d659a2feaa0c55ad015";
     let webhook = "whsec_5WbX5kEWLlfzsGNjH64I8lOOqUB6e8FH";
@@ -503,9 +510,9 @@ fn secrets_are_found_and_never_printed() {
         assert_zebra_is_sound("N06", &fleet);
         let errors: Vec<&Finding> =
             fleet.findings.iter().filter(|finding| finding.severity == Severity::Error).collect();
-        // Where the text itself is broken nothing is read of it, so that nothing can be called a secret.
-        let told = errors.iter().any(|finding| finding.rule == "secrets" || finding.rule == "yaml");
-        assert!(told, "N06: {secret} is not found in {text}: {errors:#?}");
+        // genesync reads nothing of a broken text, so it reports no secret there.
+        let reported = errors.iter().any(|finding| finding.rule == "secrets" || finding.rule == "yaml");
+        assert!(reported, "N06: {secret} is not found in {text}: {errors:#?}");
         let own = format!("s{index}");
         all.retain(|(known, _)| known != path);
         all.extend(files.into_iter().map(|(path, bytes)| {
@@ -514,7 +521,7 @@ fn secrets_are_found_and_never_printed() {
             (path.replace("acme", &own).replace("bases/a", &format!("bases/{own}")), text.into_bytes())
         }));
     }
-    // All of them in one repository, whatever it is asked.
+    // All of them in one repository, for every command.
     let (state, dir) = (tempfile::tempdir().unwrap(), folder(&all));
     let place = dir.path().to_str().unwrap();
     let commands: [&[&str]; 6] = [
@@ -535,9 +542,9 @@ fn secrets_are_found_and_never_printed() {
     }
 }
 
-/// A layer's secret stops the tenants that extend it, and is told of where nobody does.
+/// A secret in a layer stops the tenants that extend the layer. It is also reported if no tenant extends it.
 #[test]
-fn a_secret_in_a_layer_stops_whoever_extends_it() {
+fn a_secret_in_a_layer_stops_every_tenant_that_extends_it() {
     let files = [
         layer("a", "  greetings: {messages: [ghp_16C7e42F292c6912E7710c838347Ae178B4a]}\n"),
         (WEB.to_owned(), web("  extends: [a]\n").into_bytes()),

@@ -1,4 +1,4 @@
-//! Rows P: the repository itself, with trees that git would not write.
+//! Rows P: the repository itself, with trees that git itself would not write.
 
 use std::net::TcpListener;
 
@@ -9,7 +9,7 @@ use super::*;
 
 const WEB: &str = "tenants/acme/web.yaml";
 
-/// What stands in a tree.
+/// An entry of a tree.
 #[derive(Clone)]
 pub enum Entry {
     File(Vec<u8>),
@@ -18,7 +18,7 @@ pub enum Entry {
     Submodule,
     /// A blob that is not in the object database.
     Lost,
-    /// A tree that is written already.
+    /// A tree that is already written.
     Written(Oid),
     /// A tree in git's order.
     Tree(Vec<(Vec<u8>, Entry)>),
@@ -28,12 +28,12 @@ pub enum Entry {
 
 pub use Entry::{AsGiven, Executable, File, Link, Lost, Submodule, Tree, Written};
 
-/// A name and what it stands for.
+/// Returns a name and its entry.
 pub fn at(name: impl AsRef<[u8]>, entry: Entry) -> (Vec<u8>, Entry) {
     (name.as_ref().to_vec(), entry)
 }
 
-/// The entries of a sound tenant's folder.
+/// Returns the entries of a sound tenant's folder.
 pub fn files(name: &str, number: u32) -> Vec<(Vec<u8>, Entry)> {
     vec![
         at("tenant.yaml", File(tenant(name, number, "").into_bytes())),
@@ -106,12 +106,12 @@ impl Git {
     }
 }
 
-/// A root with `acme` as given and the sound tenant.
+/// Returns a root with this `acme` and the sound tenant.
 fn root(acme: Entry) -> Entry {
     Tree(vec![at("tenants", Tree(vec![at("acme", acme), at("zebra", Tree(files("zebra", 99)))]))])
 }
 
-/// A sound `acme` with more in its folder.
+/// Returns a sound `acme` with more entries in its folder.
 fn acme_and(more: Vec<(Vec<u8>, Entry)>) -> Entry {
     Tree([files("acme", 1), more].concat())
 }
@@ -147,7 +147,7 @@ fn only_regular_files_in_plain_places_are_read() {
     let beside = |name: &str, entry: Entry| {
         Tree(vec![at("tenants", Tree(vec![at(name, entry), at("zebra", Tree(files("zebra", 99)))]))])
     };
-    let odd = "means something else to some systems";
+    let odd = "has another meaning on some systems";
     refuse(vec![
         ("P01 passwd", instead(Link("/etc/passwd")), WEB, "a symbolic link"),
         ("P01 other", instead(Link("../zebra/web.yaml")), WEB, "a symbolic link"),
@@ -168,7 +168,7 @@ fn only_regular_files_in_plain_places_are_read() {
             "P03 slash",
             one("a/../../b.yaml", yaml()),
             "tenants/acme",
-            "`a/../../b.yaml` stands in it twice, out of order, or as a path",
+            "`a/../../b.yaml` is a duplicate, out of order, or a path",
         ),
         ("P03 backslash", one("..\\b.yaml", yaml()), "tenants/acme/..\\b.yaml", odd),
         ("P03 line", one("a\nb.yaml", yaml()), "tenants/acme/a\nb.yaml", odd),
@@ -182,27 +182,27 @@ fn only_regular_files_in_plain_places_are_read() {
         ("P03 device", one("CON", yaml()), "tenants/acme/CON", odd),
         ("P03 device file", one("aux.yaml", yaml()), "tenants/acme/aux.yaml", odd),
         ("P03 bytes", root(acme_and(vec![at(b"a\xff.yaml", yaml())])), "tenants/acme/a\u{fffd}.yaml", odd),
-        ("P03 tenant", beside("..", Tree(files("acme", 1))), "tenants/..", "can't be a tenant's"),
-        ("P15 upper", beside("ACME", Tree(files("acme", 1))), "tenants/ACME", "can't be a tenant's"),
-        ("P15 space", beside("acme ", Tree(files("acme", 1))), "tenants/acme ", "can't be a tenant's"),
+        ("P03 tenant", beside("..", Tree(files("acme", 1))), "tenants/..", "cannot be a tenant's"),
+        ("P15 upper", beside("ACME", Tree(files("acme", 1))), "tenants/ACME", "cannot be a tenant's"),
+        ("P15 space", beside("acme ", Tree(files("acme", 1))), "tenants/acme ", "cannot be a tenant's"),
         (
             "P15 letter",
             beside("\u{430}cme", Tree(files("acme", 1))),
             "tenants/\u{430}cme",
-            "can't be a tenant's",
+            "cannot be a tenant's",
         ),
         ("P15 file", beside("acme.yaml", yaml()), "tenants/acme.yaml", "outside of any tenant's folder"),
     ]);
 }
 
 #[test]
-fn a_folder_holds_a_name_once() {
+fn a_duplicate_name_in_a_folder_is_refused() {
     let both = |first: &str, second: &str| {
         let web = || File(web(SOUND_SPEC).into_bytes());
         let tenant = files("acme", 1).remove(0);
         root(AsGiven(vec![at(first, web()), tenant, at(second, web())]))
     };
-    let says = "twice, out of order, or as a path";
+    let says = "a duplicate, out of order, or a path";
     let fold = "differs from this one only in the case";
     let folded = root(acme_and(vec![at("Web.yaml", yaml())]));
     let deep = root(acme_and(vec![
@@ -230,7 +230,7 @@ fn a_folder_holds_a_name_once() {
     ]);
 }
 
-/// A tree that all tenants share has no sound part: nothing of such a repository is believed.
+/// A tree that all tenants share has no sound part: genesync refuses the whole repository.
 #[test]
 fn a_shared_tree_that_git_would_not_write_is_refused_whole() {
     let tenants = || at("tenants", Tree(vec![at("zebra", Tree(files("zebra", 99)))]));
@@ -242,19 +242,19 @@ fn a_shared_tree_that_git_would_not_write_is_refused_whole() {
         (
             "P04 project",
             AsGiven(vec![project(1), project(9_999), tenants()]),
-            "`genesync.yaml` stands in it twice",
+            "`genesync.yaml` is a duplicate",
         ),
-        ("P04 tenants", AsGiven(vec![tenants(), tenants()]), "`tenants` stands in it twice"),
+        ("P04 tenants", AsGiven(vec![tenants(), tenants()]), "`tenants` is a duplicate"),
         (
             "P04 tenant",
             Tree(vec![at("tenants", AsGiven(vec![zebra(), zebra()]))]),
             "the tree of `tenants` is malformed",
         ),
-        ("P04 order", AsGiven(vec![tenants(), project(1)]), "`genesync.yaml` stands in it"),
+        ("P04 order", AsGiven(vec![tenants(), project(1)]), "`genesync.yaml` is a duplicate"),
         (
             "P03 slash",
             Tree(vec![at("tenants", Tree(vec![at("a/b", Tree(files("b", 1))), zebra()]))]),
-            "`a/b` stands in it",
+            "`a/b` is a duplicate",
         ),
     ];
     for (id, root, says) in rows {
@@ -266,7 +266,7 @@ fn a_shared_tree_that_git_would_not_write_is_refused_whole() {
     }
 }
 
-/// What stands in the project's and the layers' place must be what it is taken for.
+/// The project file and the layers must be regular files and folders.
 #[test]
 fn shared_files_are_regular_too() {
     let with = |name: &str, entry: Entry| {
@@ -295,14 +295,19 @@ fn shared_files_are_regular_too() {
 }
 
 #[test]
-fn much_of_anything_ends_at_a_limit() {
+fn large_repositories_are_limited() {
     let many = |count: usize, name: &str| -> Vec<(Vec<u8>, Entry)> {
         (0..count).map(|n| at(format!("{name}{n:06}.yaml"), yaml())).collect()
     };
     let longest = format!("{}.yaml", "n".repeat(70_000));
     refuse(vec![
         ("P16 files", root(acme_and(many(2_100, "a"))), "tenants/acme", "over 2000 files"),
-        ("P16 name", root(acme_and(vec![at(longest, yaml())])), "tenants/acme", "git can't read this folder"),
+        (
+            "P16 name",
+            root(acme_and(vec![at(longest, yaml())])),
+            "tenants/acme",
+            "git cannot read this folder",
+        ),
     ]);
     let git = Git::new();
     let (_, mut deep) = git.write(Tree(vec![at("x.yaml", yaml())]));
@@ -330,7 +335,7 @@ fn much_of_anything_ends_at_a_limit() {
         file: "tenants/acme/big.yaml",
         place: "-",
         rule: "yaml",
-        says: "524288 bytes are allowed",
+        says: "more than 524288 bytes",
     };
     assert_refused(&fleet, &expected);
     assert!(fleet.bytes_read < 600_000, "P09: {} bytes were read", fleet.bytes_read);
@@ -354,7 +359,7 @@ fn much_of_anything_ends_at_a_limit() {
 }
 
 // Guarantee: nothing-is-followed
-/// Hooks, filters, programs named in the repository's configuration and modules have no effect at all.
+/// Hooks, filters, programs in the repository's configuration and submodules have no effect.
 #[cfg(unix)]
 #[test]
 fn nothing_of_a_repository_is_run_or_followed() {
@@ -387,23 +392,31 @@ fn nothing_of_a_repository_is_run_or_followed() {
     fs::write(dir.join(".git/config"), config).unwrap();
     let fleet = git.load("HEAD").unwrap();
     let asked = assert_accepted("P05", &fleet);
-    assert_eq!(asked.pointer("/greetings/messages/0").unwrap(), "Hello!", "P05: bytes are changed");
+    assert_eq!(asked.pointer("/greetings/messages/0").unwrap(), "Hello!", "P05: bytes changed");
     let state = tempfile::tempdir().unwrap();
     let output = genesync(state.path(), &["validate", "--rev", "HEAD", git.path()]);
     assert_eq!(output.status.code(), Some(0), "P05: {}", printed(&output));
-    assert!(!marker.exists(), "P05: something was run");
+    assert!(!marker.exists(), "P05: a program was run");
 }
 
 #[test]
 fn urls_have_a_strict_grammar_and_hide_credentials() {
     let token = "tok3n-of-somebody";
-    // Row, URL, a part of the reason; none where it is a good one.
+    // Row, URL, a part of the reason; no reason for a valid URL.
     let rows: Vec<(&str, String, Option<&str>)> = vec![
         ("P06 option host", "ssh://-oProxyCommand=touch%20x/path".into(), Some("host name")),
         ("P06 option user", "ssh://-oProxyCommand=x@host.example/path".into(), Some("option")),
         ("P06 option scp", "-oProxyCommand=x@host.example:path".into(), Some("option")),
-        ("P06 option path", "ssh://git@host.example/--upload-pack=x".into(), Some("no path")),
-        ("P06 option scp path", "git@host.example:--upload-pack=x".into(), Some("no path")),
+        (
+            "P06 option path",
+            "ssh://git@host.example/--upload-pack=x".into(),
+            Some("read the path as an option"),
+        ),
+        (
+            "P06 option scp path",
+            "git@host.example:--upload-pack=x".into(),
+            Some("read the path as an option"),
+        ),
         ("P06 space", "https://host.example/x --upload-pack=y".into(), Some("white space")),
         ("P06 ext", "ext::sh -c touch% x".into(), Some("white space")),
         ("P06 ext short", "ext::sh".into(), Some("use https://")),
@@ -444,7 +457,7 @@ fn urls_have_a_strict_grammar_and_hide_credentials() {
     }
 }
 
-/// A URL that is refused is refused before anybody is asked.
+/// A bad URL is refused before a connection is made.
 #[test]
 fn a_bad_url_makes_no_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -471,8 +484,8 @@ fn a_bad_url_makes_no_connection() {
         }
     }
     let asked = listener.accept().map(|_| ()).map_err(|error| error.kind());
-    assert_eq!(asked, Err(std::io::ErrorKind::WouldBlock), "P06: somebody was asked");
-    assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0, "P06: something was kept");
+    assert_eq!(asked, Err(std::io::ErrorKind::WouldBlock), "P06: a connection was made");
+    assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0, "P06: something was stored");
 }
 
 #[test]
@@ -537,7 +550,7 @@ fn revisions_are_names_and_hashes_and_nothing_else() {
     assert_shown_plainly("P10", &printed(&output));
 }
 
-/// Who wrote a commit and what it says is printed nowhere; hostile names are printed as escapes.
+/// The author and the message of a commit are never printed; hostile names are printed as escapes.
 #[test]
 fn hostile_names_and_messages_reach_no_terminal() {
     let git = Git::new();
@@ -571,9 +584,9 @@ fn hostile_names_and_messages_reach_no_terminal() {
     assert_shown_plainly("P14", &printed(&output));
 }
 
-/// In a partial clone objects are missing: that is no reason to take a file for absent.
+/// A partial clone lacks objects. genesync does not take such a file for absent.
 #[test]
-fn what_is_not_here_is_not_absent() {
+fn a_missing_object_is_not_an_absent_file() {
     let lost = |path: &[&str]| {
         let git = Git::new();
         let kept = files("acme", 1).into_iter().filter(|(name, _)| name == b"tenant.yaml");
@@ -596,7 +609,7 @@ fn what_is_not_here_is_not_absent() {
         &["bases"],
         &["bases", "a.yaml"],
     ] {
-        // A fresh handle: the one that wrote the objects may still hold them.
+        // Open a new handle: the one that wrote the objects may still hold them.
         let git = lost(path);
         let error = git.load("HEAD").map(|fleet| fleet.findings).unwrap_err();
         assert!(matches!(error, SourceError::Git { .. }), "P14 {path:?}: {error:?}");
@@ -605,7 +618,7 @@ fn what_is_not_here_is_not_absent() {
 }
 
 #[test]
-fn clutter_is_passed_over_and_told_of() {
+fn other_files_are_skipped_and_reported() {
     let names = [".hidden.yaml", ".web.yaml.swp", "notes.md", "web.yaml.orig", "web.yaml~"];
     let more = names.iter().map(|name| at(name, File(b"\0 not: [yaml".to_vec()))).collect();
     let git = Git::new();
@@ -616,7 +629,7 @@ fn clutter_is_passed_over_and_told_of() {
     assert_eq!(ignored, names.map(|name| format!("tenants/acme/{name}")), "P17");
     let state = tempfile::tempdir().unwrap();
     let output = genesync(state.path(), &["-v", "validate", "--rev", "HEAD", git.path()]);
-    assert!(printed(&output).contains("passed over: tenants/acme/web.yaml~"), "P17: {}", printed(&output));
+    assert!(printed(&output).contains("skipped: tenants/acme/web.yaml~"), "P17: {}", printed(&output));
 }
 
 #[test]
@@ -634,7 +647,7 @@ fn executables_are_read_with_a_warning() {
     assert_eq!(warned, [(Severity::Warning, WEB)], "P03 mode");
 }
 
-/// A commit without tenants deletes nothing, asks nobody and keeps nothing.
+/// A commit without tenants deletes nothing, sends no request and keeps nothing.
 #[test]
 fn an_emptied_repository_writes_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -658,12 +671,12 @@ fn an_emptied_repository_writes_nothing() {
             assert_eq!(output.status.code(), Some(1), "{id}: {}", printed(&output));
             assert!(printed(&output).contains("genesync plans and writes nothing"), "{id}");
         }
-        assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0, "{id}: something was kept");
+        assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0, "{id}: something was stored");
     }
-    assert!(listener.accept().is_err(), "N13: somebody was asked");
+    assert!(listener.accept().is_err(), "N13: a connection was made");
 }
 
-/// A branch that lost what was applied last is held until a person says that this was meant.
+/// A branch that lost the last applied commit is held until a person confirms the rewind.
 #[test]
 fn a_rewound_branch_is_held() {
     let only = |name: &str, number: u32| {
@@ -695,8 +708,8 @@ fn a_rewound_branch_is_held() {
     assert_eq!(apply(&["--allow", "rewind", "--reason", "meant"]).0, Some(0), "P13 allowed");
     let next = git.commit(only("acme", 5), &[first]);
     assert!(holds(next, first) && apply(&[]).0 == Some(0), "P13 on");
-    // Nothing is managed here, so that nothing came of any of these: one may stand in for another, and only its own
-    // ancestor may not. What is written is told in `trust.rs`.
+    // Nothing is managed here, so none of these commits caused a write: one may replace another, but its own
+    // ancestor may not. `trust.rs` tests commits that caused a write.
     for (id, tip) in [("P13 orphan", orphan), ("P13 fork", forked)] {
         assert!(!holds(tip, next), "{id}");
         to(tip);
@@ -705,10 +718,10 @@ fn a_rewound_branch_is_held() {
     }
 }
 
-/// The same rules in a plain folder.
+/// The same rules apply to a plain folder.
 #[cfg(unix)]
 #[test]
-fn folders_follow_nothing_either() {
+fn plain_folders_follow_no_links() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
     use std::os::unix::fs::symlink;
@@ -743,13 +756,13 @@ fn folders_follow_nothing_either() {
             "P03 bytes",
             Box::new(|acme| fs::write(acme.join(OsStr::from_bytes(b"a\xff.yaml")), "{}").unwrap()),
             "tenants/acme/a\u{fffd}.yaml",
-            "means something else",
+            "has another meaning",
         ),
         (
             "P03 line",
             Box::new(|acme| fs::write(acme.join("a\nb.yaml"), "{}").unwrap()),
             "tenants/acme/a\nb.yaml",
-            "means something else",
+            "has another meaning",
         ),
         (
             "P16 files",
@@ -777,7 +790,7 @@ fn folders_follow_nothing_either() {
 
 #[cfg(unix)]
 #[test]
-fn a_folder_of_tenants_is_no_link() {
+fn a_tenant_folder_that_is_a_link_is_refused() {
     use std::os::unix::fs::symlink;
 
     let dir = folder(&[]);

@@ -1,4 +1,4 @@
-//! Rows Y: the text itself.
+//! Rows Y: the YAML text itself.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::*;
 const WEB: &str = "tenants/acme/web.yaml";
 const TENANT: &str = "tenants/acme/tenant.yaml";
 
-/// Row, file, its bytes, where the error stands, its rule, a part of its message.
+/// Row, file, its bytes, the place of the error, its rule, a part of its message.
 type Row = (&'static str, &'static str, Vec<u8>, &'static str, &'static str, &'static str);
 
 fn refuse(rows: Vec<Row>) {
@@ -54,7 +54,7 @@ fn laughs(levels: usize) -> String {
 }
 
 #[test]
-fn bombs_and_giants_end_at_a_limit() {
+fn alias_bombs_and_large_files_are_limited() {
     let quadratic = format!("a: &a {}\nb: [{}]\n", "x".repeat(60_000), vec!["*a"; 10_000].join(","));
     let blocks: String = (0..40).map(|depth| format!("{}k:\n", " ".repeat(depth))).collect();
     let anchors: String = (0..19_000).map(|n| format!("- &a{n} x\n")).collect();
@@ -67,7 +67,7 @@ fn bombs_and_giants_end_at_a_limit() {
         ("Y05 lists", WEB, "[".repeat(60_000).into_bytes(), "1:33", "yaml", "not valid YAML"),
         ("Y05 maps", WEB, "{a: ".repeat(16_000).into_bytes(), "1:129", "yaml", "not valid YAML"),
         ("Y06 depth", WEB, blocks.into_bytes(), "33:33", "yaml", "not valid YAML"),
-        ("Y06 size", WEB, vec![b' '; 12_500_000], "-", "yaml", "524288 bytes are allowed"),
+        ("Y06 size", WEB, vec![b' '; 12_500_000], "-", "yaml", "more than 524288 bytes"),
         (
             "Y20 line",
             WEB,
@@ -76,18 +76,18 @@ fn bombs_and_giants_end_at_a_limit() {
             "yaml",
             "bytes in one line",
         ),
-        ("Y21 scalar", WEB, vec![b'x'; 5_000_000], "-", "yaml", "524288 bytes are allowed"),
+        ("Y21 scalar", WEB, vec![b'x'; 5_000_000], "-", "yaml", "more than 524288 bytes"),
         (
             "Y21 keys",
             WEB,
             (0..30_000).map(|n| format!("k{n}: 1\n")).collect::<String>().into_bytes(),
             "10001:1",
             "yaml",
-            "over 20000 values",
+            "more than 20000 values",
         ),
-        ("Y21 list", WEB, "- 1\n".repeat(30_000).into_bytes(), "20001:3", "yaml", "over 20000 values"),
-        ("Y21 anchors", WEB, anchors.into_bytes(), "1:1", "schema", "a document is a map"),
-        ("Y21 comments", WEB, "#\n".repeat(250_000).into_bytes(), "-", "yaml", "holds no document"),
+        ("Y21 list", WEB, "- 1\n".repeat(30_000).into_bytes(), "20001:3", "yaml", "more than 20000 values"),
+        ("Y21 anchors", WEB, anchors.into_bytes(), "1:1", "schema", "a document must be a map"),
+        ("Y21 comments", WEB, "#\n".repeat(250_000).into_bytes(), "-", "yaml", "contains no document"),
         ("Y21 documents", WEB, "--- {}\n".repeat(100).into_bytes(), "65:1", "yaml", "64 documents"),
     ]);
 }
@@ -104,23 +104,23 @@ fn the_files_of_one_tenant_are_bounded_together() {
         file: "tenants/acme/p000.yaml",
         place: "-",
         rule: "yaml",
-        says: "4194304 bytes are allowed",
+        says: "more than 4194304 bytes",
     };
     assert_refused(&fleet, &expected);
-    // What is beyond the limit is not even read.
+    // genesync does not read beyond the limit.
     assert!(fleet.bytes_read < 6 * 1024 * 1024, "{} bytes were read", fleet.bytes_read);
 }
 
 #[test]
-fn keys_stand_once_and_are_known() {
+fn duplicate_and_unknown_keys_are_refused() {
     let twice = |second: &str| {
         format!("apiVersion: genesync/v1alpha1\nkind: WebMessaging\n{second}: WebMessaging\n").into_bytes()
     };
     refuse(vec![
-        ("Y07 plain", WEB, twice("kind"), "3:1", "yaml", "the key `kind` stands here twice"),
-        ("Y07 double", WEB, twice("\"kind\""), "3:1", "yaml", "the key `kind` stands here twice"),
-        ("Y07 single", WEB, twice("'kind'"), "3:1", "yaml", "the key `kind` stands here twice"),
-        ("Y07 escaped", WEB, twice("\"k\\x69nd\""), "3:1", "yaml", "the key `kind` stands here twice"),
+        ("Y07 plain", WEB, twice("kind"), "3:1", "yaml", "the key `kind` is here twice"),
+        ("Y07 double", WEB, twice("\"kind\""), "3:1", "yaml", "the key `kind` is here twice"),
+        ("Y07 single", WEB, twice("'kind'"), "3:1", "yaml", "the key `kind` is here twice"),
+        ("Y07 escaped", WEB, twice("\"k\\x69nd\""), "3:1", "yaml", "the key `kind` is here twice"),
         (
             "Y07 flow",
             WEB,
@@ -139,22 +139,22 @@ fn keys_stand_once_and_are_known() {
     let help = fleet.findings.iter().find_map(|finding| finding.help.clone());
     assert_eq!(
         help.as_deref(),
-        Some("did you mean `region`? it stands here already: keep one of the two"),
+        Some("did you mean `region`? it is already here: keep one of the two"),
         "Y08"
     );
     let fleet = load_acme(&[(WEB.into(), twice("'kind'"))]);
     let first = fleet.findings.iter().flat_map(|finding| &finding.related).next().unwrap();
-    assert_eq!((first.0.line, first.0.column), (2, 1), "Y07: where it stands first");
+    assert_eq!((first.0.line, first.0.column), (2, 1), "Y07: the place of its first use");
 }
 
 #[test]
-fn scalars_are_what_they_are_written_as() {
+fn scalars_keep_their_written_type() {
     let delay = |text: &str| spec(&format!("  greetings:\n    delayMs: {text}\n"));
     let flag = |text: &str| spec(&format!("  greetings:\n    enabled: {text}\n"));
     refuse(vec![
         ("Y09 yes", WEB, flag("yes"), "6:14", "schema", "`true` or `false`, not text"),
         ("Y09 on", WEB, flag("on"), "6:14", "schema", "`true` or `false`, not text"),
-        ("Y09 True", WEB, flag("True"), "6:14", "yaml", "not how this file spells a truth value"),
+        ("Y09 True", WEB, flag("True"), "6:14", "yaml", "not a truth value here"),
         ("Y10 quoted", WEB, delay("\"3\""), "6:14", "schema", "a whole number, not text"),
         ("Y10 half", WEB, delay("3.5"), "6:14", "schema", "a whole number"),
         ("Y10 octal", WEB, delay("0o17"), "6:14", "yaml", "a number to some YAML readers"),
@@ -178,7 +178,7 @@ fn scalars_are_what_they_are_written_as() {
 }
 
 #[test]
-fn endless_values_are_refused_and_not_repeated() {
+fn long_values_are_refused_and_not_printed_in_full() {
     let delay = |text: &str| spec(&format!("  greetings:\n    delayMs: {text}\n"));
     refuse(vec![
         (
@@ -196,7 +196,7 @@ fn endless_values_are_refused_and_not_repeated() {
             extra(&format!("  api: {}\n", "a".repeat(60_000))),
             "9:8",
             "schema",
-            "not one of the words",
+            "not one of the allowed values",
         ),
         ("Y26 number", WEB, delay(&"9".repeat(60_000)), "6:14", "yaml", "more than 15 digits"),
         (
@@ -219,7 +219,7 @@ fn endless_values_are_refused_and_not_repeated() {
 }
 
 #[test]
-fn endless_names_are_refused_and_not_repeated() {
+fn long_names_are_refused_and_not_printed_in_full() {
     refuse(vec![
         (
             "Y26 kind",
@@ -243,7 +243,7 @@ fn endless_names_are_refused_and_not_repeated() {
             spec(&format!("  features:\n    flags:\n      ? {}\n      : true\n", "f".repeat(60_000))),
             "7:9",
             "schema",
-            "can't be a name",
+            "is not a valid name",
         ),
         (
             "Y26 alias",
@@ -265,7 +265,7 @@ fn endless_names_are_refused_and_not_repeated() {
 }
 
 #[test]
-fn what_means_one_thing_only_is_accepted() {
+fn unambiguous_values_are_accepted() {
     let rows: Vec<(&str, &str, Vec<u8>)> = vec![
         ("Y04 alias", WEB, b"apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {name: &n web}\nspec:\n  features: {audiences: [*n]}\n".to_vec()),
         ("Y10 whole", WEB, spec("  greetings: {delayMs: 3.0}\n")),
@@ -283,7 +283,7 @@ fn what_means_one_thing_only_is_accepted() {
 }
 
 #[test]
-fn norway_is_a_country_with_a_warning() {
+fn the_country_code_no_is_accepted_with_a_warning() {
     let fleet = load_acme(&[(TENANT.into(), labels("{country: NO}"))]);
     assert_accepted("Y09", &fleet);
     let found: Vec<_> = fleet
@@ -296,7 +296,7 @@ fn norway_is_a_country_with_a_warning() {
     assert_eq!(found, [(Severity::Warning, 5, 21, Some("put it in quotes: \"NO\""))], "Y09");
 }
 
-/// Warnings may fill the list of what is told of a file; they must not keep the rest of it from being read.
+/// Warnings may fill the list of findings of a file; genesync still reads the rest of the file.
 #[test]
 fn many_warnings_hide_nothing() {
     let countries: Vec<String> = (0..80).map(|n| format!("c{n}: NO")).collect();
@@ -311,7 +311,7 @@ fn many_warnings_hide_nothing() {
     assert_refused(&fleet, &expected);
     let fleet = load_acme(&files(both("a: 1\na: 2\n")));
     let expected =
-        Expected { id: "Y09 many", file: TENANT, place: "12:1", rule: "yaml", says: "stands here twice" };
+        Expected { id: "Y09 many", file: TENANT, place: "12:1", rule: "yaml", says: "is here twice" };
     assert_refused(&fleet, &expected);
 }
 
@@ -334,13 +334,13 @@ fn tags_documents_and_directives_are_plain_or_refused() {
         ("Y14 junk", WEB, b"a: 1\n...\njunk: 2\n".to_vec(), "3:1", "yaml", "after the document's end"),
         ("Y14 version", WEB, b"%YAML 1.1\n---\na: 1\n".to_vec(), "1:1", "yaml", "not valid YAML"),
         ("Y14 tag", WEB, b"%TAG ! tag:evil,2026:\n---\na: 1\n".to_vec(), "1:1", "yaml", "not valid YAML"),
-        ("Y22 empty", WEB, Vec::new(), "-", "yaml", "holds no document"),
-        ("Y22 comments", WEB, b"# nothing\n\n# here\n".to_vec(), "-", "yaml", "holds no document"),
-        ("Y22 null", WEB, b"~\n".to_vec(), "1:1", "schema", "a document is a map"),
-        ("Y22 list", WEB, b"[]\n".to_vec(), "1:1", "schema", "a document is a map"),
+        ("Y22 empty", WEB, Vec::new(), "-", "yaml", "contains no document"),
+        ("Y22 comments", WEB, b"# nothing\n\n# here\n".to_vec(), "-", "yaml", "contains no document"),
+        ("Y22 null", WEB, b"~\n".to_vec(), "1:1", "schema", "a document must be a map"),
+        ("Y22 list", WEB, b"[]\n".to_vec(), "1:1", "schema", "a document must be a map"),
         ("Y22 map", WEB, b"{}\n".to_vec(), "1:1", "schema", "`kind` is missing"),
-        ("Y22 dashes", WEB, b"---\n---\n".to_vec(), "1:4", "schema", "a document is a map"),
-        ("Y22 tenant", TENANT, Vec::new(), "-", "yaml", "holds no document"),
+        ("Y22 dashes", WEB, b"---\n---\n".to_vec(), "1:4", "schema", "a document must be a map"),
+        ("Y22 tenant", TENANT, Vec::new(), "-", "yaml", "contains no document"),
         (
             "Y22 spec",
             TENANT,
@@ -364,14 +364,14 @@ fn tags_documents_and_directives_are_plain_or_refused() {
             b"<!DOCTYPE html>\n<html></html>\n".to_vec(),
             "1:1",
             "schema",
-            "a document is a map",
+            "a document must be a map",
         ),
         ("Y24 png", WEB, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec(), "1:1", "yaml", "not UTF-8"),
     ]);
 }
 
 #[test]
-fn a_comma_too_many_is_yaml_and_means_nothing() {
+fn a_trailing_comma_is_accepted() {
     let text = br#"{"apiVersion": "genesync/v1alpha1", "kind": "WebMessaging", "metadata": {"name": "web"}, "spec": {"features": {"audiences": ["a",],},},}"#;
     let asked = assert_accepted("Y24 comma", &load_acme(&[(WEB.into(), text.to_vec())]));
     assert_eq!(asked, json!({"features": {"audiences": ["a"]}}), "Y24 comma");
@@ -422,7 +422,7 @@ fn hidden_and_look_alike_characters_are_refused() {
             spec("  features: {flags: {\"a\u{202e}b\": true}}\n"),
             "5:22",
             "schema",
-            "can't be a name",
+            "is not a valid name",
         ),
         ("Y17 escaped", WEB, quoted("\\u202e"), "6:16", "greeting", "U+202E"),
         ("Y17 text", WEB, quoted("\u{2067}"), "6:16", "greeting", "U+2067"),
@@ -493,7 +493,7 @@ fn escapes_and_indents_that_mean_nothing_are_refused() {
     ]);
 }
 
-/// However a text is broken over lines, what is sent is this.
+/// Every way to break a text into lines gives this value.
 #[test]
 fn block_scalars_have_one_meaning() {
     let message = |block: &str| {
@@ -514,7 +514,7 @@ fn block_scalars_have_one_meaning() {
     }
 }
 
-/// Reads bytes as a tenant's only file, and renders whatever is found.
+/// Reads bytes as a tenant's only file, and renders every finding.
 fn read_and_render(bytes: &[u8]) -> String {
     let input = Input { path: Arc::from(WEB), bytes: Arc::from(bytes) };
     let read = manifest::read_tenant(&TenantName::new("acme"), &[input], &Bases::default());
@@ -523,7 +523,7 @@ fn read_and_render(bytes: &[u8]) -> String {
     render::finding::text(&findings, &texts.into_iter().collect(), false)
 }
 
-/// Pieces that make documents rather than noise.
+/// Fragments that make documents instead of noise.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "apiVersion: genesync/v1alpha1\n",

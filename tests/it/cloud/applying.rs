@@ -59,7 +59,7 @@ fn a_plan_and_a_watched_tenant_send_nothing_but_reads() {
     assert_eq!(cloud.served(1), served(1, "#111111"));
 }
 
-/// What the audit log was asked in a run: the paths that differ, without ids.
+/// Returns the audit queries of a run: the distinct paths, without ids.
 fn asked_of_the_log(cloud: &Cloud, mark: u64) -> Vec<String> {
     let mut asked: Vec<String> = Vec::new();
     for request in cloud.requests(1, mark) {
@@ -99,7 +99,7 @@ fn a_write_is_confirmed_by_the_log_at_once_by_a_query_or_late() {
         let receipts = done["tenants"][0]["receipts"].as_array().unwrap();
         assert!(receipts.iter().all(|receipt| receipt["auditEntry"].is_string()), "{settings}: {done:#}");
         assert_eq!(asked_of_the_log(&cloud, mark), *asked, "{settings}");
-        // Where all of it shows at once, and by the clock of what it is about, each has its own record.
+        // If all records appear at once and with the right clock, each write has its own record.
         if settings.get("auditDelayMs").is_none() && settings.get("auditClockSkewMs").is_none() {
             let records = cloud.state(1)["audit"].clone();
             let proof = |receipt: &Value| {
@@ -115,7 +115,7 @@ fn a_write_is_confirmed_by_the_log_at_once_by_a_query_or_late() {
 }
 
 #[test]
-fn a_log_that_is_silent_forbidden_broken_or_of_another_time_is_told_and_nothing_is_written_again() {
+fn a_log_that_is_silent_forbidden_broken_or_of_another_time_is_reported_and_nothing_is_written_again() {
     let denied = json!({"match": {"path": "/api/v2/audits/**"}, "times": 0, "do": {"status": 403}});
     let unasked = "the audit log could not be queried";
     let cases = [
@@ -123,7 +123,7 @@ fn a_log_that_is_silent_forbidden_broken_or_of_another_time_is_told_and_nothing_
         (json!({}), denied, 0, unasked),
         (json!({"auditRealtime": false, "auditQueryFails": true}), Value::Null, 0, "is failed"),
     ];
-    each(&cases, |(settings, fault, code, told)| {
+    each(&cases, |(settings, fault, code, reported)| {
         let cloud = Cloud::applied(1);
         cloud.commit("#222222");
         cloud.settings(settings.clone());
@@ -132,7 +132,7 @@ fn a_log_that_is_silent_forbidden_broken_or_of_another_time_is_told_and_nothing_
         }
         let mark = cloud.mark();
         let ran = cloud.apply(&[]).expect(*code);
-        assert!(ran.stdout.contains(*told), "{settings}: {}", ran.stdout);
+        assert!(ran.stdout.contains(*reported), "{settings}: {}", ran.stdout);
         assert_eq!(cloud.writes(1, mark), ["draft", "publish", "pin"], "{settings}");
         assert_eq!(cloud.served(1), served(2, "#222222"), "{settings}");
         let mark = cloud.mark();
@@ -162,7 +162,7 @@ fn what_this_build_does_not_know_is_kept_in_every_write_and_refused_in_a_manifes
     cloud.is_at_rest();
 
     let mark = cloud.mark();
-    for (line, told) in [
+    for (line, reported) in [
         ("headlesMode: {enabled: true}", "did you mean `headlessMode`?"),
         ("position: {alignement: Left}", "did you mean `alignment`?"),
         ("invented: {next: [year]}", "there is no field `invented` here"),
@@ -171,14 +171,14 @@ fn what_this_build_does_not_know_is_kept_in_every_write_and_refused_in_a_manifes
         for command in ["validate", "plan", "apply"] {
             let ran = cloud.genesync(&[command]).expect(1);
             assert!(ran.stdout.contains("tenants/acme/messenger.yaml:9:"), "{command}: {}", ran.stdout);
-            assert!(ran.stdout.contains(told), "{command}: {}", ran.stdout);
+            assert!(ran.stdout.contains(reported), "{command}: {}", ran.stdout);
         }
     }
     assert_eq!(cloud.requests(1, mark), Vec::<Value>::new());
 }
 
 #[test]
-fn one_pass_of_the_controller_does_the_same_and_history_tells_it() {
+fn one_pass_of_the_controller_does_the_same_and_history_shows_it() {
     let cloud = Cloud::new(2);
     cloud.configure(&["controller.once-ms = 20_000"]);
     let ran = cloud.genesync(&["run", "--once"]).expect(0);

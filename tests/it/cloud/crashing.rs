@@ -1,4 +1,4 @@
-//! Processes that die in the middle, and those that come after them.
+//! Processes that die in the middle of a write, and the processes that follow them.
 
 use std::process::{Command, Stdio};
 
@@ -7,14 +7,15 @@ use serde_json::json;
 use super::{Cloud, QUICK, each, served};
 use crate::support::{Running, ran, signal, wait_until};
 
-/// How often each point is reached: once for each of the three writes.
+/// The hits of each point: once for each of the three writes.
 const HITS: [u32; 3] = [1, 2, 3];
 
-/// What the next process tells of the write that was under way.
+/// What the next process reports of the write that was under way.
 const LANDED: &str = "whose answer was lost is in force";
 const NOT_LANDED: &str = "whose answer was lost was not executed";
 
-/// Dies at a point of a first apply and at the same one of a change, and is followed by a process that ends it.
+/// Kills an apply at a point of a first apply and at the same point of a change. Each time a second process
+/// finishes it.
 fn dies_at(point: &str, found: &str) {
     each(&HITS, |hit| {
         let at = format!("{point}:{hit}");
@@ -57,7 +58,7 @@ fn a_process_that_dies_before_its_journal_is_committed_is_followed_by_one_that_w
     dies_at("C09b", LANDED);
 }
 
-/// A command whose first write is answered late.
+/// Returns a command whose first write is answered late.
 fn slow_apply(cloud: &Cloud) -> Command {
     let at = json!({"method": "POST", "path": "/api/v2/webdeployments/configurations"});
     cloud.fault(json!({"match": at, "do": {"delayMs": 2_000}}));
@@ -75,11 +76,11 @@ fn a_signal_ends_an_apply_after_the_write_that_is_under_way_and_it_says_what_is_
     let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for_the_write(&cloud);
     signal(process.id(), "-INT");
-    // It wrote something, and not all of it.
+    // It wrote a part.
     let ended = ran(process.wait_with_output().unwrap()).expect(6);
-    assert!(ended.stderr.contains("stop it again"), "{}", ended.stderr);
-    let told = "stopped by the operator before the end of its run: 0 of 2 objects are as git says";
-    assert!(ended.stdout.contains(told), "{}", ended.stdout);
+    assert!(ended.stderr.contains("interrupt again"), "{}", ended.stderr);
+    let reported = "stopped by an operator before the end of the run: 0 of 2 objects match git";
+    assert!(ended.stdout.contains(reported), "{}", ended.stdout);
     assert_eq!((cloud.writes(1, 0), cloud.open()), (vec!["create".to_owned()], (0, 0)));
     cloud.apply(&[]).expect(0);
     assert_eq!(cloud.writes(1, 0), ["create", "publish", "deploy"]);
@@ -92,10 +93,10 @@ fn a_second_signal_leaves_what_is_under_way_to_the_journal() {
     let mut process = Running::start(slow_apply(&cloud));
     wait_for_the_write(&cloud);
     process.signal("-INT");
-    process.wait_for_log("stop it again");
+    process.wait_for_log("interrupt again");
     process.signal("-INT");
     wait_until("it has stopped", || process.ended().is_some());
     assert_eq!(process.ended().unwrap().code(), Some(6));
-    process.wait_for_log("left to the journal");
+    process.wait_for_log("the journal keeps the writes in flight");
     assert_eq!((cloud.writes(1, 0), cloud.open()), (vec!["create".to_owned()], (1, 0)));
 }

@@ -1,4 +1,5 @@
-//! Drafts that somebody left, and people who are quick: before a PUT, before a publication, in between.
+//! Drafts that another user left, and edits of another user before a PUT, before a publication, and in
+//! between.
 
 use serde_json::{Value, json};
 
@@ -7,12 +8,12 @@ use super::{Cloud, MARA, Served, files, served};
 const DRAFT: &str = "/api/v2/webdeployments/configurations/*/versions/draft";
 const PUBLISH: &str = "/api/v2/webdeployments/configurations/*/versions/draft/publish";
 
-/// Mara changes the draft: a field that git leaves alone.
+/// Mara changes a field of the draft that git does not name.
 fn a_banner() -> Value {
     json!({"draft": {"configuration": "Website", "patch": {"description": "Sale!"}}})
 }
 
-/// Mara changes the draft: a field that git manages.
+/// Mara changes a field of the draft that git manages.
 fn a_colour() -> Value {
     json!({"draft": {"configuration": "Website", "patch": {"messenger": {"styles": {"primaryColor": "#990000"}}}}})
 }
@@ -25,7 +26,7 @@ fn by_mara(edit: &Value) -> Value {
 
 // Guarantee: drafts-of-others
 #[test]
-fn a_draft_that_somebody_left_is_held_adopted_or_discarded() {
+fn a_draft_that_another_user_left_is_held_adopted_or_discarded() {
     for (arguments, code, writes, description) in [
         (&[][..], 4, &[][..], Value::Null),
         (&["--draft", "adopt"], 0, &["draft", "publish", "pin"], json!("Sale!")),
@@ -33,7 +34,7 @@ fn a_draft_that_somebody_left_is_held_adopted_or_discarded() {
     ] {
         let cloud = Cloud::applied(1);
         cloud.edit(1, a_banner());
-        // Nobody's draft is in the way while there is nothing to do.
+        // A draft does not matter while there is nothing to write.
         cloud.is_at_rest();
         cloud.commit("#222222");
         let mark = cloud.mark();
@@ -42,13 +43,13 @@ fn a_draft_that_somebody_left_is_held_adopted_or_discarded() {
         if code == 4 {
             let when = cloud.draft(1)["dateModified"].as_str().unwrap().replace('T', " at ");
             let (when, _) = when.split_once('.').unwrap();
-            for told in [
+            for reported in [
                 when,
                 "Mara Ionescu left a draft of MessengerConfiguration `Website` unpublished",
                 "(description)",
-                "with --draft adopt to publish along what git leaves alone, or with --draft discard to write over it",
+                "with --draft adopt to also publish the fields that git does not manage, or with --draft discard to overwrite it",
             ] {
-                assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+                assert!(ran.stdout.contains(reported), "{reported}: {}", ran.stdout);
             }
             assert_eq!(cloud.draft(1)["description"], "Sale!");
             assert_eq!((cloud.served(1), cloud.counts(1)), (served(1, "#111111"), (1, 1, 1)));
@@ -58,10 +59,10 @@ fn a_draft_that_somebody_left_is_held_adopted_or_discarded() {
         }
         assert_eq!(cloud.version(1, 2)["description"], description, "{arguments:?}");
         let fate =
-            if description.is_null() { "written over: description" } else { "published along: description" };
-        let told = format!("draft of Mara Ionescu, {}", jiff::Timestamp::now().strftime("%Y-"));
-        let told = ran.stdout.lines().any(|line| line.contains(&told) && line.ends_with(fate));
-        assert!(told, "{fate}: {}", ran.stdout);
+            if description.is_null() { "overwritten: description" } else { "also published: description" };
+        let reported = format!("draft of Mara Ionescu, {}", jiff::Timestamp::now().strftime("%Y-"));
+        let reported = ran.stdout.lines().any(|line| line.contains(&reported) && line.ends_with(fate));
+        assert!(reported, "{fate}: {}", ran.stdout);
         let over = cloud.genesync(&["history", "acme", "--overwritten"]).expect(0).stdout;
         let lost = over.lines().any(|line| {
             ["MessengerConfiguration `Website`", "  description  ", "\"Sale!\"", "(absent)"]
@@ -104,42 +105,43 @@ fn a_draft_that_is_published_between_two_runs_is_drift_and_git_wins() {
         ran.stderr
     );
     assert!(ran.stderr.contains(MARA), "{}", ran.stderr);
-    // Visitors get the first version, which says what git says, all the time.
+    // Visitors get the first version, which equals git, all the time.
     assert_eq!(cloud.writes(1, mark), ["draft", "publish"]);
     assert_eq!((cloud.served(1), cloud.counts(1)), (served(1, "#111111"), (1, 3, 1)));
     cloud.is_at_rest();
 }
 
-/// What happens, just before the n-th request of which kind, what is written then, the exit code, what is told, and
-/// what visitors get.
+/// The edit, the request before which it happens (method, path, number), the expected writes, the exit code,
+/// the report, and what visitors get.
 type Race = (Value, &'static str, &'static str, u64, &'static [&'static str], i32, &'static str, Served);
 
-/// Runs a change in which Mara comes in between, and returns what became of the tenant.
-fn race(cloud: &Cloud, (edit, method, path, nth, writes, code, told, visitors): Race) -> Value {
+/// Runs a change during which Mara edits, and returns the result of the tenant.
+fn race(cloud: &Cloud, (edit, method, path, nth, writes, code, reported, visitors): Race) -> Value {
     let what = format!("{edit} before {method} {path}");
     cloud.commit("#222222");
     let mark = cloud.mark();
     cloud.fault(json!({"match": {"method": method, "path": path}, "nth": nth, "do": by_mara(&edit)}));
-    // Held with something of ours written, if only a draft, is a part.
+    // A hold after a write of ours, even of a draft only, is a partial result.
     let code = if code == 4 && !writes.is_empty() { 6 } else { code };
     let ran = cloud.apply(&["--format", "json"]).expect(code);
     assert_eq!(cloud.writes(1, mark), writes, "{what}: {}", ran.stderr);
     assert_eq!(cloud.served(1), visitors, "{what}");
-    assert!(ran.stdout.contains(told), "{what}: {}", ran.stdout);
+    assert!(ran.stdout.contains(reported), "{what}: {}", ran.stdout);
     assert_eq!(cloud.open().0, 0, "{what}");
     ran.json()["tenants"][0].clone()
 }
 
 #[test]
-fn somebody_who_edits_the_draft_in_between_is_told_and_it_is_not_published_unseen() {
+fn an_edit_of_the_draft_in_between_is_reported_and_not_published_unseen() {
     let (stored, refused) = (&["draft"][..], &["draft", "publish 400"][..]);
     let before = || served(1, "#111111");
     let left = "Mara Ionescu left a draft";
     let races: [Race; 4] = [
-        // Before the look that comes before the publication.
+        // Before the read that precedes the publication.
         (a_banner(), "GET", "**/versions", 2, stored, 4, left, before()),
         (a_colour(), "GET", "**/versions", 2, stored, 4, left, before()),
-        // After that look: the platform does not publish what was edited a moment ago, and then it is seen.
+        // After that read: the platform does not publish a draft that was edited a moment ago, and then
+        // genesync sees the edit.
         (
             a_banner(),
             "POST",
@@ -161,10 +163,19 @@ fn somebody_who_edits_the_draft_in_between_is_told_and_it_is_not_published_unsee
 }
 
 #[test]
-fn what_somebody_edits_in_the_last_moment_is_told_and_not_pinned() {
+fn what_another_user_edits_in_the_last_moment_is_reported_and_not_pinned() {
     let published = &["draft", "publish"][..];
     let races: [Race; 2] = [
-        (a_banner(), "POST", PUBLISH, 1, published, 4, "meanwhile: description", served(1, "#111111")),
+        (
+            a_banner(),
+            "POST",
+            PUBLISH,
+            1,
+            published,
+            4,
+            "made to the draft after the read: description",
+            served(1, "#111111"),
+        ),
         (
             a_colour(),
             "POST",
@@ -172,7 +183,7 @@ fn what_somebody_edits_in_the_last_moment_is_told_and_not_pinned() {
             1,
             published,
             4,
-            "meanwhile: messenger.styles.primaryColor",
+            "made to the draft after the read: messenger.styles.primaryColor",
             served(1, "#111111"),
         ),
     ];
@@ -181,14 +192,17 @@ fn what_somebody_edits_in_the_last_moment_is_told_and_not_pinned() {
         cloud.settings(json!({"activeDelayMs": 0}));
         let result = race(&cloud, case);
         assert_eq!(result["status"], "Held");
-        assert!(result["reason"].as_str().unwrap().contains("had changed in the draft"), "{result:#}");
+        assert!(
+            result["reason"].as_str().unwrap().contains("changes that another user made to the draft"),
+            "{result:#}"
+        );
         assert_eq!(cloud.counts(1), (1, 2, 1));
     }
 }
 
 // Guarantee: faster-is-reported
 #[test]
-fn what_somebody_edits_right_before_our_write_goes_over_it_is_in_the_result() {
+fn an_edit_that_our_write_overwrites_is_reported_in_the_result() {
     let pinned = &["draft", "publish", "pin"][..];
     let deployment = json!({"deployment": {"deployment": "Shop", "patch": {"description": "Sale!"}}});
     let races: [Race; 2] = [
@@ -198,7 +212,7 @@ fn what_somebody_edits_right_before_our_write_goes_over_it_is_in_the_result() {
     for case in races {
         let cloud = Cloud::applied(1);
         let result = race(&cloud, case);
-        // No refusal tells us, and no version shows it: the audit log has it.
+        // No refusal and no version shows it: the audit log does.
         let foreign = result["foreign"].as_array().unwrap();
         assert_eq!(foreign.len(), 1, "{result:#}");
         assert_eq!((&foreign[0]["actor"]["name"], &foreign[0]["action"]), (&json!(MARA), &json!("Update")));
@@ -207,16 +221,17 @@ fn what_somebody_edits_right_before_our_write_goes_over_it_is_in_the_result() {
 }
 
 #[test]
-fn a_version_that_somebody_publishes_in_between_is_told() {
+fn a_version_that_another_user_publishes_in_between_is_reported() {
     let publish = json!({"publish": {"configuration": "Website"}});
     let pinned = &["draft", "publish", "pin"][..];
-    let over = "went over a change that somebody made meanwhile";
+    let over = "overwrote a change of another user";
     let races: [Race; 3] = [
-        // The draft of before, published once more.
+        // The earlier draft, published once more.
         (publish.clone(), "PUT", DRAFT, 1, pinned, 0, "Synced", served(3, "#222222")),
         // Our own draft, published by her before we do.
         (publish.clone(), "POST", PUBLISH, 1, pinned, 4, over, served(3, "#222222")),
-        // After our publication, before the pin: what we published is pinned, and not the newest.
+        // After our publication and before the pin: genesync pins the version that it published, not the
+        // newest one.
         (publish, "PUT", "**/deployments/*", 1, pinned, 0, "Synced", served(2, "#222222")),
     ];
     for case in races {
@@ -234,7 +249,7 @@ fn a_version_that_somebody_publishes_in_between_is_told() {
 }
 
 #[test]
-fn what_somebody_publishes_and_does_not_serve_is_not_served_by_us_unasked() {
+fn an_unpinned_version_of_another_user_is_not_pinned_without_a_decision() {
     let mut edit = a_banner();
     edit["publish"] = json!({"configuration": "Website"});
     let (published, stored) = (&[][..], &["draft"][..]);
@@ -266,8 +281,8 @@ fn what_somebody_publishes_and_does_not_serve_is_not_served_by_us_unasked() {
 }
 
 #[test]
-fn what_becomes_of_a_draft_is_told_as_far_as_it_came() {
-    // The tenant is held for something else: nothing became of it.
+fn the_result_of_a_draft_is_reported_as_far_as_it_came() {
+    // The tenant is held for another reason: no draft was published.
     let cloud = Cloud::applied(1);
     cloud.edit(1, a_banner());
     let nowhere = files(1, "#222222", &[]).into_iter();
@@ -275,15 +290,15 @@ fn what_becomes_of_a_draft_is_told_as_far_as_it_came() {
     cloud.stage.commit(&nowhere);
     let ran = cloud.apply(&["--draft", "discard"]).expect(4);
     assert!(ran.stdout.contains("there is no inbound message flow `Nowhere`"), "{}", ran.stdout);
-    assert!(!ran.stdout.contains("written over"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("overwritten"), "{}", ran.stdout);
     let planned = cloud.genesync(&["plan", "--draft", "discard"]).expect(4);
-    assert!(planned.stdout.contains("written over: description"), "{}", planned.stdout);
+    assert!(planned.stdout.contains("overwritten: description"), "{}", planned.stdout);
     assert_eq!(cloud.draft(1)["description"], "Sale!");
-    // It was stored, and could not be published.
+    // The draft was stored, but could not be published.
     cloud.commit("#222222");
     cloud.configure(&["timing.ready-ms = 200"]);
     cloud.fault(json!({"match": {"path": PUBLISH}, "times": 0, "do": {"status": 503}}));
     let ran = cloud.apply(&["--draft", "discard"]).expect(6);
-    assert!(ran.stdout.contains("written over: description"), "{}", ran.stdout);
-    assert!(!ran.stdout.contains("published along"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("overwritten: description"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("also published"), "{}", ran.stdout);
 }

@@ -1,4 +1,4 @@
-//! Open messaging integrations: made, waited for, changed, and whose secrets stay where they belong.
+//! Open messaging integrations: created, waited for, changed; and their secrets stay hidden.
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,10 @@ use super::{Cloud, MARA, files};
 use crate::support::{Ran, ran};
 
 const OPEN: &str = "/api/v2/conversations/messaging/integrations/open";
-/// What signs the webhook's messages, and what its headers say.
+/// The secret that signs the webhook's messages, and the values of its headers.
 const SIGNATURE: &str = "a-signature-of-some-length";
 const KEYS: [&str; 3] = ["key-of-before", "key-of-today", "key-of-hers"];
-/// Not the one that the state was made with.
+/// A state key other than the one that the state was made with.
 const OTHER_KEY: Option<&str> = Some("another key of 24 bytes");
 
 /// The tenant with an integration beside its deployment.
@@ -22,7 +22,7 @@ fn commit(cloud: &Cloud, key: &str, content: &str) {
     cloud.stage.commit(&all);
 }
 
-/// An organization that knows what integrations refer to.
+/// Returns an organization that holds what integrations refer to.
 fn cloud(more: impl FnOnce(&mut Value)) -> Cloud {
     let cloud = Cloud::seeded(1, |world| {
         let organization = &mut world["organizations"][0]["cloud"];
@@ -37,7 +37,7 @@ fn genesync(cloud: &Cloud, arguments: &[&str]) -> Ran {
     keyed(cloud, None, arguments)
 }
 
-/// Runs it with a state key, and looks at whether it prints what it must not.
+/// Runs the command with a state key, and checks that it prints no secret.
 fn keyed(cloud: &Cloud, key: Option<&str>, arguments: &[&str]) -> Ran {
     let mut command = cloud.command(arguments);
     command.envs(key.map(|key| ("GENESYNC_STATE_KEY", key)));
@@ -52,7 +52,7 @@ fn keyed(cloud: &Cloud, key: Option<&str>, arguments: &[&str]) -> Ran {
     ran
 }
 
-/// The writes of integrations, with the statuses of their answers.
+/// Returns the writes of integrations, with the statuses of their answers.
 fn writes(cloud: &Cloud, since: u64) -> Vec<String> {
     let of_one = |request: &Value| {
         let (method, path) = (request["method"].as_str()?, request["path"].as_str()?);
@@ -71,7 +71,7 @@ fn kiosk(cloud: &Cloud) -> Value {
     named[0].clone()
 }
 
-/// Nothing differs, and nothing is written.
+/// Checks that nothing differs and that nothing is written.
 fn is_at_rest(cloud: &Cloud) {
     let mark = cloud.mark();
     assert!(genesync(cloud, &["plan"]).expect(0).stdout.contains("No changes"));
@@ -106,14 +106,14 @@ fn an_integration_is_made_waited_for_changed_and_proved_and_no_header_is_printed
     assert_eq!(kiosk(&cloud)["webhookHeaders"]["X-Key"], KEYS[1]);
     let over = genesync(&cloud, &["history", "acme", "--overwritten"]).expect(0).stdout;
     let hidden =
-        |line: &str| line.contains("webhookHeaders.X-Key") && line.matches("can't be restored").count() == 2;
+        |line: &str| line.contains("webhookHeaders.X-Key") && line.matches("cannot be restored").count() == 2;
     assert!(over.lines().any(hidden), "{over}");
     genesync(&cloud, &["history", "acme", "--overwritten", "--format", "json"]).expect(0);
     is_at_rest(&cloud);
 }
 
 #[test]
-fn headers_that_git_does_not_name_stay_and_drift_is_told_without_them() {
+fn headers_that_git_does_not_name_stay_and_drift_is_reported_without_them() {
     let cloud = cloud(|organization| {
         organization["openIntegrations"] = json!([{
             "name": "Kiosk", "outboundNotificationWebhookUrl": "https://hooks.acme.example/old",
@@ -159,7 +159,7 @@ fn an_integration_whose_answer_is_lost_or_whose_process_dies_is_made_once() {
 }
 
 #[test]
-fn an_integration_that_refers_to_nothing_or_has_no_secret_is_told_and_nothing_is_written() {
+fn an_integration_that_refers_to_nothing_or_has_no_secret_is_reported_and_nothing_is_written() {
     let cloud = cloud(|_| {});
     commit(&cloud, KEYS[0], "Films");
     let ran = genesync(&cloud, &["apply"]).expect(4);
@@ -172,7 +172,7 @@ fn an_integration_that_refers_to_nothing_or_has_no_secret_is_told_and_nothing_is
     assert_eq!((writes(&cloud, 0), cloud.writes(1, 0)), (vec![], vec![]));
 }
 
-/// Everything that the state's files hold.
+/// Returns everything that the state's files hold.
 fn at_rest(cloud: &Cloud) -> String {
     let folder = cloud.stage.path("state");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
@@ -181,13 +181,13 @@ fn at_rest(cloud: &Cloud) -> String {
 
 // Guarantee: digests-alone
 #[test]
-fn headers_are_kept_as_digests_that_compare_and_tell_nothing() {
+fn headers_are_kept_as_digests_that_compare_and_reveal_nothing() {
     let cloud = cloud(|_| {});
     commit(&cloud, KEYS[0], "Pictures");
     genesync(&cloud, &["apply"]).expect(0);
     let is_kept = |cloud: &Cloud| KEYS.iter().any(|key| at_rest(cloud).contains(key));
     assert!(at_rest(&cloud).contains("genesync:hmac-sha256:") && !is_kept(&cloud));
-    // A digest is as good as its value to compare with: nothing differs, and git's change is no conflict.
+    // A digest compares as well as its value: nothing differs, and git's change is no conflict.
     is_at_rest(&cloud);
     commit(&cloud, KEYS[1], "Pictures");
     let plan = genesync(&cloud, &["plan"]).expect(0).stdout;
@@ -199,18 +199,20 @@ fn headers_are_kept_as_digests_that_compare_and_tell_nothing() {
     assert!(plan.contains("0 to apply, 1 drift, 0 conflicts"), "{plan}");
     genesync(&cloud, &["apply"]).expect(0);
     assert!(!is_kept(&cloud), "a header is in the state");
-    // What was overwritten can't be put back, and the history says so.
-    let told = genesync(&cloud, &["history", "acme", "--overwritten"]).expect(0).stdout;
-    let lost = "(confidential: it can't be restored)";
-    assert!(told.contains("webhookHeaders.X-Key") && told.contains(lost), "{told}");
-    let told = genesync(&cloud, &["history", "acme", "--overwritten", "--format", "json"]).expect(0).json();
-    let of_header = told["overwritten"]
+    // An overwritten secret cannot be restored, and the history reports that.
+    let reported = genesync(&cloud, &["history", "acme", "--overwritten"]).expect(0).stdout;
+    let lost = "(confidential: it cannot be restored)";
+    assert!(reported.contains("webhookHeaders.X-Key") && reported.contains(lost), "{reported}");
+    let reported =
+        genesync(&cloud, &["history", "acme", "--overwritten", "--format", "json"]).expect(0).json();
+    let of_header = reported["overwritten"]
         .as_array()
         .unwrap()
         .iter()
         .find(|one| one["notRestorable"] == json!(["webhookHeaders.X-Key"]));
-    assert_eq!(of_header.unwrap()["before"]["webhookHeaders"]["X-Key"], lost, "{told:#}");
-    // Under another key a digest says nothing any more: what is live is believed, and git's change is a change.
+    assert_eq!(of_header.unwrap()["before"]["webhookHeaders"]["X-Key"], lost, "{reported:#}");
+    // Under another key a digest cannot be compared: genesync takes the live value as the base, and git's
+    // change is a change.
     commit(&cloud, KEYS[0], "Pictures");
     let warned = |ran: &Ran| ran.stderr.matches("the state key was changed").count();
     for command in ["plan", "apply"] {
@@ -228,7 +230,7 @@ fn headers_are_kept_as_digests_that_compare_and_tell_nothing() {
 }
 
 // Guarantee: no-digest-is-sent
-/// The state knows a digest of a header that git does not name, and nothing else of it.
+/// The state holds only a digest of a header that git does not name.
 #[test]
 fn a_digest_never_leaves_the_state() {
     let cloud = cloud(|_| {});
@@ -245,13 +247,14 @@ fn a_digest_never_leaves_the_state() {
     let live = || kiosk(&cloud)["webhookHeaders"].clone();
     let before = live();
     is_at_rest(&cloud);
-    // Under another key nothing is known of it, and what is live is kept under that one: twice, there and back.
+    // Under another key the state knows nothing of the header. genesync stores a digest of the live value
+    // under that key: twice, there and back.
     for (command, key) in [("plan", OTHER_KEY), ("apply", OTHER_KEY), ("apply", None), ("plan", None)] {
         let ran = keyed(&cloud, key, &[command]).expect(0);
         assert!(!ran.stdout.contains("X-Hers"), "{}", ran.stdout);
         assert_eq!(live(), before);
     }
-    // What she changes can't be set back: it is reported, and stays.
+    // Mara's change cannot be set back: it is reported, and stays.
     hers(KEYS[2]);
     let plan = genesync(&cloud, &["plan"]).expect(0).stdout;
     assert!(plan.contains("webhookHeaders.X-Hers"), "{plan}");
@@ -261,7 +264,8 @@ fn a_digest_never_leaves_the_state() {
     assert!(genesync(&cloud, &["plan"]).expect(0).stdout.contains("webhookHeaders.X-Hers"));
 }
 
-/// As [`commit`], where what others change in fields that git does not name is set back.
+/// Commits as [`commit`] does, with a setting that sets back changes of other users in fields that git does
+/// not name.
 fn commit_drift(cloud: &Cloud) {
     commit(cloud, KEYS[0], "Pictures");
     let path = cloud.stage.repository().join("tenants/acme/tenant.yaml");
@@ -277,7 +281,7 @@ fn rows_that_hold_the_values_themselves_are_rewritten_once() {
     let cloud = cloud(|_| {});
     commit(&cloud, KEYS[0], "Pictures");
     genesync(&cloud, &["apply"]).expect(0);
-    // As an earlier version wrote them.
+    // Rows in the format of an earlier version.
     let plainly = |statement: &'static str| {
         cloud.in_store(async |store| sqlx::query(statement).execute(store).await.map(drop).unwrap());
     };
@@ -293,7 +297,7 @@ fn rows_that_hold_the_values_themselves_are_rewritten_once() {
     plainly("UPDATE identity SET sealed = 0");
     plainly("VACUUM");
     assert!(at_rest(&cloud).contains(KEYS[0]));
-    // Looking changes nothing; whoever opens the state for writing rewrites it.
+    // A command that only reads changes nothing; a command that opens the state for writing rewrites it.
     genesync(&cloud, &["plan"]).expect(0);
     genesync(&cloud, &["pause", "acme", "--reason", "freeze"]).expect(0);
     for read in [
@@ -308,7 +312,7 @@ fn rows_that_hold_the_values_themselves_are_rewritten_once() {
         assert!(kept.contains("genesync:hmac-sha256:") && !kept.contains(KEYS[0]), "{read}: {kept}");
     }
     plainly("DELETE FROM baselines");
-    // Nor does free space hold what rows were.
+    // Free space of the database file holds no old rows either.
     assert!(!at_rest(&cloud).contains(KEYS[0]));
     genesync(&cloud, &["resume", "acme"]).expect(0);
     commit(&cloud, KEYS[1], "Pictures");

@@ -1,11 +1,11 @@
-//! A platform that is slow to show, to activate and to agree, and answers that get lost.
+//! A platform that shows, activates and agrees late, and answers that get lost.
 
 use serde_json::json;
 
 use super::{Cloud, QUICK, each, served};
 
 #[test]
-fn what_shows_late_is_waited_for_and_made_once() {
+fn an_object_that_appears_late_is_created_once() {
     let delays = [
         json!({"visibleDelayMs": 150}),
         json!({"staleDelayMs": 150}),
@@ -16,7 +16,7 @@ fn what_shows_late_is_waited_for_and_made_once() {
     each(&delays, |settings| {
         let cloud = Cloud::new(1);
         cloud.settings(settings.clone());
-        // So many looks that none of them is the last on any machine.
+        // So many reads that the last one is never reached on any machine.
         cloud.configure(&["timing.backoff-ms = 100"]);
         cloud.apply(&[]).expect(0);
         assert_eq!(cloud.writes(1, 0), ["create", "publish", "deploy"], "{settings}");
@@ -31,7 +31,7 @@ fn what_shows_late_is_waited_for_and_made_once() {
 }
 
 #[test]
-fn a_read_of_what_was_before_is_never_written_from() {
+fn a_stale_read_is_never_the_base_of_a_write() {
     let cloud = Cloud::applied(1);
     cloud.commit("#222222");
     cloud.apply(&[]).expect(0);
@@ -40,7 +40,8 @@ fn a_read_of_what_was_before_is_never_written_from() {
     cloud.fault(json!({"match": {"method": "GET", "path": "/api/v2/webdeployments/**"}, "nth": 1, "times": 6, "do": {"stale": true}}));
     let ran = cloud.apply(&[]).expect(0);
     assert!(
-        ran.stderr.contains("answered with something older than version 2; reading again"),
+        ran.stderr.contains("the API returned an older state of")
+            && ran.stderr.contains("than version 2; reading again"),
         "{}",
         ran.stderr
     );
@@ -63,8 +64,8 @@ const WRITES: [[(&str, &str, &str); 3]; 2] = [
     ],
 ];
 
-/// Lets something go wrong with each of the writes once, and returns what the platform saw of each.
-fn each_write(action: &serde_json::Value, repeats: bool, told: &str) {
+/// Makes each of the writes fail once, and returns what the platform saw of each.
+fn each_write(action: &serde_json::Value, repeats: bool, reported: &str) {
     each(&[(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)], |&(round, at): &(usize, usize)| {
         let (word, method, path) = WRITES[round][at];
         let what = format!("{action} at {word}");
@@ -78,7 +79,7 @@ fn each_write(action: &serde_json::Value, repeats: bool, told: &str) {
         let mark = cloud.mark();
         cloud.fault(json!({"match": {"method": method, "path": path}, "do": action}));
         let ran = cloud.apply(&[]).expect(0);
-        assert!(ran.stderr.contains(told), "{what}: {}", ran.stderr);
+        assert!(ran.stderr.contains(reported), "{what}: {}", ran.stderr);
         let mut expected: Vec<String> = Vec::new();
         for (n, (word, ..)) in WRITES[round].iter().enumerate() {
             let suffix = match (action["drop"].as_str(), action["status"].as_u64()) {
@@ -109,7 +110,7 @@ fn an_answer_that_is_lost_makes_nothing_twice() {
 
 #[test]
 fn an_answer_that_can_not_be_read_makes_nothing_twice() {
-    each_write(&json!({"garbage": true}), false, "something that is not JSON");
+    each_write(&json!({"garbage": true}), false, "a body that is not JSON");
 }
 
 #[test]
@@ -128,6 +129,6 @@ fn a_write_over_the_rate_limit_is_sent_again_when_the_server_says() {
 }
 
 #[test]
-fn a_token_that_is_refused_in_the_middle_is_fetched_anew() {
+fn a_token_that_is_refused_in_the_middle_is_fetched_again() {
     each_write(&json!({"status": 401}), true, "");
 }

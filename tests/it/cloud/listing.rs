@@ -1,4 +1,5 @@
-//! Listings that are long, broken or empty: what is not on one is not believed to be gone.
+//! Listings that are long, broken or empty: genesync does not believe that an object is gone because it is
+//! not in one of them.
 
 use serde_json::{Value, json};
 
@@ -6,7 +7,7 @@ use super::{Cloud, each, files, served};
 
 const CONFIGURATIONS: &str = "/api/v2/webdeployments/configurations";
 
-/// An organization with so many configurations and deployments of others, on pages of two.
+/// Returns an organization with many configurations and deployments of other users, on pages of two.
 fn crowded() -> Cloud {
     let cloud = Cloud::seeded(1, |world| {
         let names = |prefix: &str| -> Vec<Value> {
@@ -25,7 +26,7 @@ fn crowded() -> Cloud {
     cloud
 }
 
-/// What is served by the deployment that git speaks of.
+/// Returns what the deployment that git names serves.
 fn shop(cloud: &Cloud) -> Value {
     let state = cloud.state(1);
     let deployments = state["deployments"].as_array().unwrap();
@@ -48,7 +49,7 @@ fn listings_of_many_pages_are_read_to_their_end() {
 }
 
 #[test]
-fn a_listing_that_breaks_off_is_none() {
+fn an_incomplete_listing_is_not_used() {
     let deployments = "/api/v2/webdeployments/deployments";
     let expired = json!({"status": 400, "message": "the cursor has expired"});
     let cases = [
@@ -67,7 +68,7 @@ fn a_listing_that_breaks_off_is_none() {
         assert!(ran.stdout.contains("Degraded"), "{path} {action}: {}", ran.stdout);
         assert_eq!(cloud.writes(1, 0), Vec::<String>::new(), "{path} {action}");
         assert_eq!(cloud.counts(1).0, 7, "{path} {action}");
-        // Once is nothing.
+        // A single failure does no harm.
         cloud.no_faults();
         cloud.fault(json!({"match": at, "nth": nth, "do": {"status": 500}}));
         cloud.apply(&[]).expect(0);
@@ -76,7 +77,7 @@ fn a_listing_that_breaks_off_is_none() {
 }
 
 #[test]
-fn versions_that_can_not_be_listed_are_no_default() {
+fn an_unreadable_list_of_versions_stops_the_write() {
     let cases = [
         (json!({"status": 500}), 7),
         (json!({"status": 403}), 7),
@@ -94,14 +95,14 @@ fn versions_that_can_not_be_listed_are_no_default() {
     });
 }
 
-/// How many lists of versions were asked for.
+/// Returns how many lists of versions were requested.
 fn versions_asked(cloud: &Cloud, since: u64) -> usize {
     let lists = |request: &&Value| request["path"].as_str().unwrap().ends_with("/versions");
     cloud.requests(1, since).iter().filter(lists).count()
 }
 
 #[test]
-fn versions_are_asked_for_where_the_draft_may_have_moved_and_nowhere_else() {
+fn versions_are_listed_only_if_the_draft_may_have_changed() {
     let draft = |colour: &str| {
         let patch = json!({"messenger": {"styles": {"primaryColor": colour}}});
         json!({"draft": {"configuration": "Website", "patch": patch}})
@@ -112,13 +113,13 @@ fn versions_are_asked_for_where_the_draft_may_have_moved_and_nowhere_else() {
     let cases = [
         (vec![], 0),
         (vec![other()], 0),
-        // It holds the same as the version before.
+        // It equals the version before.
         (vec![publish()], 0),
         (vec![publish(), pin()], 1),
         (vec![draft("#333333")], 1),
         (vec![draft("#333333"), publish()], 1),
         (vec![draft("#333333"), publish(), pin()], 1),
-        // The draft holds what it held, and what is in force does not.
+        // The draft equals its earlier value, but the published version does not.
         (vec![draft("#333333"), publish(), draft("#111111")], 1),
         (vec![draft("#333333"), publish(), pin(), draft("#111111")], 1),
     ];
@@ -135,12 +136,12 @@ fn versions_are_asked_for_where_the_draft_may_have_moved_and_nowhere_else() {
             assert_eq!(versions_asked(&cloud, mark), asked, "{edits:?}");
             cloud.move_sightings(1);
             let mark = cloud.mark();
-            let anew = cloud.plan();
+            let again = cloud.plan();
             assert_eq!(versions_asked(&cloud, mark), 1, "{edits:?}");
-            assert_eq!((plan.code, plan.stdout), (anew.code, anew.stdout), "{edits:?}");
+            assert_eq!((plan.code, plan.stdout), (again.code, again.stdout), "{edits:?}");
             cloud.move_sightings(-1);
         }
-        // The commit is applied over what was published meanwhile, where that is nobody's but git's.
+        // The commit overwrites what was published meanwhile, if only git changed the field.
         if *asked == 0 || edits.len() == 2 && edits[0] == publish() {
             cloud.apply(&[]).expect(0);
             assert_eq!(cloud.served(1).1, json!("#222222"), "{edits:?}");
@@ -163,7 +164,7 @@ fn pages_that_are_too_large_are_halved() {
 }
 
 #[test]
-fn a_listing_that_is_empty_where_there_was_something_makes_nothing() {
+fn an_unexpectedly_empty_listing_creates_nothing() {
     for path in [CONFIGURATIONS, "/api/v2/webdeployments/deployments"] {
         let cloud = Cloud::applied(1);
         cloud.commit("#222222");
@@ -177,12 +178,12 @@ fn a_listing_that_is_empty_where_there_was_something_makes_nothing() {
             ran.stdout
         );
         assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec![], (1, 1, 1)), "{path}");
-        // It passes.
+        // The failure passes.
         cloud.no_faults();
         cloud.apply(&[]).expect(0);
         assert_eq!(cloud.served(1), served(2, "#222222"));
     }
-    // A list of versions with nothing on it is not the word that nothing was published.
+    // An empty list of versions does not prove that nothing was published.
     let cloud = Cloud::applied(1);
     cloud.commit("#222222");
     let mark = cloud.mark();

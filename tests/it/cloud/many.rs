@@ -6,7 +6,7 @@ use super::{Cloud, files};
 
 const PAIRS: usize = 4;
 
-/// The files of the one pair, and of more that differ from it by their names.
+/// Returns the files of the one pair, and of more pairs that differ only in their names.
 fn pairs(colour: &str) -> Vec<(String, String)> {
     let first = files(1, colour, &[]);
     let more = (2..=PAIRS).flat_map(|n| {
@@ -55,10 +55,10 @@ fn each_is_written_once_and_a_published_version_is_never_asked_for_again() {
     cloud.is_at_rest();
 }
 
-/// A limit is by token: where the operator lets a client use several, the next one is fetched once those before it have
-/// nothing left.
+/// The rate limit is per token. If the operator lets a client use several tokens, genesync fetches the next
+/// one when the earlier ones are used up.
 #[test]
-fn tokens_are_used_side_by_side_and_only_where_they_are_needed() {
+fn further_tokens_are_fetched_only_when_they_are_needed() {
     let cloud = Cloud::new(1);
     cloud.configure(&["credentials.main.tokens = 6"]);
     cloud.stage.commit(&pairs("#222222"));
@@ -79,7 +79,7 @@ fn tokens_are_used_side_by_side_and_only_where_they_are_needed() {
     assert!(requests.len() > 14 && (2..=6).contains(&fetched(mark)), "{} requests", requests.len());
 }
 
-/// What each of three objects needs is told, and the others are in force.
+/// The needs of each of three objects are reported, and the other objects are applied.
 #[test]
 fn what_one_object_needs_stops_no_other() {
     let cloud = Cloud::new(1);
@@ -99,18 +99,18 @@ fn what_one_object_needs_stops_no_other() {
     let tenant = &ran.json()["tenants"][0];
     let reason = tenant["reason"].as_str().unwrap();
     assert_eq!(tenant["status"], "Held", "{reason}");
-    for told in [
+    for reported in [
         "left a draft of MessengerConfiguration `Website 2`",
         "MessengerDeployment `Shop 3`",
         "not this one",
         "`Shop 2`",
     ] {
-        assert!(reason.contains(told), "{told}: {reason}");
+        assert!(reason.contains(reported), "{reported}: {reason}");
     }
     let pinned = |name: &str| shop(name)["configuration"]["version"].clone();
     let versions = ["Shop", "Shop 2", "Shop 3", "Shop 4"].map(pinned);
     assert_eq!(versions, ["2", "1", "1", "2"]);
-    // What is in force is kept and proved: the next run writes the rest, and that alone.
+    // The applied objects are kept with their proof: the next run writes only the rest.
     cloud.no_faults();
     let mark = cloud.mark();
     cloud.apply(&["--draft", "discard"]).expect(0);

@@ -1,4 +1,5 @@
-//! People at the platform's own screens: deployments that they point elsewhere, and a tenant that is only watched.
+//! Edits of people on the platform's own screens: deployments that they point elsewhere, and a tenant that
+//! genesync only watches.
 
 use serde_json::{Value, json};
 
@@ -10,11 +11,11 @@ fn repoint(cloud: &Cloud, version: &str) {
 }
 
 #[test]
-fn a_deployment_that_is_pointed_elsewhere_is_pointed_back_where_it_serves_something_else() {
+fn a_moved_pin_is_set_back_if_it_serves_other_values() {
     let cloud = Cloud::applied(1);
     cloud.commit("#222222");
     cloud.apply(&[]).expect(0);
-    // To an older version, which says something else.
+    // To an older version with other values.
     repoint(&cloud, "1");
     let plan = cloud.plan().expect(0);
     assert!(
@@ -29,7 +30,7 @@ fn a_deployment_that_is_pointed_elsewhere_is_pointed_back_where_it_serves_someth
     assert_eq!((cloud.writes(1, mark), cloud.served(1)), (vec!["pin".to_owned()], served(2, "#222222")));
     cloud.is_at_rest();
 
-    // To a newer one of hers, which says what git says and more: nobody's business.
+    // To a newer version of Mara's that holds what git says and more: no drift.
     let banner = json!({"description": "Sale!"});
     cloud.edit(1, json!({"draft": {"configuration": "Website", "patch": banner}, "publish": {"configuration": "Website"}}));
     let mark = cloud.mark();
@@ -45,7 +46,8 @@ fn a_deployment_that_is_pointed_elsewhere_is_pointed_back_where_it_serves_someth
     assert_eq!(cloud.version(1, 3)["description"], "Sale!");
     cloud.is_at_rest();
 
-    // Another colour of hers, published and pinned: git names no version, so that nobody disagrees about that.
+    // Another colour of Mara's, published and pinned: git names no version, so that there is no drift of the
+    // pin.
     let colour = json!({"messenger": {"styles": {"primaryColor": "#990000"}}});
     cloud.edit(1, json!({"draft": {"configuration": "Website", "patch": colour}, "publish": {"configuration": "Website"}, "deployment": {"deployment": "Shop", "version": "newest"}}));
     let planned = cloud.plan().expect(0).stdout;
@@ -54,7 +56,7 @@ fn a_deployment_that_is_pointed_elsewhere_is_pointed_back_where_it_serves_someth
     assert!(applied.contains("pins 4 -> 5") && applied.contains("READ BACK AFTER"), "{applied}");
     cloud.is_at_rest();
 
-    // To one that is not there any more: the newest says what git says.
+    // To a version that no longer exists: the newest equals git.
     cloud
         .edit(1, json!({"deployment": {"deployment": "Shop", "patch": {"configuration": {"version": "9"}}}}));
     let mark = cloud.mark();
@@ -63,7 +65,7 @@ fn a_deployment_that_is_pointed_elsewhere_is_pointed_back_where_it_serves_someth
     cloud.is_at_rest();
 }
 
-/// Mara gives ours another name, and its name to a copy.
+/// Mara renames our deployment and gives its name to a copy.
 fn swap_deployment(cloud: &Cloud) {
     let mut copy = cloud.state(1)["deployments"][0].clone();
     let rename = json!({"deployment": {"deployment": "Shop", "patch": {"name": "Shop of before"}}});
@@ -85,13 +87,13 @@ fn a_copy_that_took_the_name_of_ours_is_not_taken_for_it() {
         let mark = cloud.mark();
         let plan = cloud.plan().expect(5);
         let ran = cloud.apply(&[]).expect(5);
-        let told = format!("genesync applied the id {}. ", ours.as_str().unwrap());
+        let reported = format!("genesync applied the id {}. ", ours.as_str().unwrap());
         for output in [&plan.stdout, &ran.stdout] {
-            assert!(output.contains(&told) && output.contains("recreate"), "{output}");
+            assert!(output.contains(&reported) && output.contains("recreate"), "{output}");
         }
         assert!(plan.stdout.contains(changes), "{}", plan.stdout);
         assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec![], (1, 1, 2)));
-        // Told, not forgotten: neither run took the other for ours.
+        // Reported, not forgotten: neither run took the other deployment for ours.
         cloud.apply(&[]).expect(5);
         cloud.apply(&["--allow", "recreate", "--reason", "the new one is on the page"]).expect(0);
         let deployments = cloud.state(1)["deployments"].clone();
@@ -106,7 +108,7 @@ fn a_copy_that_took_the_name_of_ours_is_not_taken_for_it() {
 }
 
 #[test]
-fn what_somebody_switched_off_or_deleted_is_told_and_made_again_only_when_asked_for() {
+fn what_another_user_switched_off_or_deleted_is_reported_and_made_again_only_when_asked_for() {
     let cloud = Cloud::applied(1);
     cloud.edit(1, json!({"deployment": {"deployment": "Shop", "patch": {"allowAllDomains": false}}}));
     let mark = cloud.mark();
@@ -132,7 +134,7 @@ fn what_somebody_switched_off_or_deleted_is_told_and_made_again_only_when_asked_
 }
 
 #[test]
-fn an_object_that_somebody_renamed_or_copied_is_not_taken_for_another_and_not_made_again() {
+fn an_object_that_another_user_renamed_or_copied_is_not_taken_for_another_and_not_made_again() {
     let cloud = Cloud::applied(1);
     let name = |name: &str| json!({"draft": {"configuration": "Website", "patch": {"name": name}}});
     let id = cloud.state(1)["configurations"][0]["id"].clone();
@@ -144,21 +146,21 @@ fn an_object_that_somebody_renamed_or_copied_is_not_taken_for_another_and_not_ma
     let ran = cloud.apply(&[]).expect(5);
     assert!(ran.stdout.contains("recreate") && ran.stdout.contains("`Website`"), "{}", ran.stdout);
     assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec![], (2, 1, 1)));
-    // Nor is one that took its name.
+    // An object that took its name is not taken for it either.
     cloud.edit(1, json!({"create": {"configuration": {"name": "Website", "languages": ["en-us"]}}}));
     let ran = cloud.apply(&[]).expect(5);
-    let told = format!("genesync applied the id {}. ", id.as_str().unwrap());
-    assert!(ran.stdout.contains(&told), "{}", ran.stdout);
+    let reported = format!("genesync applied the id {}. ", id.as_str().unwrap());
+    assert!(ran.stdout.contains(&reported), "{}", ran.stdout);
     assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec![], (3, 1, 1)));
     cloud.edit(1, json!({"delete": {"configuration": "Website"}}));
-    // By the name that it has now git finds it again, with its versions.
+    // git finds it again by its current name, with its versions.
     cloud.edit(1, json!({"draft": {"configuration": id, "patch": {"name": "Website"}}}));
     cloud.apply(&["--draft", "discard"]).expect(0);
     assert_eq!((cloud.counts(1), cloud.served(1)), ((2, 2, 1), served(2, "#222222")));
 }
 
 #[test]
-fn a_watched_tenant_tells_who_published_and_pointed_there_and_is_not_written() {
+fn a_watched_tenant_reports_who_published_and_pinned_and_is_not_written() {
     let cloud = Cloud::applied(1);
     cloud.configure(&["controller.resync-ms = 300"]);
     let watched = files(1, "#111111", &[]).into_iter();
@@ -173,22 +175,22 @@ fn a_watched_tenant_tells_who_published_and_pointed_there_and_is_not_written() {
     cloud.stage.wait_for(&["acme"], "Drifted");
     let status = cloud.genesync(&["status"]).expect(0).stdout;
     assert!(status.contains(&format!("{MARA} published ")), "{status}");
-    wait_until("history tells it", || {
+    wait_until("history shows it", || {
         cloud.genesync(&["history", "acme"]).expect(0).stdout.contains("configuration.version")
     });
     let history = cloud.genesync(&["history", "acme"]).expect(0).stdout;
-    let told = |part: &str| {
+    let reported = |part: &str| {
         history.lines().any(|line| line.contains(" drift ") && line.contains(part) && line.contains(MARA))
     };
-    assert!(told("messenger.styles.primaryColor: \"#111111\" in git, \"#990000\" live"), "{history}");
-    assert!(told("configuration.version"), "{history}");
+    assert!(reported("messenger.styles.primaryColor: \"#111111\" in git, \"#990000\" live"), "{history}");
+    assert!(reported("configuration.version"), "{history}");
     assert!(cloud.stage.status("acme")["driftedAt"].is_string());
     assert_eq!(running.stop().0, 0);
     assert_eq!((cloud.writes(1, mark), cloud.served(1)), (vec![], served(2, "#990000")));
-    // And in one pass.
+    // One pass reports the same.
     let ran = cloud.genesync(&["run", "--once", "--format", "json"]);
     assert_eq!(ran.json()["tenants"][0]["status"], "Drifted");
-    // Where git wins, it is all set back.
+    // If git wins, everything is set back.
     cloud.commit("#111111");
     cloud.configure(&[]);
     let ran = cloud.apply(&[]).expect(0);
@@ -198,7 +200,7 @@ fn a_watched_tenant_tells_who_published_and_pointed_there_and_is_not_written() {
 }
 
 #[test]
-fn a_controller_sets_back_what_somebody_pointed_elsewhere() {
+fn a_controller_sets_back_what_another_user_pointed_elsewhere() {
     let cloud = Cloud::applied(1);
     cloud.commit("#222222");
     cloud.apply(&[]).expect(0);
@@ -217,7 +219,7 @@ fn a_controller_sets_back_what_somebody_pointed_elsewhere() {
 fn a_draft_under_another_name_is_the_same_configuration() {
     let cloud = Cloud::applied(1);
     cloud.edit(1, json!({"draft": {"configuration": "Website", "patch": {"name": "Web shop"}}}));
-    // Git follows the new name: what is published of it has the old one.
+    // Git takes over the new name: what is published still has the old one.
     let renamed: Vec<(String, String)> = files(1, "#111111", &[])
         .into_iter()
         .map(|(path, text)| (path, text.replace("Website", "Web shop")))
@@ -227,9 +229,9 @@ fn a_draft_under_another_name_is_the_same_configuration() {
     assert!(!planned.stdout.contains("(absent)"), "{}", planned.stdout);
 }
 
-/// Ben drafts, Ana publishes, and the log shows neither entry yet.
+/// Ben edits the draft, Ana publishes it, and the log shows neither entry yet.
 #[test]
-fn who_published_is_told_and_not_who_drafted() {
+fn who_published_is_reported_and_not_who_drafted() {
     let all = [
         "webDeployments:configuration:view",
         "webDeployments:configuration:add",
@@ -240,7 +242,7 @@ fn who_published_is_told_and_not_who_drafted() {
         "architect:flow:view",
         "audits:audit:view",
     ];
-    for (permissions, told) in [
+    for (permissions, reported) in [
         ([&all[..], &["directory:user:view"]].concat(), "published by Ana, "),
         (all.to_vec(), "(name not readable), "),
     ] {
@@ -258,13 +260,13 @@ fn who_published_is_told_and_not_who_drafted() {
         by("Ana", json!({"publish": {"configuration": "Website"}}));
         let plan = cloud.genesync(&["plan"]).stdout;
         let line = plan.lines().find(|line| line.contains("messenger.styles.primaryColor")).unwrap();
-        assert!(line.contains("published by ") && line.contains(told) && !line.contains("Ben"), "{plan}");
+        assert!(line.contains("published by ") && line.contains(reported) && !line.contains("Ben"), "{plan}");
     }
 }
 
-/// A draft that nobody published is listed, and changes nothing of a plan.
+/// An unpublished draft is listed, and changes nothing of a plan.
 #[test]
-fn an_unfinished_draft_is_listed_with_whoever_left_it() {
+fn an_unfinished_draft_is_listed_with_its_author() {
     let cloud = Cloud::applied(1);
     let before = cloud.genesync(&["plan", "--format", "json"]).expect(0).json();
     let patch = json!({"messenger": {"homeScreen": {"enabled": false}}});
@@ -277,6 +279,6 @@ fn an_unfinished_draft_is_listed_with_whoever_left_it() {
     assert!(plan.contains("No changes"), "{plan}");
     let after = cloud.genesync(&["plan", "--format", "json"]).expect(0).json();
     assert_eq!(before["digest"], after["digest"]);
-    let told = |at: usize| after["tenants"][0]["targets"][at]["unfinished"]["by"].clone();
-    assert!([told(0), told(1)].contains(&json!("Ben")), "{after:#}");
+    let reported = |at: usize| after["tenants"][0]["targets"][at]["unfinished"]["by"].clone();
+    assert!([reported(0), reported(1)].contains(&json!("Ben")), "{after:#}");
 }

@@ -1,5 +1,5 @@
-//! Supported content, messaging settings and the messaging defaults: imported, made with what refers to them, changed,
-//! moved by a person, and repaired.
+//! Supported content, messaging settings and the messaging defaults: imported, created before what refers to
+//! them, changed, moved by a person, and repaired.
 
 use serde_json::{Value, json};
 
@@ -9,14 +9,14 @@ use crate::support::{CLIENT_ID, Ran, SECRET, Stage, organization, ran};
 const MESSAGING: &str = "/api/v2/conversations/messaging/";
 const SIGNATURE: &str = "a-signature-of-some-length";
 
-/// A document of a kind, with a spec in flow style.
+/// Returns a document of a kind, with a spec in flow style.
 fn document(file: &str, kind: &str, spec: &str) -> (String, String) {
     let text =
         format!("apiVersion: genesync/v1alpha1\nkind: {kind}\nmetadata: {{name: {file}}}\nspec: {spec}\n");
     (format!("tenants/acme/{file}.yaml"), text)
 }
 
-/// The tenant with two profiles, the defaults, and an integration that refers to them.
+/// Commits the tenant with two profiles, the defaults, and an integration that refers to them.
 fn commit(cloud: &Cloud, inbound: &str, typing: &str) {
     let mut all = files(1, "#111111", &[]);
     let allow = format!("{{mediaTypes: {{allow: {{inbound: [{inbound}], outbound: [{{type: image/*}}]}}}}}}");
@@ -40,7 +40,7 @@ fn genesync(cloud: &Cloud, arguments: &[&str]) -> Ran {
     ran(command.output().unwrap())
 }
 
-/// The writes below the messaging API, in order.
+/// Returns the writes below the messaging API, in order.
 fn writes(cloud: &Cloud, since: u64) -> Vec<String> {
     let of_one = |request: &Value| {
         let (method, path) = (request["method"].as_str()?, request["path"].as_str()?);
@@ -64,17 +64,17 @@ fn edit_default(cloud: &Cloud, content: &str) {
 }
 
 #[test]
-fn profiles_are_made_before_what_refers_to_them_and_drift_has_a_name() {
+fn profiles_are_created_before_what_refers_to_them_and_drift_names_its_author() {
     let cloud = Cloud::new(1);
     commit(&cloud, IMAGES, "Enabled");
-    // What is made with it is a need, and no question.
+    // An object that the same run creates is a dependency, and holds nothing.
     let plan = genesync(&cloud, &["plan"]).expect(0).stdout;
     assert!(plan.contains("SupportedContent `Pictures`") && !plan.contains("held"), "{plan}");
     assert!(plan.contains("the messaging defaults"), "{plan}");
     let done = genesync(&cloud, &["apply", "--format", "json"]).expect(0).json();
     assert_eq!(done["tenants"][0]["status"], "Synced", "{done:#}");
     let made = writes(&cloud, 0);
-    // What knows nothing of each other is written side by side; the defaults one call each.
+    // Independent objects are written in parallel; the defaults take one call each.
     let (mut needed, mut others) = (made[..2].to_vec(), made[2..].to_vec());
     needed.sort();
     others.sort();
@@ -130,7 +130,7 @@ fn profiles_are_made_before_what_refers_to_them_and_drift_has_a_name() {
     is_at_rest(&cloud);
 }
 
-/// A default has no version and need not move any date: what was written is read back by what it is.
+/// A default has no version and may change no date: genesync verifies the write by reading the value back.
 #[test]
 fn a_default_that_is_seen_late_or_whose_answer_is_lost_is_set_once() {
     let lost = json!({"match": {"method": "PUT", "path": "/api/v2/conversations/messaging/*/default"}, "times": 1, "do": {"drop": "after"}});
@@ -153,9 +153,9 @@ fn a_default_that_is_seen_late_or_whose_answer_is_lost_is_set_once() {
     }
 }
 
-/// A moment after our last write, a look may still show what was there before it.
+/// Shortly after our last write, a read may still return the older value.
 #[test]
-fn an_old_answer_right_after_a_repair_is_nobodys_drift() {
+fn a_stale_read_after_a_repair_is_not_drift() {
     let cloud = Cloud::new(1);
     commit(&cloud, IMAGES, "Enabled");
     genesync(&cloud, &["apply"]).expect(0);
@@ -167,15 +167,15 @@ fn an_old_answer_right_after_a_repair_is_nobodys_drift() {
     cloud.fault(old);
     let mark = cloud.mark();
     let ran = genesync(&cloud, &["apply"]).expect(0);
-    assert!(ran.stderr.contains("may not show our last write yet"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("may not show the last write yet"), "{}", ran.stderr);
     assert!(!ran.stderr.contains(MARA), "{}", ran.stderr);
     assert_eq!(writes(&cloud, mark), Vec::<String>::new());
     is_at_rest(&cloud);
 }
 
-/// Nothing was applied yet, and the object names nobody: the log does, each for their own field.
+/// Nothing was applied yet, and the object names no author: the audit log does, each for their own field.
 #[test]
-fn who_set_the_defaults_that_a_first_apply_goes_over_is_told() {
+fn who_set_the_defaults_that_a_first_apply_overwrites_is_reported() {
     let cloud = Cloud::new(1);
     commit(&cloud, IMAGES, "Enabled");
     for kind in ["supportedContent", "messagingSetting"] {
@@ -188,37 +188,37 @@ fn who_set_the_defaults_that_a_first_apply_goes_over_is_told() {
     assert!(refused.stdout.contains("adopt: the messaging defaults"), "{}", refused.stdout);
     genesync(&cloud, &["apply", "--allow", "adopt", "--reason", "git is right"]).expect(0);
     let over = genesync(&cloud, &["history", "acme", "--overwritten"]).expect(0).stdout;
-    let told = |who: &str, field: &str| {
+    let reported = |who: &str, field: &str| {
         over.lines()
             .any(|line| line.contains(who) && line.contains(field) && line.contains("the messaging defaults"))
     };
-    assert!(told(MARA, "supportedContent.id") && told("Zoe Okafor", "messagingSetting.id"), "{over}");
+    assert!(reported(MARA, "supportedContent.id") && reported("Zoe Okafor", "messagingSetting.id"), "{over}");
 }
 
 #[test]
-fn a_platform_that_keeps_another_default_is_no_endless_loop() {
+fn a_default_that_the_platform_does_not_keep_is_not_written_for_ever() {
     let cloud = Cloud::new(1);
     commit(&cloud, IMAGES, "Enabled");
     genesync(&cloud, &["apply"]).expect(0);
     cloud.edit(1, json!({"create": {"supportedContent": {"name": "Hers"}}}));
     edit_default(&cloud, "Hers");
-    // Accepted, and never seen.
+    // The write is accepted, and never becomes visible.
     cloud.settings(json!({"staleDelayMs": 600_000}));
     let mark = cloud.mark();
-    // Held, and a write without an entry: the second decides.
+    // The tenant is held, and a write has no audit entry: the missing entry decides the exit code.
     let ran = genesync(&cloud, &["apply"]).expect(6);
     assert!(ran.stdout.contains("does not keep what was written: supportedContent.id"), "{}", ran.stdout);
     assert_eq!(writes(&cloud, mark), ["PUT supportedcontent/default"]);
 }
 
-/// Writes the plan that is reviewed.
+/// Writes the plan for the review.
 fn plan_for_review(cloud: &Cloud) {
     genesync(cloud, &["plan", "--rev", "HEAD", "--out", "../plan.json"]).expect(0);
 }
 
 const APPLY_REVIEWED: [&str; 5] = ["apply", "--plan", "../plan.json", "--format", "json"];
 
-/// What is made in the run has no id in the plan that was reviewed.
+/// An object that the run creates has no id in the reviewed plan.
 #[test]
 fn a_reviewed_plan_makes_profiles_and_what_refers_to_them() {
     let cloud = Cloud::new(1);
@@ -230,7 +230,7 @@ fn a_reviewed_plan_makes_profiles_and_what_refers_to_them() {
     is_at_rest(&cloud);
 }
 
-/// Both defaults are one object: whoever moves one of them, before the write or in its moment, was not reviewed.
+/// Both defaults are one object: an edit of either one, before or during the write, was not reviewed.
 #[test]
 fn a_default_that_a_person_moved_after_the_review_is_held() {
     let during = json!({"match": {"method": "PUT", "path": "/api/v2/conversations/messaging/settings/default"}, "times": 1,
@@ -250,7 +250,7 @@ fn a_default_that_a_person_moved_after_the_review_is_held() {
         let is_before = during.is_none();
         match during {
             Some(fault) => cloud.fault(fault),
-            // To nothing: it was `Hers` before.
+            // The default is removed: it was `Hers` before.
             None if default == "messagingSetting" => cloud.edit(1, json!({"default": {default: null}})),
             None => edit_default(&cloud, "Hers"),
         }
@@ -270,9 +270,9 @@ fn a_default_that_a_person_moved_after_the_review_is_held() {
     }
 }
 
-/// One object that takes two calls is not set back twice.
+/// One object that takes two calls counts as one repair.
 #[test]
-fn both_defaults_are_repaired_where_one_repair_is_allowed() {
+fn both_defaults_count_as_one_repair() {
     let cloud = Cloud::new(1);
     let project = "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: fleet}\nspec: {guards: {tenant: {flapsMax: 1, flapWindowMs: 60000}}}\n";
     cloud.stage.commit(&[("genesync.yaml".into(), project.into())]);
@@ -284,7 +284,7 @@ fn both_defaults_are_repaired_where_one_repair_is_allowed() {
     }
     genesync(&cloud, &["apply"]).expect(0);
     is_at_rest(&cloud);
-    // One more is one too many, for that field alone.
+    // One more repair is too many, for that field only.
     edit_default(&cloud, "Hers");
     let mark = cloud.mark();
     let ran = genesync(&cloud, &["apply"]).expect(4);
@@ -297,7 +297,7 @@ fn both_defaults_are_repaired_where_one_repair_is_allowed() {
 }
 
 #[test]
-fn a_watched_tenant_tells_who_moved_a_default() {
+fn a_watched_tenant_reports_who_changed_a_default() {
     let cloud = Cloud::new(1);
     commit(&cloud, IMAGES, "Enabled");
     genesync(&cloud, &["apply"]).expect(0);
@@ -317,9 +317,9 @@ fn a_watched_tenant_tells_who_moved_a_default() {
     assert_eq!(writes(&cloud, mark), Vec::<String>::new());
 }
 
-/// Nothing can be taken away from these by a change: a field that is left out stays.
+/// A change cannot remove anything from these kinds: an omitted field stays.
 #[test]
-fn exclusive_is_refused_where_nothing_could_be_removed() {
+fn exclusive_is_refused_for_kinds_that_keep_omitted_fields() {
     let cloud = Cloud::new(1);
     for kind in ["SupportedContent", "MessagingSetting", "MessagingDefaults"] {
         let mut all = files(1, "#111111", &[]);
@@ -331,16 +331,16 @@ fn exclusive_is_refused_where_nothing_could_be_removed() {
     }
 }
 
-/// Where the log has no entry, nothing is claimed: the tenant stays unconfirmed.
+/// Without an entry in the log genesync claims nothing: the tenant stays unconfirmed.
 #[test]
-fn what_the_audit_log_is_silent_about_stays_unconfirmed() {
+fn a_write_without_an_audit_entry_stays_unconfirmed() {
     let cloud = Cloud::new(1);
     cloud.settings(json!({"unaudited": ["MessagingSetting"]}));
     cloud.configure(&["timing.confirm-ms = 200"]);
     commit(&cloud, IMAGES, "Enabled");
     let done = genesync(&cloud, &["apply", "--format", "json"]).expect(0).json();
     assert_eq!(done["tenants"][0]["status"], "Unconfirmed", "{done:#}");
-    // Until git says that there is nothing to ask for.
+    // Until git says that this kind has no audit entries.
     let project = "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: fleet}\nspec: {audit: {unauditedKinds: [MessagingSetting]}}\n";
     cloud.stage.commit(&[("genesync.yaml".into(), project.into())]);
     let done = genesync(&cloud, &["apply", "--format", "json"]).expect(0).json();
@@ -375,7 +375,8 @@ fn names_that_git_does_not_have_are_warned_of_and_null_is_refused() {
     assert!(text.contains("this tenant has a second MessagingDefaults document"), "{text}");
 }
 
-/// What is live: two profiles that a deployment and an integration refer to, one of each that nothing does, the defaults.
+/// Returns a live organization: two profiles that a deployment and an integration refer to, one of each kind
+/// that nothing refers to, and the defaults.
 fn inhabited() -> Stage {
     let stage = Stage::new();
     let pictures = json!({"name": "Pictures", "mediaTypes": {"allow": {"inbound": [{"type": "image/*"}], "outbound": []}}});

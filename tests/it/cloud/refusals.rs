@@ -1,4 +1,4 @@
-//! A platform that says no: to a feature, to a value, to a client, to a name.
+//! A platform that refuses a feature, a value, a client or a name.
 
 use std::io::{Read as _, Write as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,15 +12,15 @@ use crate::support::{CLIENT_ID, organization, ran};
 const CONFIGURATIONS: &str = "/api/v2/webdeployments/configurations";
 
 #[test]
-fn a_feature_that_is_not_enabled_is_told_at_once_at_creation_and_later() {
+fn a_feature_that_is_not_enabled_is_reported_at_once_at_creation_and_later() {
     let cobrowse = "cobrowse: {enabled: true}";
     let lacking = |world: &mut Value| world["organizations"][0]["cloud"]["notEnabled"] = json!(["cobrowse"]);
-    let told = |cloud: &Cloud| {
+    let reported = |cloud: &Cloud| {
         let ran = cloud.apply(&[]).expect(4);
         for part in [
             "`cobrowse`",
             "the organization does not have this feature",
-            "take the field out of the manifest",
+            "remove the field from the manifest",
         ] {
             assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
         }
@@ -28,24 +28,24 @@ fn a_feature_that_is_not_enabled_is_told_at_once_at_creation_and_later() {
     };
     let cloud = Cloud::seeded(1, lacking);
     cloud.stage.commit(&files(1, "#111111", &[cobrowse]));
-    told(&cloud);
+    reported(&cloud);
     assert_eq!((cloud.writes(1, 0), cloud.counts(1)), (vec!["create 400".to_owned()], (0, 0, 0)));
     cloud.commit("#111111");
     cloud.apply(&[]).expect(0);
     cloud.stage.commit(&files(1, "#111111", &[cobrowse]));
     let mark = cloud.mark();
-    told(&cloud);
+    reported(&cloud);
     assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec!["draft 400".to_owned()], (1, 1, 1)));
     assert_eq!(cloud.open(), (0, 0));
 }
 
 #[test]
-fn a_refusal_is_told_at_once_where_nothing_was_written_and_waited_out_where_something_was() {
+fn a_refusal_is_reported_at_once_where_nothing_was_written_and_waited_out_where_something_was() {
     let refused = json!({"status": 400, "code": "bad.request", "message": "not yet"});
     let publish = "**/draft/publish";
     let table = [
         ("POST", CONFIGURATIONS, 1, vec!["create 400"], 4, "not yet"),
-        // What was stored a moment ago may not be known everywhere.
+        // The platform may not know everywhere what was stored a moment ago.
         ("POST", publish, 1, vec!["create", "publish 400", "publish", "deploy"], 0, "1 of 1 tenants Synced"),
         ("POST", publish, 2, vec!["create", "publish 400", "publish 400", "publish", "deploy"], 0, "Synced"),
         (
@@ -57,19 +57,20 @@ fn a_refusal_is_told_at_once_where_nothing_was_written_and_waited_out_where_some
             "Synced",
         ),
     ];
-    for (method, path, times, writes, code, told) in table {
+    for (method, path, times, writes, code, reported) in table {
         let cloud = Cloud::new(1);
         cloud.fault(json!({"match": {"method": method, "path": path}, "times": times, "do": refused}));
         let ran = cloud.apply(&[]).expect(code);
         assert_eq!(cloud.writes(1, 0), writes);
-        assert!(ran.stdout.contains(told), "{}", ran.stdout);
+        assert!(ran.stdout.contains(reported), "{}", ran.stdout);
         if code == 0 {
             assert!(ran.stderr.contains("trying again") && ran.stderr.contains("not yet"), "{}", ran.stderr);
             assert_eq!((cloud.served(1), cloud.counts(1)), (served(1, "#111111"), (1, 1, 1)));
         }
         assert_eq!(cloud.open(), (0, 0));
     }
-    // For ever: it ends in time, tells the platform's own words, and is repaired later.
+    // If the refusal lasts, the run ends in time, prints the platform's message, and a later run repairs the
+    // tenant.
     let cloud = Cloud::new(1);
     cloud.fault(json!({"match": {"method": "POST", "path": publish}, "times": 0, "do": refused}));
     let ran = cloud.apply(&[]).expect(6);
@@ -84,7 +85,7 @@ fn a_refusal_is_told_at_once_where_nothing_was_written_and_waited_out_where_some
 }
 
 #[test]
-fn an_organization_that_is_not_the_tokens_is_never_written() {
+fn an_organization_that_does_not_match_the_token_is_never_written() {
     let cloud = Cloud::new(1);
     let mut tenant = files(1, "#111111", &[]);
     tenant[0].1 = tenant[0].1.replace(&organization(1), &organization(7));
@@ -92,12 +93,12 @@ fn an_organization_that_is_not_the_tokens_is_never_written() {
     for command in ["plan", "apply"] {
         let ran = cloud.genesync(&[command]).expect(7);
         let said = format!("{}{}", ran.stdout, ran.stderr);
-        let told = format!(
-            "credentials `main` are of organization {} (`Acme 1`), not of {}; name that one, or the credentials of this one",
+        let reported = format!(
+            "credentials `main` belong to organization {} (`Acme 1`), not to {}; fix the organization or the credentials in the manifest",
             organization(1),
             organization(7)
         );
-        assert!(said.contains(&told), "{said}");
+        assert!(said.contains(&reported), "{said}");
     }
     assert_eq!(cloud.counts(1), (0, 0, 0));
     let asked = cloud.requests(1, 0);
@@ -127,7 +128,7 @@ fn a_permission_that_the_client_lacks_is_named() {
     each(&table, |(missing, writes)| {
         let held: Vec<&str> = all.iter().copied().filter(|known| known != missing).collect();
         let cloud = Cloud::seeded(1, |world| world["clients"][0]["permissions"] = json!(held));
-        // Where a draft was stored before the refusal, something was written: a part.
+        // If a draft was stored before the refusal, something was written: a partial result.
         let wrote = writes.iter().any(|write| !write.ends_with(" 403"));
         let ran = cloud.apply(&[]).expect(if wrote { 6 } else { 7 });
         assert!(ran.stdout.contains(*missing), "{missing}: {}", ran.stdout);
@@ -135,7 +136,7 @@ fn a_permission_that_the_client_lacks_is_named() {
         assert_eq!(cloud.writes(1, 0), *writes, "{missing}");
         assert_eq!(cloud.open().0, 0, "{missing}");
     });
-    // Without the log all is done, and told to be without proof.
+    // Without the log everything is applied, and reported as unconfirmed.
     let held: Vec<&str> = all.iter().copied().filter(|known| *known != "audits:audit:view").collect();
     let cloud = Cloud::seeded(1, |world| world["clients"][0]["permissions"] = json!(held));
     let ran = cloud.apply(&["--require-confirmed"]).expect(6);
@@ -145,7 +146,7 @@ fn a_permission_that_the_client_lacks_is_named() {
 }
 
 #[test]
-fn a_name_that_means_nothing_or_two_things_is_told_and_nothing_is_written() {
+fn a_missing_or_ambiguous_name_is_reported_and_nothing_is_written() {
     let knowledge =
         ["headlessMode: {enabled: false}", "supportCenter: {enabled: true, knowledgeBase: {name: Answers}}"];
     let table = [
@@ -167,17 +168,17 @@ fn a_name_that_means_nothing_or_two_things_is_told_and_nothing_is_written() {
             "found 2 objects named knowledge base `Answers`",
         ),
     ];
-    for (shelf, found, told) in table {
+    for (shelf, found, reported) in table {
         let cloud = Cloud::seeded(1, |world| world["organizations"][0]["cloud"][shelf] = found.clone());
         cloud.stage.commit(&files(1, "#111111", &knowledge));
         let ran = cloud.apply(&[]).expect(4);
-        assert!(ran.stdout.contains(told), "{found}: {}", ran.stdout);
+        assert!(ran.stdout.contains(reported), "{found}: {}", ran.stdout);
         assert_eq!((cloud.writes(1, 0), cloud.counts(1)), (vec![], (0, 0, 0)), "{found}");
     }
 }
 
 #[test]
-fn two_objects_of_one_name_are_told_and_neither_is_written() {
+fn two_objects_of_one_name_are_reported_and_neither_is_written() {
     for (kind, object) in [("configuration", "Website"), ("deployment", "Shop")] {
         let cloud = Cloud::applied(1);
         let id = cloud.state(1)["configurations"][0]["id"].clone();
@@ -189,8 +190,9 @@ fn two_objects_of_one_name_are_told_and_neither_is_written() {
         let mark = cloud.mark();
         let ran = cloud.apply(&[]).expect(4);
         let of_organization = format!("`{object}` in organization {}", organization(1));
-        let is_told = ran.stdout.contains("found 2 objects named") && ran.stdout.contains(&of_organization);
-        assert!(is_told, "{}", ran.stdout);
+        let is_reported =
+            ran.stdout.contains("found 2 objects named") && ran.stdout.contains(&of_organization);
+        assert!(is_reported, "{}", ran.stdout);
         assert_eq!((cloud.writes(1, mark), cloud.served(1)), (vec![], served(1, "#111111")), "{kind}");
     }
 }
@@ -207,7 +209,7 @@ fn a_draft_that_never_becomes_active_is_given_up_in_time_and_not_published() {
         ran.stdout
     );
     assert_eq!((cloud.writes(1, 0), cloud.counts(1)), (vec!["create".to_owned()], (1, 0, 0)));
-    // The draft of before goes on to be pending: it is waited for again, and not written again.
+    // The earlier draft is still pending: genesync waits for it again, and does not write it again.
     cloud.apply(&[]).expect(7);
     assert_eq!(cloud.writes(1, 0), ["create"]);
     cloud.edit(1, json!({"draft": {"configuration": "Website", "patch": {"status": "Active"}}}));
@@ -238,7 +240,7 @@ fn the_pace_is_kept_below_the_limit_of_a_token_and_a_refusal_is_waited_out() {
 }
 
 #[test]
-fn a_wrong_secret_and_too_many_token_requests_are_told_without_being_shown() {
+fn a_wrong_secret_and_too_many_token_requests_are_reported_without_being_shown() {
     let cloud = Cloud::new(1);
     let mut command = cloud.command(&["apply", "-v"]);
     command.env("GENESYNC_CREDENTIALS_MAIN_CLIENT_SECRET", "canary-wrong-4711");
@@ -246,19 +248,20 @@ fn a_wrong_secret_and_too_many_token_requests_are_told_without_being_shown() {
     assert!(output.stdout.contains("the client's id or secret is wrong"), "{}", output.stdout);
     assert!(!output.stdout.contains("canary") && !output.stderr.contains("canary"));
     assert_eq!(cloud.requests(1, 0), Vec::<Value>::new());
-    // The limit on token requests comes as a 400, and is not a wrong secret; it passes later than this run waits.
+    // The limit on token requests comes as a 400, and is not a wrong secret. It lasts longer than this run
+    // waits.
     cloud.configure(&["timing.backoff-max-ms = 100"]);
     cloud.fault(json!({"match": {"path": "/oauth/token"}, "do": {"status": 400}}));
     let output = cloud.apply(&[]).expect(7);
-    let told =
+    let reported =
         format!("the token request of client `{CLIENT_ID}` was answered with 400: too many token requests");
-    assert!(output.stdout.contains(&told), "{}", output.stdout);
+    assert!(output.stdout.contains(&reported), "{}", output.stdout);
     cloud.configure(&[]);
     cloud.apply(&[]).expect(0);
     assert_eq!(cloud.served(1), served(1, "#111111"));
 }
 
-/// Somebody else's server, which writes down what it is asked.
+/// A server of another party, which records the requests that it gets.
 fn elsewhere() -> (String, Arc<Mutex<String>>, Arc<AtomicUsize>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -289,7 +292,7 @@ fn a_redirect_is_not_followed_and_the_token_stays() {
         ("POST", "/oauth/token"),
     ];
     let statuses = [301, 302, 303, 307, 308];
-    // Each status at one of them, and each of them with one status.
+    // Each status at one of the calls, and each call with one status.
     let cases: Vec<_> = statuses.iter().zip(calls_of.iter().cycle()).chain([(&302, &calls_of[2])]).collect();
     each(&cases, |(status, (method, path))| {
         let what = format!("{status} at {method} {path}");
@@ -307,14 +310,14 @@ fn a_redirect_is_not_followed_and_the_token_stays() {
 }
 
 #[test]
-fn a_flow_that_was_never_published_is_told_by_the_plan_and_nothing_is_sent() {
+fn a_flow_that_was_never_published_is_reported_by_the_plan_and_nothing_is_sent() {
     let cloud = Cloud::seeded(1, |world| {
         world["organizations"][0]["cloud"]["flows"] = json!([{"name": "Inbound", "published": false}]);
     });
     let planned = cloud.genesync(&["plan"]).expect(4);
-    let told = "inbound message flow `Inbound` is not published";
-    assert!(planned.stdout.contains(told), "{}", planned.stdout);
+    let reported = "inbound message flow `Inbound` is not published";
+    assert!(planned.stdout.contains(reported), "{}", planned.stdout);
     let applied = cloud.apply(&[]).expect(4);
-    assert!(format!("{}{}", applied.stdout, applied.stderr).contains(told), "{}", applied.stderr);
+    assert!(format!("{}{}", applied.stdout, applied.stderr).contains(reported), "{}", applied.stderr);
     assert_eq!(cloud.counts(1), (0, 0, 0));
 }

@@ -1,4 +1,4 @@
-//! Organizations of one tenant, one of which is not well.
+//! Organizations of one tenant, one of which fails.
 
 use serde_json::json;
 
@@ -13,10 +13,10 @@ fn a_region_that_takes_no_writes_leaves_the_other_one_done_and_is_repaired_later
     let mark = cloud.mark();
     let down = |method: &str| json!({"match": {"method": method, "organizationId": organization(2)}, "times": 0, "do": {"status": 503}});
     cloud.fault(down("PUT"));
-    // One region has it, and one has not: a part.
+    // One region is written and one is not: a partial result.
     let ran = cloud.apply(&[]).expect(6);
     assert!(
-        ran.stdout.contains("Degraded") && ran.stdout.contains("writes in a row came to nothing"),
+        ran.stdout.contains("Degraded") && ran.stdout.contains("writes in a row failed"),
         "{}",
         ran.stdout
     );
@@ -39,13 +39,13 @@ fn each_region_has_its_own_drift_draft_and_ids() {
     let cloud = Cloud::applied(2);
     let flow = |number: u32| cloud.state(number)["deployments"][0]["flow"]["id"].clone();
     assert_ne!(flow(1), flow(2));
-    // Drift in one is set back there alone.
+    // Drift in one region is set back only there.
     let patch = json!({"messenger": {"styles": {"primaryColor": "#990000"}}});
     cloud.edit(2, json!({"draft": {"configuration": "Website", "patch": patch}, "publish": {"configuration": "Website"}, "deployment": {"deployment": "Shop", "version": "newest"}}));
     let mark = cloud.mark();
     cloud.apply(&[]).expect(0);
     assert_eq!((cloud.writes(1, mark), cloud.served(2)), (vec![], served(3, "#111111")));
-    // A draft in one holds the tenant: nothing is written anywhere before somebody has decided.
+    // A draft in one region holds the tenant: nothing is written in any region before a person decides.
     cloud.edit(2, json!({"draft": {"configuration": "Website", "patch": {"description": "Sale!"}}}));
     cloud.commit("#222222");
     let mark = cloud.mark();
@@ -62,8 +62,8 @@ fn each_region_has_its_own_drift_draft_and_ids() {
 }
 
 #[test]
-fn a_region_that_does_not_answer_holds_up_no_other_and_is_brought_along_once_it_does() {
-    // Down from the start, or since a write whose answer nobody heard.
+fn an_unreachable_region_delays_no_other_and_is_written_later() {
+    // Down from the start, or after a write whose answer was lost.
     each(&[false, true], |since_a_write| {
         let cloud = Cloud::applied(3);
         cloud.configure(&QUICK);
@@ -73,11 +73,11 @@ fn a_region_that_does_not_answer_holds_up_no_other_and_is_brought_along_once_it_
             cloud.crash("C08:4");
         }
         cloud.fault(json!({"match": {"organizationId": organization(2)}, "times": 0, "do": {"status": 503}}));
-        let told = format!("us-east-1 (organization {}) is left out", organization(2));
+        let reported = format!("us-east-1 (organization {}) is left out", organization(2));
         let planned = cloud.plan().expect(7);
-        assert!(planned.stdout.contains(&told), "{}", planned.stdout);
+        assert!(planned.stdout.contains(&reported), "{}", planned.stdout);
         let ran = cloud.apply(&[]).expect(6);
-        assert!(ran.stdout.contains("Degraded") && ran.stdout.contains(&told), "{}", ran.stdout);
+        assert!(ran.stdout.contains("Degraded") && ran.stdout.contains(&reported), "{}", ran.stdout);
         let now = [cloud.served(1), cloud.served(2), cloud.served(3)];
         assert_eq!(now, [served(2, "#222222"), served(1, "#111111"), served(2, "#222222")]);
         let steps = ["draft", "publish", "pin"];

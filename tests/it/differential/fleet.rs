@@ -1,6 +1,6 @@
-//! Random fleets: what git says of each tenant, and what befalls it.
+//! Random fleets: what git says of each tenant, and its fate.
 
-/// The same numbers from the same seed.
+/// A random number generator: the same seed gives the same numbers.
 pub struct Dice(u64);
 
 impl Dice {
@@ -18,22 +18,22 @@ impl Dice {
     }
 }
 
-/// What befalls a tenant when a commit is applied.
+/// What happens to a tenant when a commit is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// Nothing.
     Fine,
-    /// Its organization answers nothing.
+    /// Its organization does not answer.
     Out,
-    /// Its client may not ask.
+    /// Its client lacks a permission.
     Denied,
-    /// The platform refuses what is written.
+    /// The platform refuses the write.
     Rejected,
-    /// No client is known for it.
+    /// It has no client.
     NoClient,
     /// Its configuration breaks a rule.
     Invalid,
-    /// Its settings can't be read.
+    /// Its settings cannot be read.
     Unreadable,
     /// genesync holds it for a person.
     Held,
@@ -42,7 +42,7 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// What nothing is written for.
+    /// Returns whether this fate keeps genesync from writing.
     pub fn keeps_from_writing(self) -> bool {
         self != Fate::Fine && self != Fate::Rejected
     }
@@ -54,11 +54,11 @@ pub struct Member {
     pub number: u32,
     pub wave: u32,
     pub watched: bool,
-    /// Whether the commit changes it.
+    /// Whether the commit changes the tenant.
     pub changed: bool,
-    /// Whether a person moved what it manages.
+    /// Whether another user changed a managed field.
     pub drifted: bool,
-    /// Whether a person paused it.
+    /// Whether a person paused the tenant.
     pub paused: bool,
     pub fate: Fate,
 }
@@ -68,13 +68,13 @@ impl Member {
         format!("t{}", self.number)
     }
 
-    /// What git says its delay is, before and after the commit.
+    /// Returns the delay in git, before or after the commit.
     pub fn delay_ms(&self) -> u32 {
         if self.changed { 2 } else { 1 }
     }
 }
 
-/// A fleet of three to six tenants.
+/// Returns a fleet of three to six tenants.
 pub fn fleet(seed: u64) -> Vec<Member> {
     let mut dice = Dice::new(seed);
     let tenants = 3 + dice.below(4) as u32;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::fleet::{Fate, Member, fleet};
 use crate::support::{Stage, delay, organization, tenant, wait_until};
 
-/// How many fleets are played, by each of the three.
+/// The number of fleets that each of the three plays.
 const SEEDS: u64 = 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ enum Shell {
     Controller,
 }
 
-/// What became of a tenant: its status, and how live is.
+/// The result of each tenant: its status, its live configuration and its version.
 type Ends = BTreeMap<String, (String, Value, u64)>;
 
 fn files(member: &Member, after: bool) -> Vec<(String, String)> {
@@ -50,13 +50,13 @@ fn files(member: &Member, after: bool) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A fleet that was applied, then a commit, people, faults, a pause.
+/// A fleet that was applied; then a commit, edits by hand, faults and a pause.
 fn stage(members: &[Member]) -> (Stage, String) {
     let stage = Stage::new();
-    // No change is one too many here; that guard has its own tests.
+    // The limit on changes of a run is lifted; that guard has its own tests.
     let project = "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: p}\nspec:\n  guards: {run: {tenantsMaxPercent: 100}}\n";
     let before = members.iter().flat_map(|member| {
-        // What is watched was enforced before, so that there is something to drift from.
+        // A watched tenant was enforced before, so that it can drift.
         files(&Member { watched: false, ..*member }, false)
     });
     stage.commit(&[before.collect(), vec![("genesync.yaml".to_owned(), project.to_owned())]].concat());
@@ -140,15 +140,15 @@ fn play(shell: Shell, members: &[Member]) -> (Ends, Option<i32>) {
 }
 
 #[test]
-fn three_shells_come_to_one_end_over_loopback() {
-    // Each fleet needs processes of its own: two at a time keep the machine busy and no more.
+fn apply_run_once_and_the_controller_reach_the_same_result() {
+    // Each fleet needs its own processes: two fleets at a time use the machine fully.
     let failures: Vec<String> = std::thread::scope(|scope| {
         let half = |parity: u64| {
             scope.spawn(move || {
                 let mut wrong = Vec::new();
                 for seed in (0..SEEDS).filter(|seed| seed % 2 == parity) {
                     let mut members = fleet(seed);
-                    // A hold is written by runs alone; the other test sets it.
+                    // Only runs write a hold; the other test sets it.
                     members.retain(|member| member.fate != Fate::Held);
                     let (apply, code) = play(Shell::Apply, &members);
                     let (once, once_code) = play(Shell::Once, &members);

@@ -1,5 +1,5 @@
-//! Passes that random fleets do not come to: broken off, refused, of another commit than the head, with a store that
-//! fails for one tenant.
+//! Passes that random fleets do not reach: aborted, refused, of a commit that is not the head, with a store
+//! that fails for one tenant.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ fn plain(number: u32, wave: u32) -> Member {
     Member { number, wave, watched: false, changed: true, drifted: false, paused: false, fate }
 }
 
-/// A store, a world, and tenants that took a first commit.
+/// A store, a world, and tenants with an applied first commit.
 struct Stage {
     folder: tempfile::TempDir,
     store: Store,
@@ -60,7 +60,8 @@ impl Stage {
         self.store.head("repo").await.unwrap()
     }
 
-    /// What a controller would claim, with what each tenant waits for and whether it is held.
+    /// Returns what a controller would claim: each tenant, the wave that it waits for, and whether it is
+    /// held.
     async fn claimed(&self) -> Vec<(String, Option<u32>, bool)> {
         self.store.poke(None, ClaimCause::Resync).await.unwrap();
         let head = self.head().await.unwrap();
@@ -96,36 +97,36 @@ fn half() -> Limits {
     Limits { run_tenants_max_percent: 50, ..Limits::default() }
 }
 
-/// Twelve tenants, of which the commit changes nine.
+/// Returns twelve tenants, of which the commit changes nine.
 fn twelve() -> Vec<Member> {
     (1..=12).map(|number| Member { changed: number <= 9, ..plain(number, 0) }).collect()
 }
 
 #[tokio::test]
-async fn a_pass_that_ends_before_its_guard_was_asked_gives_nobody_its_commit() {
+async fn an_aborted_pass_gives_no_tenant_its_commit() {
     let stage = Stage::new(twelve()).await;
     let mut order = stage.order("c2", Shell::Scheduled);
     order.terms.limits = half();
-    // The operator stops it while it plans.
+    // The operator stops the pass while it plans.
     let stopping = Arc::new(Quiet::stopping_at("planning"));
     let passed = pass::pass(&order, &(stopping as Arc<dyn pass::Progress>)).await.unwrap();
     assert!(passed.ended.iter().all(|ended| ended.status.is_none()), "{passed:?}");
-    // Or nobody has a client.
+    // Or no tenant has a client.
     order.lookup =
         Arc::new(|_, _| std::future::ready(Err(ConfigError::NoCredentials { name: "main".into() })).boxed());
     let quiet: Arc<dyn pass::Progress> = Arc::new(Quiet::default());
     assert!(matches!(pass::pass(&order, &quiet).await, Err(PassError::NoClients(_))));
     assert_eq!((stage.head().await, stage.versions()), (Some(Revision::new("c1")), vec![1; 12]));
-    // What it leaves behind is what it found, and free.
+    // The pass leaves the rows unchanged and without a lease.
     let claimed = stage.claimed().await;
     assert_eq!(claimed.len(), 12);
     assert!(claimed.iter().all(|(_, waits_for, held)| waits_for.is_none() && !held), "{claimed:?}");
 }
 
 #[tokio::test]
-async fn what_the_guard_of_a_run_refuses_is_held_whole_until_a_person_lets_it_go() {
+async fn what_the_run_guard_refuses_is_held_until_a_person_resumes_it() {
     let mut stage = Stage::new(twelve()).await;
-    // Two are new, and one of those that change is leased elsewhere.
+    // Two are new, and another process leases one of those that change.
     stage.members.extend([plain(13, 0), plain(14, 0)]);
     let other = Store::open(&StorePlace::Folder(stage.folder.path().to_owned()), "elsewhere").await.unwrap();
     let lease = other.take([&TenantName::new("t9")], Duration::from_secs(60)).await.unwrap();
@@ -143,7 +144,7 @@ async fn what_the_guard_of_a_run_refuses_is_held_whole_until_a_person_lets_it_go
 }
 
 #[tokio::test]
-async fn one_that_was_let_go_is_written_although_the_rest_is_held() {
+async fn a_resumed_tenant_is_written_although_the_rest_is_held() {
     let stage = Stage::new(twelve()).await;
     let mut order = stage.order("c2", Shell::Scheduled);
     order.terms.limits = half();
@@ -165,7 +166,7 @@ async fn many_that_cannot_be_planned_count_as_changed_by_the_guard_of_the_run() 
         order.terms.limits = half();
         let passed = stage.pass(&order).await;
         assert_eq!(passed.refusal.as_ref().map(|refusal| refusal.guard), Some(Guard::RunTenants), "{fate:?}");
-        // When they answer again, they are not written one by one behind the guard's back.
+        // When they answer again, they are not written one by one past the guard.
         let held = stage.claimed().await.into_iter().filter(|(.., held)| *held).count();
         assert_eq!((held, stage.port.writes()), (9, 12), "{fate:?}");
     }
@@ -187,7 +188,7 @@ async fn the_store_of_another_repository_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_refusal_names_the_way_out_that_there_is() {
+async fn a_refusal_names_a_command_that_works() {
     let stage = Stage::new(twelve()).await;
     for (shell, way) in [(Shell::Named, false), (Shell::Scheduled, true)] {
         let mut order = stage.order("c2", shell);
@@ -207,7 +208,7 @@ async fn an_apply_of_an_older_commit_does_not_count_as_the_newer_one() {
     let failed = stage.pass(&stage.order("c2", Shell::Scheduled)).await;
     let rejected = statuses(&failed);
     assert_eq!(rejected[1], Status::Waiting);
-    // By hand the canary goes back to what is live anyway.
+    // By hand the canary is set back to its live value.
     let mut back = stage.order("c1", Shell::Named);
     back.members.truncate(1);
     back.terms.limits.allowed.insert(Guard::Rewind);
@@ -217,7 +218,7 @@ async fn an_apply_of_an_older_commit_does_not_count_as_the_newer_one() {
 }
 
 #[tokio::test]
-async fn what_is_left_because_nobody_reviewed_it_is_not_in_force() {
+async fn an_unreviewed_change_does_not_count_as_applied() {
     let stage = Stage::new(vec![plain(1, 0), plain(2, 1)]).await;
     for shell in [Shell::Named, Shell::Scheduled] {
         let mut order = stage.order("c2", shell);
@@ -242,9 +243,9 @@ async fn a_new_tenant_that_cannot_be_read_holds_later_waves_each_time() {
     assert_eq!(stage.claimed().await, [("t1".to_owned(), Some(0), false)]);
 }
 
-// Guarantee: watched-hold-nobody
+// Guarantee: watched-hold-none
 #[tokio::test]
-async fn nobody_waits_for_a_watched_tenant_without_a_client() {
+async fn no_tenant_waits_for_a_watched_tenant_without_a_client() {
     let watched = Member { watched: true, fate: Fate::NoClient, ..plain(1, 0) };
     let closed = Member { fate: Fate::Closed, ..plain(2, 1) };
     let stage = Stage::new(vec![watched, closed]).await;
@@ -255,7 +256,7 @@ async fn nobody_waits_for_a_watched_tenant_without_a_client() {
 }
 
 #[tokio::test]
-async fn one_tenant_whose_end_cannot_be_written_down_is_no_other_tenants_trouble() {
+async fn a_tenant_whose_result_cannot_be_stored_affects_no_other() {
     let stage = Stage::new(vec![plain(1, 0), plain(2, 0), plain(3, 1)]).await;
     let url = format!("sqlite://{}", genesync::store::database_file(stage.folder.path()).display());
     let pool = sqlx::AnyPool::connect(&url).await.unwrap();
@@ -264,19 +265,23 @@ async fn one_tenant_whose_end_cannot_be_written_down_is_no_other_tenants_trouble
     sqlx::query(refusing).execute(&pool).await.unwrap();
     let passed = stage.pass(&stage.order("c2", Shell::ByHand)).await;
     assert_eq!(statuses(&passed)[1..], [Status::Synced, Status::Synced], "{passed:?}");
-    assert!(passed.ended[0].reason.contains("can't be written down"), "{}", passed.ended[0].reason);
+    assert!(
+        passed.ended[0].reason.contains("cannot record the result of the run"),
+        "{}",
+        passed.ended[0].reason
+    );
     assert_eq!((exit(&passed), stage.versions()), (Exit::Partial, vec![2, 2, 2]));
 }
 
 #[tokio::test]
-async fn an_outage_undoes_no_refusal_towards_later_waves() {
+async fn an_outage_does_not_lift_a_refusal_for_later_waves() {
     let canary = Member { fate: Fate::Rejected, ..plain(1, 0) };
     let mut stage = Stage::new(vec![canary, plain(2, 1)]).await;
     stage.pass(&stage.order("c2", Shell::Scheduled)).await;
     for fate in [Fate::Out, Fate::NoClient] {
         stage.members[0].fate = fate;
         stage.port.befall(&stage.members[0]);
-        // A client that is missing is another change of git, which was not refused yet.
+        // A missing client is another change of git, which was not refused yet.
         let expected = if fate == Fate::Out { Status::Waiting } else { Status::Synced };
         let passed = stage.pass(&stage.order("c2", Shell::Scheduled)).await;
         assert_eq!(statuses(&passed)[1], expected, "{fate:?}");
@@ -284,7 +289,7 @@ async fn an_outage_undoes_no_refusal_towards_later_waves() {
 }
 
 #[tokio::test]
-async fn a_guard_that_was_opened_for_a_pass_that_broke_off_is_closed_again() {
+async fn a_guard_opened_for_an_aborted_pass_is_closed_again() {
     let stage = Stage::new(twelve()).await;
     let mut order = stage.order("c2", Shell::ByHand);
     order.terms.limits = half();
@@ -294,14 +299,14 @@ async fn a_guard_that_was_opened_for_a_pass_that_broke_off_is_closed_again() {
     pass::pass(&order, &stopping).await.unwrap();
     let held = |rows: Vec<TenantRow>| rows.iter().filter(|row| row.pause.is_some()).count();
     assert_eq!(held(stage.store.tenants(Which::All).await.unwrap()), 9);
-    // One that comes to its end opens it for good.
+    // A pass that finishes opens it permanently.
     let passed = stage.pass(&order).await;
     assert!(statuses(&passed).iter().all(|status| *status == Status::Synced), "{passed:?}");
     assert_eq!(held(stage.store.tenants(Which::All).await.unwrap()), 0);
 }
 
 #[tokio::test]
-async fn what_is_written_later_counts_for_the_guard_of_the_run_now() {
+async fn later_writes_count_for_the_guard_of_the_run() {
     // Their windows are closed, or a person paused them, or another process works on them.
     for how in ["closed", "paused", "busy"] {
         let mut members = twelve();
@@ -330,11 +335,11 @@ async fn what_is_written_later_counts_for_the_guard_of_the_run_now() {
 }
 
 #[tokio::test]
-async fn a_tenant_that_is_not_valid_in_the_head_is_nobodys_to_claim() {
+async fn an_invalid_tenant_is_not_claimed() {
     let mut stage = Stage::new(vec![plain(1, 0), plain(2, 1)]).await;
     stage.members[0].fate = Fate::Invalid;
     stage.pass(&stage.order("c2", Shell::Scheduled)).await;
-    // By hand from a commit in which it is valid.
+    // Apply by hand a commit in which it is valid.
     let mut named = stage.order("c1", Shell::Named);
     named.members.truncate(1);
     named.terms.limits.allowed.insert(Guard::Rewind);

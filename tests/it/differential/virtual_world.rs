@@ -1,4 +1,4 @@
-//! The pass in this process: real SQLite, and a world under virtual time in place of the network.
+//! The pass in this process: real SQLite, and a world under virtual time instead of the network.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fleet::{Fate, Member, fleet};
 
-/// How many fleets are played, as `apply` and as `run --once`.
+/// The number of fleets that are played, as `apply` and as `run --once`.
 const SEEDS: u64 = 500;
 const CLIENT: &str = "our-client";
 const SECRET: &str = "our-secret";
@@ -59,7 +59,7 @@ impl Port {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What befalls a tenant from now on.
+    /// Sets what happens to a tenant from now on.
     pub(super) fn befall(&self, member: &Member) {
         let organization = organization(member.number);
         let mut inner = self.lock();
@@ -70,17 +70,17 @@ impl Port {
         }
     }
 
-    /// The version that an organization holds; 0 for none.
+    /// Returns the version of an organization's configuration; 0 without one.
     pub(super) fn version(&self, number: u32) -> u64 {
         self.lock().world.configuration(&organization(number)).map_or(0, |stored| stored.version)
     }
 
-    /// How often anything was written.
+    /// Returns the number of writes.
     pub(super) fn writes(&self) -> u64 {
         self.lock().world.writes()
     }
 
-    /// Why an organization does not answer.
+    /// Returns why an organization does not answer.
     fn fault(&self, organization: &OrganizationId) -> Option<Fault> {
         match self.lock().fates.get(organization.as_str()) {
             Some(Fate::Out) => Some(Fault::new(FaultKind::Transient, "503")),
@@ -177,7 +177,7 @@ impl Ports for Port {
     }
 }
 
-/// Says nothing, and may stop the pass where a part of it begins.
+/// Reports nothing, and can stop the pass at the start of one of its stages.
 #[derive(Default)]
 pub(super) struct Quiet {
     stop: CancellationToken,
@@ -215,7 +215,7 @@ fn window(now: Timestamp) -> Window {
     Window { days: vec![(today + 2) % 7 + 1], start_min: 540, end_min: 600, time_zone: "Etc/UTC".into() }
 }
 
-/// What git says of a member: before the commit all are enforced and well.
+/// Returns what git says of a member. Before the commit all members are enforced and valid.
 pub(super) fn member(member: &Member, after: bool, now: Timestamp) -> pass::Member {
     let name = TenantName::new(member.name());
     let is = |fate: Fate| after && member.fate == fate;
@@ -307,7 +307,7 @@ pub(super) fn order(
     }
 }
 
-/// Who applies the commit.
+/// The shell that applies the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shell {
     /// `apply`.
@@ -318,10 +318,11 @@ pub(super) enum Shell {
     Named,
 }
 
-/// What became of each tenant, and how often its organization was written, and the exit code.
+/// The result of each tenant with the number of writes to its organization, and the exit code.
 type Ends = (BTreeMap<String, (Status, Option<&'static str>, u64)>, Exit);
 
-/// Plays a fleet: a first commit that all tenants take, what befalls them, and a second commit, so many times.
+/// Plays a fleet: a first commit that all tenants apply, then their fates, then a second commit, this many
+/// times.
 async fn play(members: &[Member], shell: Shell, times: usize) -> Vec<Ends> {
     let folder = tempfile::tempdir().unwrap();
     let place = StorePlace::Folder(folder.path().to_owned());
@@ -357,7 +358,7 @@ async fn play(members: &[Member], shell: Shell, times: usize) -> Vec<Ends> {
         let after = members.iter().map(|one| member(one, true, now)).collect();
         let passed: Passed = match pass::pass(&order(&port, &store, "c2", after, shell), &progress).await {
             Ok(passed) => passed,
-            // Where none has a client, nothing is done.
+            // If no tenant has a client, the pass does nothing.
             Err(pass::PassError::NoClients(_)) => {
                 ends.push((BTreeMap::new(), Exit::Usage));
                 continue;
@@ -377,7 +378,8 @@ async fn play(members: &[Member], shell: Shell, times: usize) -> Vec<Ends> {
     ends
 }
 
-/// What is wrong with a second pass over the same commit: whatever kept the first from writing still does.
+/// Returns the errors of a second pass over the same commit: what kept the first pass from writing still
+/// does.
 fn wrong_again(first: &Ends, second: &Ends) -> Vec<String> {
     let moved = first.0.iter().filter_map(|(name, (status, _, _))| {
         let (again, _, writes) = second.0.get(name)?;
@@ -387,7 +389,7 @@ fn wrong_again(first: &Ends, second: &Ends) -> Vec<String> {
     moved.collect()
 }
 
-/// Rules that the pass does not know: what is wrong with how a fleet ended.
+/// Returns the errors in the result of a fleet, by rules that are independent of the pass.
 fn wrong(members: &[Member], ends: &Ends) -> Vec<String> {
     let mut wrong = Vec::new();
     if ends.0.is_empty() {
@@ -395,7 +397,8 @@ fn wrong(members: &[Member], ends: &Ends) -> Vec<String> {
     }
     let end = |one: &Member| ends.0[&one.name()];
     let holds = |one: &&Member| {
-        // What can't be read keeps the mode and the wave of the commit before, and that was enforced.
+        // A tenant that cannot be read keeps the mode and the wave of the commit before, and that commit
+        // enforced it.
         let watched = one.watched && one.fate != Fate::Unreadable;
         let refused = matches!(
             end(one).0,
@@ -405,7 +408,7 @@ fn wrong(members: &[Member], ends: &Ends) -> Vec<String> {
                 | Status::Waiting
                 | Status::Degraded(FaultKind::Rejected)
         );
-        // A tenant that was only moved by hand has no change of git to wait for.
+        // A tenant with drift only has no change of git that waits.
         let settings_moved =
             matches!(one.fate, Fate::Closed | Fate::NoClient | Fate::Invalid | Fate::Unreadable);
         refused && !watched && !one.paused && (one.changed || settings_moved)
@@ -416,7 +419,7 @@ fn wrong(members: &[Member], ends: &Ends) -> Vec<String> {
             wrong.push(format!("{one:?} was written: {status:?}"));
         }
         if one.paused && !matches!(one.fate, Fate::Invalid | Fate::Unreadable) && status != Status::Paused {
-            wrong.push(format!("{one:?} is paused, and {status:?}"));
+            wrong.push(format!("{one:?} is paused, but its status is {status:?}"));
         }
         if one.watched || one.paused || one.fate != Fate::Fine {
             continue;
@@ -435,7 +438,7 @@ fn wrong(members: &[Member], ends: &Ends) -> Vec<String> {
 }
 
 #[test]
-fn an_apply_and_a_scheduled_pass_come_to_one_end_in_random_fleets() {
+fn an_apply_and_a_scheduled_pass_reach_the_same_result_in_random_fleets() {
     let threads = 2;
     let failures: Vec<String> = std::thread::scope(|scope| {
         let share = |first: u64| {

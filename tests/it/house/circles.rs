@@ -1,13 +1,14 @@
 //! Finds files that import each other in a circle: `a.rs -> b.rs -> a.rs`.
 //!
-//! A reader of one file in a circle has to read all of them. A parent that only declares and re-exports its children is
-//! in no circle with them: what a file imports through the parent counts as imported from the file that defines it.
+//! A reader of one file in a circle has to read all of them. A parent that only declares and re-exports its
+//! children is in no circle with them: an import through the parent counts as an import of the file that defines
+//! the item.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::code::{bare, without_tests};
 
-/// Folders without a circle. Add a folder when its last circle is open.
+/// Folders without a circle. Add a folder when its last circle is removed.
 const OPENED: &[&str] = &["src/controller", "src/service", "src/cli", "src/render", "src/manifest/kinds"];
 
 /// Names of modules and of an item: `["crate", "model", "plan", "Drafts"]`.
@@ -16,31 +17,32 @@ type Path = Vec<String>;
 /// Files, and which files each of them imports.
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
-/// One file, as far as its arrows depend on it.
+/// One file: the parts that decide its arrows.
 struct Module {
     file: String,
-    /// Paths that its code uses, as they are written.
+    /// Paths in its code, as written.
     used: Vec<Path>,
-    /// Names that it passes on with `pub use`, and the path of each.
+    /// Names that it re-exports with `pub use`, and the path of each.
     passed_on: BTreeMap<String, Path>,
     children: BTreeSet<String>,
 }
 
-/// Modules by their path from the root of the crate, which is empty.
+/// Modules by their path from the root of the crate; the root's path is empty.
 struct Crate(BTreeMap<Path, Module>);
 
 impl Crate {
-    /// Reads files: their paths from the root of the repository, and their texts. Files of tests are left out.
+    /// Reads files: their paths from the root of the repository, and their texts. It skips files of tests.
     fn read(files: &[(&str, &str)]) -> Self {
         let is_test = |file: &str| file.ends_with("tests.rs") || file.contains("/tests/");
         let product = files.iter().filter(|(file, _)| !is_test(file));
         Self(product.map(|(file, text)| (module_path(file), Module::read(file, text))).collect())
     }
 
-    /// The file that defines what a path names when it stands in this module; none outside of the crate.
+    /// Returns the file that defines what a path names in this module; none outside of the crate.
     fn file(&self, within: &Path, path: &Path) -> Option<&str> {
         let (mut within, mut path) = (within.clone(), path.clone());
-        // The most re-exports of one name. A name that is re-exported in a circle does not compile.
+        // The longest chain of re-exports of one name. A name that is re-exported in a circle does not
+        // compile.
         for _ in 0..16 {
             let full = self.full(&within, &path)?;
             let length = (0..=full.len()).rev().find(|length| self.0.contains_key(&full[..*length]))?;
@@ -54,7 +56,7 @@ impl Crate {
         None
     }
 
-    /// A path from the root of the crate; none where it begins outside of it.
+    /// Returns a path from the root of the crate; none if the path begins outside of the crate.
     fn full(&self, within: &Path, path: &Path) -> Option<Path> {
         let mut full = within.clone();
         for (at, name) in path.iter().enumerate() {
@@ -71,7 +73,7 @@ impl Crate {
         Some(full)
     }
 
-    /// Which files of a folder import which other files of it.
+    /// Returns which files of a folder import which other files of it.
     fn arrows(&self, folder: &str) -> Arrows {
         let inside = |file: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
         let modules = self.0.iter().filter(|(_, module)| inside(&module.file));
@@ -91,7 +93,7 @@ impl Module {
         let (uses, rest) = split_uses(&code);
         for (is_public, tree) in uses {
             for (name, path) in leaves(&tree) {
-                // What a file passes on may also be used in it.
+                // A file may also use what it re-exports.
                 if !is_public || words(&rest).any(|(_, word)| word == name) {
                     used.push(path.clone());
                 }
@@ -105,14 +107,14 @@ impl Module {
     }
 }
 
-/// `["a", "b"]` of `src/a/b.rs` and of `src/a/b/mod.rs`.
+/// Returns `["a", "b"]` for `src/a/b.rs` and for `src/a/b/mod.rs`.
 fn module_path(file: &str) -> Path {
     let inside = file.strip_prefix("src/").unwrap_or(file).trim_end_matches(".rs");
     let names = inside.split('/').filter(|name| !matches!(*name, "mod" | "lib"));
     names.map(str::to_owned).collect()
 }
 
-/// The words of code, and where each begins.
+/// Returns the words of code, and the position of each.
 fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let mut at = 0;
@@ -125,7 +127,7 @@ fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The modules that code declares: `mod child;`.
+/// Returns the modules that code declares: `mod child;`.
 fn children(code: &str) -> BTreeSet<String> {
     let declared = words(code).zip(words(code).skip(1)).filter(|((_, word), (at, name))| {
         *word == "mod" && code[at + name.len()..].trim_start().starts_with(';')
@@ -133,7 +135,7 @@ fn children(code: &str) -> BTreeSet<String> {
     declared.map(|(_, (_, name))| name.to_owned()).collect()
 }
 
-/// The trees of all `use` items with whether each is `pub`, and the code without them.
+/// Returns the trees of all `use` items, each with whether it is `pub`, and the code without them.
 fn split_uses(code: &str) -> (Vec<(bool, String)>, String) {
     let (mut uses, mut rest, mut end) = (Vec::new(), String::new(), 0);
     for (at, word) in words(code) {
@@ -151,7 +153,7 @@ fn split_uses(code: &str) -> (Vec<(bool, String)>, String) {
     (uses, rest)
 }
 
-/// Whether code ends with `pub` or `pub(…)`.
+/// Returns whether code ends with `pub` or `pub(…)`.
 fn is_public(before: &str) -> bool {
     let before = before.trim_end();
     let visible = before.strip_suffix(')').and_then(|open| Some(open.rsplit_once('(')?.0)).unwrap_or(before);
@@ -160,7 +162,7 @@ fn is_public(before: &str) -> bool {
         .is_some_and(|(at, word)| word == "pub" && at + word.len() == visible.trim_end().len())
 }
 
-/// The name that each leaf of a `use` tree brings in, and its path: `c` with `a::b` of `a::{b as c}`.
+/// Returns the name of each leaf of a `use` tree, and its path: `c` with `a::b` for `a::{b as c}`.
 fn leaves(tree: &str) -> Vec<(String, Path)> {
     let tree = tree.trim();
     if let Some((before, group)) = tree.split_once('{') {
@@ -177,7 +179,7 @@ fn leaves(tree: &str) -> Vec<(String, Path)> {
     vec![(alias.unwrap_or(last).to_owned(), path)]
 }
 
-/// A leaf of a group behind its prefix. `a::{self}` is `a`.
+/// Returns a leaf of a group with its prefix. `a::{self}` is `a`.
 fn below(prefix: &Path, name: String, path: Path) -> (String, Path) {
     if path != ["self"] {
         return (name, [prefix.clone(), path].concat());
@@ -186,7 +188,7 @@ fn below(prefix: &Path, name: String, path: Path) -> (String, Path) {
     (name, prefix.clone())
 }
 
-/// What stands between the commas of a group, which may hold groups.
+/// Returns the parts between the commas of a group; a part may be a group.
 fn members(group: &str) -> Vec<&str> {
     let mut open = 0;
     let at_comma = move |c: char| {
@@ -196,7 +198,7 @@ fn members(group: &str) -> Vec<&str> {
     group.split(at_comma).collect()
 }
 
-/// Paths in code that no `use` brought in: `crate::a::b()`, `child::C`.
+/// Returns paths in code that no `use` imported: `crate::a::b()`, `child::C`.
 fn paths(code: &str) -> Vec<Path> {
     let (mut paths, mut end) = (Vec::new(), 0);
     for (at, _) in words(code) {
@@ -214,7 +216,7 @@ fn paths(code: &str) -> Vec<Path> {
     paths
 }
 
-/// The shortest circle through each file, as a line; each circle once.
+/// Returns the shortest circle through each file, as a line; each circle once.
 fn circles(arrows: &Arrows) -> BTreeSet<String> {
     let around = arrows.keys().filter_map(|file| shortest(arrows, file));
     let line = |mut circle: Vec<&str>| {
@@ -226,7 +228,7 @@ fn circles(arrows: &Arrows) -> BTreeSet<String> {
     around.map(line).collect()
 }
 
-/// The shortest way from a file to itself.
+/// Returns the shortest way from a file to itself.
 fn shortest<'a>(arrows: &'a Arrows, file: &'a str) -> Option<Vec<&'a str>> {
     let mut ways = VecDeque::from([vec![file]]);
     let mut seen = BTreeSet::new();
@@ -260,7 +262,7 @@ fn no_files_of_these_folders_import_each_other_in_a_circle() {
     }
 }
 
-/// The circles in `src/a` of these files.
+/// Returns the circles in `src/a` of these files.
 fn found(files: &[(&str, &str)]) -> Vec<String> {
     circles(&Crate::read(files).arrows("src/a")).into_iter().collect()
 }
@@ -319,7 +321,7 @@ fn a_re_export_is_no_arrow() {
             ("src/a/d.rs", "use crate::e::E;"),
         ];
         assert_eq!(found(&files), Vec::<String>::new(), "{parent}");
-        // The same through the parent is an arrow to the file that defines it.
+        // A use through the parent is an arrow to the file that defines the item.
         let files = [files[0], files[1], ("src/a/c.rs", "use super::B;"), files[3]];
         assert_eq!(found(&files), ["src/a/b.rs -> src/a/c.rs -> src/a/b.rs"], "{parent}");
     }

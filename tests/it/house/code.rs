@@ -1,20 +1,20 @@
-//! Reads Rust as far as the house rules need it: what is code, what is a test, what is named behind `crate::`.
+//! Reads as much Rust as the house rules need: what is code, what is a test, which names follow `crate::`.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 const TEST: &str = "#[cfg(test)]";
 
-/// The modules that the code of a file names behind `crate::`. Comments and literals name nothing, and items under
-/// `#[cfg(test)]` are left out.
+/// Returns the modules that the code of a file names after `crate::`. Comments, literals and items under
+/// `#[cfg(test)]` do not count.
 pub fn imported(text: &str) -> BTreeSet<String> {
     let product = without_tests(&bare(text));
     let behind = product.match_indices("crate::").map(|(at, path)| &product[at + path.len()..]);
     behind.flat_map(first_names).collect()
 }
 
-/// The first name of a path, or of each path of a group: `model` of `model::x`, `plan` and `store` of
-/// `{plan::{a, b}, store::y}`.
+/// Returns the first name of a path, or of each path of a group: `model` for `model::x`, `plan` and `store`
+/// for `{plan::{a, b}, store::y}`.
 fn first_names(path: &str) -> Vec<String> {
     let name = |path: &str| path.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     let Some(group) = path.strip_prefix('{') else { return vec![name(path)] };
@@ -33,22 +33,22 @@ fn first_names(path: &str) -> Vec<String> {
             break;
         }
     }
-    // Behind the last comma there may be nothing.
+    // The part after the last comma may be empty.
     names.retain(|name: &String| !name.is_empty());
     names
 }
 
-/// Bare code without the items that `#[cfg(test)]` covers.
+/// Returns bare code without the items under `#[cfg(test)]`.
 pub fn without_tests(code: &str) -> String {
     product(code).into_iter().map(|span| &code[span]).collect()
 }
 
-/// The text without the items that `#[cfg(test)]` covers, its comments and literals as they are.
+/// Returns the text without the items under `#[cfg(test)]`; its comments and literals stay.
 pub fn whole_product(text: &str) -> String {
     product(&bare(text)).into_iter().map(|span| &text[span]).collect()
 }
 
-/// Where bare code is not under `#[cfg(test)]`, in bytes.
+/// Returns the ranges of bare code outside of `#[cfg(test)]`, in bytes.
 fn product(code: &str) -> Vec<Range<usize>> {
     let (mut spans, mut begin) = (Vec::new(), 0);
     while let Some(at) = code[begin..].find(TEST) {
@@ -60,8 +60,8 @@ fn product(code: &str) -> Vec<Range<usize>> {
     spans
 }
 
-/// How long the item is at the beginning of bare code, in bytes, with its other attributes: to its `;`, or to the
-/// end of its braces where no `;` follows them.
+/// Returns the length of the item at the start of bare code, in bytes, with its other attributes: up to its
+/// `;`, or up to the end of its braces if no `;` follows them.
 fn item_length(code: &str) -> usize {
     let mut open = 0_usize;
     for (at, c) in code.char_indices() {
@@ -69,7 +69,9 @@ fn item_length(code: &str) -> usize {
             '(' | '[' | '{' => open += 1,
             ')' | ']' | '}' => {
                 let outer = open.checked_sub(1);
-                open = outer.unwrap_or_else(|| panic!("`{TEST}` covers what is no item: {}", &code[..at]));
+                open = outer.unwrap_or_else(|| {
+                    panic!("`{TEST}` covers something that is not an item: {}", &code[..at])
+                });
                 if c == '}' && open == 0 && !code[at + 1..].trim_start().starts_with(';') {
                     return at + 1;
                 }
@@ -81,7 +83,7 @@ fn item_length(code: &str) -> usize {
     panic!("`{TEST}` covers an item without an end: {code}")
 }
 
-/// The text with comments and literals blanked out; every byte stays where it is.
+/// Returns the text with blanks instead of comments and literals; every byte keeps its position.
 pub fn bare(text: &str) -> String {
     let (mut code, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(first) = rest.chars().next() {
@@ -101,8 +103,8 @@ pub fn bare(text: &str) -> String {
     code
 }
 
-/// How long the comment or literal is at the beginning of a text, in bytes; none where there is code. Within a word,
-/// an `r` begins no literal.
+/// Returns the length of the comment or literal at the start of a text, in bytes; none for code. Within a
+/// word, an `r` starts no literal.
 fn blank_length(text: &str, in_word: bool) -> Option<usize> {
     match text.as_bytes() {
         [b'/', b'/', ..] => Some(text.find('\n').unwrap_or(text.len())),
@@ -114,7 +116,7 @@ fn blank_length(text: &str, in_word: bool) -> Option<usize> {
     }
 }
 
-/// Block comments lie within each other.
+/// Block comments can be nested.
 fn comment_length(text: &str) -> usize {
     let (mut open, mut at) = (0, 0);
     while at < text.len() {
@@ -143,19 +145,19 @@ fn string_length(text: &str) -> usize {
     text.len()
 }
 
-/// None where the quote begins a lifetime.
+/// Returns none if the quote starts a lifetime.
 fn char_length(text: &str) -> Option<usize> {
     let mut chars = text.char_indices().skip(1);
     let (_, first) = chars.next()?;
     let (after, next) = chars.next()?;
     match first {
-        // What is escaped may be a quote.
+        // An escaped character may be a quote.
         '\\' => text[after + next.len_utf8()..].find('\'').map(|end| after + next.len_utf8() + end + 1),
         _ => (next == '\'').then_some(after + 1),
     }
 }
 
-/// `r"…"`, `br#"…"#`. None for other words, raw identifiers among them.
+/// Returns the length of `r"…"` or `br#"…"#`. None for other words, also for raw identifiers.
 fn raw_length(text: &str) -> Option<usize> {
     let behind = text.strip_prefix(['b', 'c']).unwrap_or(text).strip_prefix('r')?;
     let inside = behind.trim_start_matches('#');
@@ -201,7 +203,7 @@ fn comments_and_literals_name_nothing() {
     }
 }
 
-/// Quotes and braces that open nothing must not swallow the code behind them.
+/// Quotes and braces that open nothing must not hide the code after them.
 #[test]
 fn code_goes_on_behind_literals_of_every_kind() {
     for before in [
@@ -247,7 +249,7 @@ fn exactly_the_items_under_cfg_test_are_left_out() {
 }
 
 #[test]
-#[should_panic(expected = "covers what is no item")]
+#[should_panic(expected = "covers something that is not an item")]
 fn a_field_under_cfg_test_is_not_passed_over() {
     imported("struct X {\n #[cfg(test)]\n a: u8,\n}");
 }

@@ -7,15 +7,15 @@ use genesync::model::{Dialect, ObjectKind};
 use super::code::{bare, whole_product, without_tests};
 use super::{files_under, root};
 
-/// Files outside the emulator that may name one kind: its row, its document, its port, its rules.
+/// Limit of files outside the emulator that name one kind: its row, its document, its port, its rules.
 const KIND_FILES_MAX: usize = 9;
-/// Files of the emulator that may name one kind.
+/// Limit of files of the emulator that name one kind.
 const EMULATED_KIND_FILES_MAX: usize = 6;
-/// Files beside a dialect's own folders that may name it.
+/// Limit of files beside a dialect's own folders that name it.
 const DIALECT_FILES_MAX: usize = 12;
 
-/// What the emulator calls the kinds, where it has other names for them. `Configuration` is in each dialect's folder
-/// another thing.
+/// The emulator's names for kinds, if they differ. `Configuration` has another meaning in each dialect's
+/// folder.
 const EMULATED: &[(ObjectKind, &[&str], &str)] = &[
     (ObjectKind::WebMessaging, &["Configuration"], "emulator/webchat/"),
     (ObjectKind::SupportedContent, &["SupportedContent", "Content"], "emulator/cloud/"),
@@ -25,7 +25,7 @@ const EMULATED: &[(ObjectKind, &[&str], &str)] = &[
     (ObjectKind::OpenMessagingIntegration, &["OpenIntegration"], "emulator/"),
 ];
 
-/// The product's files, by their path below `src`, each with its text.
+/// Returns the product's files, by their path below `src`, each with its text.
 fn product() -> BTreeMap<String, String> {
     let src = root().join("src");
     let of_file = |file: &std::path::PathBuf| {
@@ -37,13 +37,13 @@ fn product() -> BTreeMap<String, String> {
     files_under(&src, ".rs").iter().filter_map(of_file).collect()
 }
 
-/// The identifiers of a file's code, tests left out.
+/// Returns the identifiers of a file's code, without tests.
 fn identifiers(text: &str) -> BTreeSet<String> {
     let code = without_tests(&bare(text));
     code.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect()
 }
 
-/// Whether a literal of a file's product part is just this word.
+/// Returns whether the product part of a file has a literal that is exactly this word.
 fn has_literal(text: &str, word: &str) -> bool {
     let literal = format!("\"{word}\"");
     whole_product(text)
@@ -51,7 +51,7 @@ fn has_literal(text: &str, word: &str) -> bool {
         .any(|line| line.split("//").next().is_some_and(|code| code.contains(&literal)))
 }
 
-/// `MessengerDeployment` as constants have it: `MESSENGER_DEPLOYMENT`.
+/// Returns a name as constants have it: `MESSENGER_DEPLOYMENT` for `MessengerDeployment`.
 fn screaming(name: &str) -> String {
     let mut out = String::new();
     for c in name.chars() {
@@ -63,7 +63,7 @@ fn screaming(name: &str) -> String {
     out
 }
 
-/// Whether a file names a type, a constant or a word that begins with the name.
+/// Returns whether a file names a type, a constant or a word that begins with the name.
 fn names(text: &str, name: &str) -> bool {
     let constant = screaming(name);
     let begins = |word: &String| word.starts_with(name) || word.starts_with(&constant);
@@ -77,7 +77,7 @@ fn few_files_name_a_kind() {
         let is_named = |text: &str| words.iter().any(|word| names(text, word));
         let counted = product.iter().filter(|(path, text)| is_counted(path) && is_named(text));
         let files: Vec<&str> = counted.map(|(path, _)| path.as_str()).collect();
-        assert!(!files.is_empty(), "{words:?} are named nowhere: the test sees nothing");
+        assert!(!files.is_empty(), "{words:?} are named nowhere: the test finds nothing");
         assert!(files.len() <= files_max, "{words:?} are named in {files:?}");
     };
     for kind in ObjectKind::ALL {
@@ -106,12 +106,12 @@ fn few_files_name_a_dialect() {
             .filter(|(path, text)| outside(path) && names(text))
             .map(|(path, _)| path)
             .collect();
-        assert!(!files.is_empty(), "{name} is named nowhere: the test sees nothing");
+        assert!(!files.is_empty(), "{name} is named nowhere: the test finds nothing");
         assert!(files.len() <= DIALECT_FILES_MAX, "{name} is named in {files:?}");
     }
 }
 
-/// Two types of one name are told apart by nothing where both are in scope.
+/// Two types with one name cannot be distinguished if both are in scope.
 #[test]
 fn each_of_these_names_is_one_public_type() {
     let unique = [
@@ -130,7 +130,7 @@ fn each_of_these_names_is_one_public_type() {
             }
         }
     }
-    assert_eq!(defined.get("Look").map(Vec::len), Some(1), "the test sees nothing");
+    assert_eq!(defined.get("Look").map(Vec::len), Some(1), "the test finds nothing");
     defined.retain(|_, files| files.len() > 1);
     assert_eq!(defined, BTreeMap::new());
 }

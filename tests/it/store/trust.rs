@@ -1,4 +1,5 @@
-//! What the store keeps so that guards hold: who went off, what was said, what is open, and which store it is.
+//! What the store keeps for the guards: which tenants went off, what a commit said, which guards are open,
+//! and the identity of the store.
 
 use genesync::model::precedent::RunLimits;
 use genesync::model::unmanaged::Noticed;
@@ -18,7 +19,7 @@ fn not_executed(id: u64) -> Record {
     Record::Resolved { intent: id, receipts: Vec::new(), ending: Ending::NotExecuted }
 }
 
-/// Random work of two processes: whoever would be the second to go off within an hour is refused, and nobody else.
+/// Random work of two processes: genesync refuses exactly the second tenant that would go off within an hour.
 pub async fn no_two_tenants_go_off_within_an_hour(pair: &Pair) {
     let names = ["a", "b", "c", "d"];
     let mut leases = Vec::new();
@@ -35,7 +36,7 @@ pub async fn no_two_tenants_go_off_within_an_hour(pair: &Pair) {
         let lease = &leases[at];
         match dice >> 8 & 3 {
             0 => {
-                // What was not executed took nothing.
+                // A write that was not executed uses up nothing.
                 let Some(place) = went.iter().position(|(tenant, _)| *tenant == at) else { continue };
                 let (_, id) = went.remove(place);
                 store.append(lease, &[not_executed(id)]).await.unwrap();
@@ -59,7 +60,7 @@ pub async fn no_two_tenants_go_off_within_an_hour(pair: &Pair) {
         }
     }
     assert!(refused > 10, "{refused}");
-    // Two that ask at the same moment: one of them.
+    // Two tenants ask at the same moment: one of them may go off.
     for (at, id) in std::mem::take(&mut went) {
         let store = if at.is_multiple_of(2) { &pair.a } else { &pair.b };
         store.append(&leases[at], &[not_executed(id)]).await.unwrap();
@@ -75,7 +76,8 @@ pub async fn no_two_tenants_go_off_within_an_hour(pair: &Pair) {
     }
 }
 
-/// What a commit said is known once its organizations are found to be so, and to nobody before.
+/// What a commit said of guards counts once its organizations are found in sync, and for no other tenant
+/// before.
 pub async fn what_was_said_of_guards_is_kept_with_a_run_in_sync(pair: &Pair) {
     let Pair { a, b } = pair;
     advance(a, None, "c1", &[wanted("acme", "1")]).await;
@@ -105,7 +107,7 @@ pub async fn what_was_said_of_guards_is_kept_with_a_run_in_sync(pair: &Pair) {
     }
 }
 
-/// A head counts as written once something came of it.
+/// A head counts as written once one of its changes was applied.
 pub async fn a_head_is_written_once_something_came_of_it(pair: &Pair) {
     let Pair { a, b } = pair;
     advance(a, None, "c1", &[wanted("acme", "1")]).await;
@@ -119,10 +121,10 @@ pub async fn a_head_is_written_once_something_came_of_it(pair: &Pair) {
     a.finish(&[Finished { came_of: came_of.clone(), ..done(&claimed[0], true) }]).await.unwrap();
     assert_eq!(b.written_head("repo").await.unwrap(), came_of);
     advance(a, Some("c1"), "c2", &[wanted("acme", "2")]).await;
-    assert_eq!(b.written_head("repo").await.unwrap(), came_of, "nothing came of the second one yet");
+    assert_eq!(b.written_head("repo").await.unwrap(), came_of, "the second one caused no write yet");
 }
 
-/// What is open is so until a run of the tenant wrote, or its time is over.
+/// A guard stays open until a run of the tenant wrote, or until it expires.
 pub async fn an_opening_lasts_until_a_run_wrote(pair: &Pair) {
     let Pair { a, b } = pair;
     advance(a, None, "c1", &[wanted("acme", "1"), wanted("zeta", "1")]).await;
@@ -137,7 +139,7 @@ pub async fn an_opening_lasts_until_a_run_wrote(pair: &Pair) {
         .unwrap();
     let open = b.openings(&names).await.unwrap();
     assert_eq!(open.into_iter().collect::<Vec<_>>(), [(names[0].clone(), both.to_vec())]);
-    // A run that found nothing to write leaves it, and so does one that was begun before.
+    // A run that found nothing to write leaves it open, and so does a run that began earlier.
     let opened = BTreeSet::from([Guard::Pause, Guard::Protected]);
     for (touched, opened, left) in [(false, opened.clone(), 1), (true, BTreeSet::new(), 1), (true, opened, 0)]
     {
@@ -154,12 +156,12 @@ pub async fn an_opening_lasts_until_a_run_wrote(pair: &Pair) {
 
 // Guarantee: one-state
 #[test]
-fn a_server_that_was_put_back_or_exchanged_takes_no_intents() {
+fn a_restored_or_replaced_server_accepts_no_intents() {
     let cluster = Postgres::start();
     let place = StorePlace::Postgres(Secret::new(cluster.database("exchanged")));
     block_on(async {
-        for (exchange, told) in [
-            ("UPDATE identity SET epoch = 1", "a copy from earlier"),
+        for (exchange, reported) in [
+            ("UPDATE identity SET epoch = 1", "an older copy"),
             ("UPDATE identity SET id = 'another'", "another store"),
             ("DELETE FROM identity", "another store"),
         ] {
@@ -167,15 +169,15 @@ fn a_server_that_was_put_back_or_exchanged_takes_no_intents() {
             let lease = take(&store, "acme", LONG).await.unwrap();
             let next = store.journal(&tenant("acme")).await.unwrap().last_intent + 1;
             store.append(&lease, &[intent(next, Vec::new()), not_executed(next)]).await.unwrap();
-            // Whoever else opens it counts on, and so does each renewal.
+            // Each later opening of the store continues the count, and so does each renewal.
             Store::open(&place, "b").await.unwrap().close().await;
             store.count_epoch().await.unwrap();
             store.append(&lease, &[intent(next + 1, Vec::new()), not_executed(next + 1)]).await.unwrap();
             cluster.sql("exchanged", exchange);
             let refused = store.append(&lease, &[intent(next + 2, Vec::new())]).await.unwrap_err();
-            assert!(refused.to_string().contains(told), "{exchange}: {refused}");
-            assert!(store.exchanged().is_some_and(|why| why.contains(told)), "{exchange}");
-            // Ends of what was begun are still written down.
+            assert!(refused.to_string().contains(reported), "{exchange}: {refused}");
+            assert!(store.exchanged().is_some_and(|why| why.contains(reported)), "{exchange}");
+            // Outcomes of earlier intents are still recorded.
             store.append(&lease, &[not_executed(next + 1)]).await.unwrap();
             store.release(&[lease]).await.unwrap();
             store.close().await;
@@ -209,7 +211,7 @@ fn compared(organization: &str, word: &str) -> Record {
     Record::Baseline { object: object(organization), baseline: Some(baseline) }
 }
 
-/// A folder that is renamed takes along what was applied, once; what it has of its own is newer.
+/// A renamed folder takes over what was applied under its old name, once; its own records are newer.
 pub async fn what_another_tenant_applied_goes_with_the_object(pair: &Pair) {
     let (a, b) = (&pair.a, &pair.b);
     let (old, older, new) = (
@@ -224,18 +226,18 @@ pub async fn what_another_tenant_applied_goes_with_the_object(pair: &Pair) {
         b.inherit(&new.tenant, &mut journal, &[object("o"), object("q")], is_applied).await.unwrap();
         journal
     };
-    // Whoever saw the newest version had the last word, of both.
+    // The name that saw the newest version wins, for both.
     let journal = inherit(read(b, &new).await, true).await;
     let o = object("o");
     assert_eq!((journal.bases[&o].version, &journal.baselines[&o].body), (7, &body("old")));
     assert_eq!(journal.inherited, std::collections::BTreeSet::from([o.clone()]));
-    // What is accepted under the new name before anything is kept there stays accepted.
+    // What is accepted under the new name before its first record stays accepted.
     b.append(&new, &[compared("o", "accepted")]).await.unwrap();
     let journal = inherit(read(b, &new).await, true).await;
     assert_eq!((journal.bases[&o].version, &journal.baselines[&o].body), (7, &body("accepted")));
-    // Of what is only watched a baseline is enough.
+    // For a watched object a baseline is enough.
     assert!(inherit(read(b, &new).await, false).await.bases.is_empty());
-    // Once it is kept there, nobody else has it.
+    // Once it is kept there, no other tenant has it.
     let kept = [based("o", 8), compared("o", "new"), Record::Inherited { object: o.clone() }];
     b.append(&new, &kept).await.unwrap();
     let journal = inherit(read(b, &new).await, true).await;
@@ -245,7 +247,7 @@ pub async fn what_another_tenant_applied_goes_with_the_object(pair: &Pair) {
         assert!(!left.bases.contains_key(&o) && left.baselines.is_empty(), "{}", lease.tenant);
     }
     assert_eq!(read(a, &older).await.bases.len(), 1, "another object stays");
-    // A baseline is forgotten where the base tells.
+    // A baseline is deleted if the base has the same information.
     b.append(&new, &[Record::Baseline { object: o, baseline: None }]).await.unwrap();
     assert!(read(b, &new).await.baselines.is_empty());
 }
@@ -264,7 +266,8 @@ fn noticed(path: &str) -> Noticed {
     }
 }
 
-/// What is accepted, what is left and the line of history are one transaction, which needs the lease.
+/// The accepted changes, the remaining ones and the line of history are one transaction, which needs the
+/// lease.
 pub async fn what_a_person_accepts_is_kept_whole_or_not_at_all(pair: &Pair) {
     let (a, b) = (&pair.a, &pair.b);
     advance(a, None, "c1", &[wanted("acme", "1")]).await;
@@ -274,17 +277,17 @@ pub async fn what_a_person_accepts_is_kept_whole_or_not_at_all(pair: &Pair) {
     a.finish(&[ended]).await.unwrap();
     let row = async || b.tenants(Which::Troubled).await.unwrap().pop();
     assert_eq!(row().await.unwrap().unmanaged, both, "a notification is about it");
-    // A run that could not tell leaves it as it is.
+    // A run that could not compare leaves it unchanged.
     let lease = take(a, "acme", LONG).await.unwrap();
     let left = vec![noticed("y")];
     a.accept(&lease, &[compared("o", "accepted")], &left, "by mara: x").await.unwrap();
     assert_eq!(row().await.unwrap().unmanaged, left);
     let lines = b.history(&lease.tenant, 10).await.unwrap();
-    let told: Vec<&str> =
+    let reported: Vec<&str> =
         lines.iter().filter(|line| line.kind == "accepted").map(|line| line.detail.as_str()).collect();
-    assert_eq!(told, ["by mara: x"]);
+    assert_eq!(reported, ["by mara: x"]);
     assert_eq!(b.journal(&lease.tenant).await.unwrap().baselines[&object("o")].body, body("accepted"));
-    // Without the lease nothing of it is kept.
+    // Without the lease nothing of it is stored.
     a.release(std::slice::from_ref(&lease)).await.unwrap();
     let other = take(b, "acme", LONG).await.unwrap();
     let fenced = a.accept(&lease, &[compared("o", "late")], &[], "late").await;

@@ -1,4 +1,4 @@
-//! Waves as the store keeps them: which changes wait, for whom, and what opens the gate.
+//! Waves in the store: which changes wait, for which tenants, and what opens the gate.
 
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ fn watched(wanted: Wanted) -> Wanted {
     }
 }
 
-/// Which tenants are claimed, and what they wait for.
+/// Returns which tenants are claimed, and the wave that each waits for.
 async fn gated(store: &Store) -> (Vec<Claimed>, Vec<(String, Option<u32>)>) {
     let claimed = claim(store, 9).await;
     let seen = claimed.iter().map(|one| (one.lease.tenant.to_string(), one.waits_for)).collect();
     (claimed, seen)
 }
 
-/// Ends a run that only looked, because its change waits.
+/// Returns the end of a run that only read, because its change waits.
 fn looked(claimed: &Claimed) -> Finished {
     Finished {
         status: Some(Status::Waiting),
@@ -44,15 +44,15 @@ pub async fn a_change_waits_for_lower_waves_and_is_watched(pair: &Pair) {
     let Pair { a, .. } = pair;
     advance(a, None, "c1", &[in_wave("rest", "1", 1), in_wave("canary", "1", 0)]).await;
     let (first, seen) = gated(a).await;
-    // The one that may go comes first, whatever their names.
+    // The tenant that may be written comes first, independent of the names.
     assert_eq!(seen, [("canary".into(), None), ("rest".into(), Some(0))]);
     a.finish(&[done(&first[0], false), looked(&first[1])]).await.unwrap();
     assert_eq!(a.tenants(Which::All).await.unwrap()[1].status, Status::Waiting);
-    assert_eq!(claim(a, 5).await.len(), 0, "the canary did not get there");
+    assert_eq!(claim(a, 5).await.len(), 0, "the canary is not done");
     a.poke(Some(&[tenant("canary")]), ClaimCause::Operator).await.unwrap();
     let canary = claim(a, 5).await;
     a.finish(&[done(&canary[0], true)]).await.unwrap();
-    // It is due at once, although its resync is far off.
+    // It is due at once, although its next resync is much later.
     let (rest, seen) = gated(a).await;
     assert_eq!(seen, [("rest".into(), None)]);
     a.finish(&[done(&rest[0], true)]).await.unwrap();
@@ -94,22 +94,23 @@ pub async fn only_what_may_be_written_and_is_not_holds_higher_waves_back(pair: &
     a.pause(&tenant("b-zero"), &pause).await.unwrap();
     let aside = Finished { standing: Some(Standing::Aside), ..done(&first[0], false) };
     a.finish(&[aside, done(&first[1], false), looked(&first[2]), looked(&first[3])]).await.unwrap();
-    // Neither the paused one nor the watched one is waited for. The first that fails is.
+    // No tenant waits for the paused or the watched one. They wait for the first one that fails.
     let (one, seen) = gated(a).await;
     assert_eq!(seen, [waits("c-one", None)]);
     a.finish(&[done(&one[0], false)]).await.unwrap();
     assert_eq!(gated(a).await.1, []);
     a.pause(&tenant("c-one"), &pause).await.unwrap();
     let (two, seen) = gated(a).await;
-    assert_eq!(seen, [waits("d-two", None)], "with the rest paused nothing is waited for");
+    assert_eq!(seen, [waits("d-two", None)], "the rest is paused, so no tenant waits");
     a.finish(&[done(&two[0], true)]).await.unwrap();
     a.resume(&tenant("c-one")).await.unwrap();
     a.poke(None, ClaimCause::Resync).await.unwrap();
-    // What is applied is looked at whatever waits below it.
+    // An applied tenant waits for no other tenant.
     assert!(gated(a).await.1.iter().all(|(_, wave)| wave.is_none()));
 }
 
-/// What cannot be reached is waited for from its first failure on; another commit does not begin that again.
+/// The wait for an unreachable tenant starts with its first failure; another commit does not restart the
+/// wait.
 pub async fn what_cannot_be_reached_is_waited_for_once(pair: &Pair) {
     let Pair { a, .. } = pair;
     advance(a, None, "c1", &[in_wave("canary", "1", 0), in_wave("rest", "1", 1)]).await;
@@ -132,10 +133,10 @@ pub async fn what_cannot_be_reached_is_waited_for_once(pair: &Pair) {
     };
     let (standing, since, rest) = of("1", PATIENCE).await;
     assert_eq!((standing, since.is_some(), rest), (Standing::Unavailable, true, Some(0)));
-    assert_eq!(of("1", Duration::ZERO).await.2, None, "whoever has no patience does not wait");
+    assert_eq!(of("1", Duration::ZERO).await.2, None, "without patience a tenant does not wait");
     advance(a, Some("c1"), "c2", &[in_wave("canary", "2", 0), in_wave("rest", "2", 1)]).await;
     assert_eq!(of("2", PATIENCE).await, (standing, since, Some(0)), "a commit does not reset it");
-    // Nor does one that is not valid, which fails for a reason of its own, and which nobody could apply.
+    // An invalid tenant does not either. It fails for its own reason, and no process could apply it.
     advance(a, Some("c2"), "c3", &[in_wave("canary", "", 0), in_wave("rest", "2", 1)]).await;
     advance(a, Some("c3"), "c4", &[in_wave("canary", "4", 0), in_wave("rest", "2", 1)]).await;
     let again = claim(a, 9).await;
@@ -145,14 +146,15 @@ pub async fn what_cannot_be_reached_is_waited_for_once(pair: &Pair) {
     let rest = again.iter().find(|one| one.lease.tenant == tenant("rest"));
     a.finish(&rest.map(looked).into_iter().collect::<Vec<_>>()).await.unwrap();
     assert_eq!(of("4", PATIENCE).await.1, since);
-    // Once it was reached, patience is whole again.
+    // After a successful contact, the full patience applies again.
     a.poke(None, ClaimCause::Resync).await.unwrap();
     let reached = claim(a, 9).await;
     a.finish(&reached.iter().map(|one| done(one, false)).collect::<Vec<_>>()).await.unwrap();
     assert_eq!(of("4", PATIENCE).await.1, None);
 }
 
-/// A tenant that is not valid is waited for until git only watches it, and counts for the wave that git puts it in.
+/// The rest waits for an invalid tenant until git only watches it. It counts for the wave that git currently
+/// gives it.
 pub async fn an_invalid_tenant_counts_as_git_says_now(pair: &Pair) {
     let Pair { a, .. } = pair;
     let rest = || in_wave("rest", "1", 2);
@@ -167,11 +169,11 @@ pub async fn an_invalid_tenant_counts_as_git_says_now(pair: &Pair) {
     assert_eq!(seen, waits(Some(1)));
     a.finish(&[looked(&second[0])]).await.unwrap();
     advance(a, Some("c2"), "c3", &[watched(in_wave("canary", "", 1)), rest()]).await;
-    assert_eq!(gated(a).await.1, waits(None), "due at once, because nothing is waited for any more");
+    assert_eq!(gated(a).await.1, waits(None), "due at once, because it no longer waits");
 }
 
-/// A commit that is not the head is seen for itself, and what it says of new tenants is nobody else's until a head
-/// says so.
+/// A commit that is not the head is tracked separately. What it says of new tenants counts for no other
+/// tenant until a head says the same.
 pub async fn another_commit_than_the_head_is_begun_for_itself(pair: &Pair) {
     let Pair { a, .. } = pair;
     advance(a, None, "c1", &[in_wave("canary", "1", 0)]).await;
@@ -186,21 +188,21 @@ pub async fn another_commit_than_the_head_is_begun_for_itself(pair: &Pair) {
         begun.iter().map(|one| (one.lease.tenant.as_str(), &*one.wanted, one.applied, one.wave)).collect();
     assert_eq!(seen, [("canary", "2", false, 3), ("new", "2", false, 0)]);
     a.finish(&begun.iter().map(|one| done(one, true)).collect::<Vec<_>>()).await.unwrap();
-    // The head's word stands: the canary is not what it says any more, and the new tenant is not in it.
+    // The head decides: the canary differs from it, and the new tenant is not in it.
     a.poke(None, ClaimCause::Resync).await.unwrap();
     let next = claim(a, 9).await;
     let seen: Vec<_> =
         next.iter().map(|one| (one.lease.tenant.as_str(), &*one.wanted, one.applied, one.wave)).collect();
     assert_eq!(seen, [("canary", "1", false, 0)]);
     a.finish(&next.iter().map(looked).collect::<Vec<_>>()).await.unwrap();
-    // Once a head has both, both are known to have it.
+    // Once a head has both tenants, both count as part of it.
     advance(a, Some("c1"), "c2", &rows).await;
     let rows = a.tenants(Which::All).await.unwrap();
     let seen: Vec<_> = rows.iter().map(|row| (row.tenant.as_str(), row.applied)).collect();
     assert_eq!(seen, [("canary", true), ("new", true)]);
 }
 
-/// What can't be read keeps the mode and the wave that were known last.
+/// A tenant that cannot be read keeps its last known mode and wave.
 pub async fn what_cannot_be_read_keeps_its_place(pair: &Pair) {
     let Pair { a, .. } = pair;
     let unread = |name: &str| Wanted { settings: None, ..wanted(name, "") };
@@ -217,7 +219,7 @@ pub async fn what_cannot_be_read_keeps_its_place(pair: &Pair) {
     let rows = a.tenants(Which::All).await.unwrap();
     assert_eq!(row(&rows, "watched"), (1, false, Status::Invalid));
     assert_eq!(row(&rows, "enforced"), (3, true, Status::Invalid));
-    // Of one that was never read it is not known that it is only watched: it holds others, from the first wave on.
+    // A tenant that was never read is not known to be only watched: it holds others, from the first wave on.
     assert_eq!(row(&rows, "new"), (0, true, Status::Invalid));
     assert_eq!(gated(a).await.1, [("rest".into(), Some(0))]);
 }
@@ -232,7 +234,7 @@ async fn pause_or_resume(store: &Store, name: &TenantName, number: u64) {
     }
 }
 
-/// The gate that queries compare with is the one that is worked out in memory.
+/// The gate in SQL equals the gate that is computed in memory.
 pub async fn the_gate_of_queries_is_the_pure_one(pair: &Pair) {
     let Pair { a, .. } = pair;
     let mut random = 0x9E37_79B9_u64;
@@ -256,7 +258,7 @@ pub async fn the_gate_of_queries_is_the_pure_one(pair: &Pair) {
         let revision = format!("c{round}");
         advance(a, known.as_deref(), &revision, &rows).await;
         known = Some(revision);
-        // Some are paused, and some runs end in some way.
+        // Some tenants are paused, and some runs end with various results.
         for number in 0..6 {
             pause_or_resume(a, &tenant(&format!("t{number}")), below(8)).await;
         }

@@ -1,5 +1,6 @@
-//! The `cloud` dialect in a universe: three writes for a change, no version that a write is held to, people who edit,
-//! publish and pin. The survey and the audit reading are the product's own, request by request.
+//! The `cloud` dialect in a universe: three writes for a change, no version that a write must match, and
+//! people who edit, publish and pin. The survey and the audit reading are the product's own, request by
+//! request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -24,34 +25,34 @@ use super::words::outcome_name;
 use super::{SECRET, SETTLE_MS, Universe, client};
 use crate::script::Dice;
 
-/// The names of the first pair; those of its neighbours have a number behind them.
+/// The names of the first pair; those of its neighbours end with a number.
 const WEB: &str = "web";
 const SITE: &str = "site";
-/// A field of a configuration that git leaves alone.
+/// A field of a configuration that git does not name.
 const BANNER: &str = "description";
-/// Until it is as git says, or a person has said what becomes of drafts in each way.
+/// The decisions about drafts, one per run, until the tenant equals git.
 const QUIET: [Drafts; 5] = [Drafts::Refuse, Drafts::Refuse, Drafts::Adopt, Drafts::Discard, Drafts::Adopt];
 
 /// What the oracle remembers of the dialect.
 #[derive(Default)]
 pub struct Seen {
-    /// What becomes of other people's drafts, as the operator of this run says.
+    /// The decision of this run's operator about other people's drafts.
     pub drafts: Drafts,
-    /// How often somebody did something to each organization.
+    /// The number of edits by people, by organization.
     deeds: BTreeMap<String, u64>,
-    /// When that was last, by organization.
+    /// The time of the last edit, by organization.
     last: BTreeMap<String, Timestamp>,
-    /// How often that was when the newest process began to look at it last.
+    /// The number of edits when the newest process last began to read the organization.
     looked: BTreeMap<String, u64>,
-    /// The objects of each organization that a fresh look is known of.
+    /// Objects of which the newest read was fresh.
     known: BTreeSet<String>,
-    /// Versions of objects of which the core said that it can't tell whose they are.
+    /// Versions of objects whose author the core reported as unclear.
     unclear: Vec<(ObjectRef, u64, u64)>,
-    /// Requests of ours that may have changed something.
+    /// The number of our requests that may have changed something.
     writes: u64,
 }
 
-/// Three organizations, each with a client of its own, and with a flow.
+/// Returns three organizations, each with its own client and with a flow.
 pub fn world() -> World {
     let id = |number: usize| format!("org-{number}");
     let clients = (0..3).map(|number| {
@@ -70,8 +71,8 @@ pub fn world() -> World {
     World::new(&seed_from_json(seed.to_string().as_bytes()).unwrap())
 }
 
-/// How slow the platform is. What is new shows within the time that a write is given to settle: a version that shows
-/// later is published twice where the answer was lost.
+/// Returns the delays of the platform. A new version becomes visible within the time that a write gets to
+/// settle: a version that appears later is published twice if the answer was lost.
 pub fn pace(dice: &mut Dice) -> SettingsPatch {
     SettingsPatch {
         active_delay_ms: Some(dice.below(1_500)),
@@ -93,7 +94,7 @@ fn object(kind: ObjectKind, pair: usize) -> Object {
     Object { kind, name: name(of, pair).into() }
 }
 
-/// What git says at one of its values.
+/// Returns what git says at one of its values.
 pub fn resources(value: u64, neighbours: usize) -> Vec<Resource> {
     (0..=neighbours).flat_map(|pair| pair_at(value, pair)).collect()
 }
@@ -147,11 +148,11 @@ impl Caller for Wire<'_> {
     }
 }
 
-/// What an organization holds, whatever readers see; and of which pair that is looked at.
+/// What an organization really holds, also if readers do not see it yet; and the pair to read.
 pub struct State(pub Value, usize);
 
 impl State {
-    /// The same, looked at for another pair.
+    /// Returns the same state for another pair.
     fn of(self, pair: usize) -> Self {
         Self(self.0, pair)
     }
@@ -178,12 +179,12 @@ impl State {
         versions.into_iter().flatten().find(|known| known["version"] == *number).unwrap_or(&Value::Null)
     }
 
-    /// What visitors are served.
+    /// Returns the version that visitors get.
     fn served(&self) -> &Value {
         self.version(&self.site()["configuration"]["version"])
     }
 
-    /// What was published and what was pinned, with who did it.
+    /// Returns publications and pins, with their authors.
     fn made(&self) -> Vec<(ObjectKind, u64, &str)> {
         let mut published = 0;
         let mut made = Vec::new();
@@ -203,14 +204,15 @@ impl State {
                 }
                 _ => continue,
             };
-            made.push((kind, version, record["client"]["id"].as_str().unwrap_or("somebody")));
+            made.push((kind, version, record["client"]["id"].as_str().unwrap_or("another user")));
         }
         made
     }
 }
 
 impl Simulation {
-    /// Whoever is asked says what becomes of drafts; then it is as git says, quiet, and accounted for.
+    /// Demands that, once the operator has decided about drafts, the tenant equals git, is silent, and is
+    /// accounted for.
     pub(super) fn demand_cloud_peace(&mut self) -> Result<(), String> {
         let mut end = None;
         for drafts in QUIET {
@@ -221,7 +223,7 @@ impl Simulation {
             }
         }
         if !self.universe().is_cloud_peace(end.as_ref()) {
-            return self.universe().fail(format!("it did not come to rest without faults: {end:?}"));
+            return self.universe().fail(format!("it did not become silent without faults: {end:?}"));
         }
         self.universe().cloud.drafts = Drafts::Refuse;
         self.universe().demand_served()?;
@@ -243,7 +245,7 @@ impl Universe {
         State(self.world.cloud_state(organization, self.now).unwrap_or_default(), 0)
     }
 
-    /// Mara does something at the platform's own screens.
+    /// Mara edits something on the platform's own screens.
     pub(super) fn mara_acts(&mut self, organization: &str, value: u64) {
         let pair = match self.script.neighbours {
             0 => 0,
@@ -258,7 +260,7 @@ impl Universe {
         };
         let mut edit: CloudEdit = serde_json::from_value(edit).unwrap();
         let (state, now) = (self.state(organization).of(pair), self.now);
-        // What is not there yet can't be edited.
+        // An object that does not exist yet cannot be edited.
         if state.site().is_null() {
             edit.deployment = None;
         }
@@ -270,7 +272,7 @@ impl Universe {
         }
     }
 
-    /// In fields that git manages.
+    /// Returns an edit of fields that git manages.
     fn meddles(&mut self, value: u64, pair: usize) -> Value {
         if self.script.profiles && self.people.percent(40) {
             return self.meddles_with_profiles(value);
@@ -289,7 +291,7 @@ impl Universe {
         }
     }
 
-    /// In fields that git leaves alone.
+    /// Returns an edit of fields that git does not manage.
     fn decorates(&mut self, value: u64, pair: usize) -> Value {
         let (web, site) = (name(WEB, pair), name(SITE, pair));
         let text = format!("sale {value}");
@@ -310,7 +312,7 @@ impl Universe {
         self.cloud.deeds.get(organization).copied().unwrap_or_default()
     }
 
-    /// Whether what somebody did last is to be seen by now.
+    /// Returns whether the last edit is visible by now.
     fn shows_all(&self, organization: &str) -> bool {
         let hidden_ms = i64::try_from(self.world.settings().visible_delay_ms).unwrap();
         let last = self.cloud.last.get(organization);
@@ -362,7 +364,7 @@ impl Universe {
     pub(super) fn write(&mut self, write: &Write, is_newest: bool) -> Outcome<Accepted> {
         self.demand_intent(std::slice::from_ref(&write.target));
         let organization = write.target.organization.to_string();
-        // Where nobody was quicker, and no look was stale, a write does what it was meant to.
+        // If no edit came in between and no read was stale, a write has its planned effect.
         let alone = self.cloud.looked.get(&organization) == Some(&self.deeds(&organization));
         if is_newest && alone && !self.stale_ever {
             self.counts.hit("judged");
@@ -394,7 +396,7 @@ impl Universe {
         outcome
     }
 
-    /// The request arrives, and what it did to others of ours is judged.
+    /// Delivers the request, and judges its effect on our other writes.
     pub(super) fn deliver_cloud(
         &mut self,
         organization: &str,
@@ -422,7 +424,7 @@ impl Universe {
         let newest = self.written.entry(organization.to_owned()).or_default();
         if commit < *newest {
             self.crossed =
-                Some(format!("{organization} says what r{commit} says, after r{newest} was written"));
+                Some(format!("{organization} has the value of r{commit}, after r{newest} was written"));
         }
         *newest = commit.max(*newest);
         handled
@@ -432,19 +434,19 @@ impl Universe {
         let owed = self.journal().owed;
         match status {
             Some(End::Synced) => owed.is_empty(),
-            // No entry ever proves what was taken for ours, and was not.
+            // An entry never proves a write that was wrongly taken for ours.
             Some(End::Unconfirmed(None)) => {
                 owed.iter().all(|receipt| {
-                    // Another user may have set the same: content does not tell whose it is.
+                    // Another user may have set the same value: the content does not show the author.
                     receipt.target.object.kind.counting() == Counting::Contents
-                        || self.is_told(&receipt.target.object_ref(), receipt.version)
+                        || self.is_reported(&receipt.target.object_ref(), receipt.version)
                 })
             }
             _ => false,
         }
     }
 
-    /// Visitors are served what git says.
+    /// Demands that visitors get what git says.
     fn demand_served(&self) -> Result<(), String> {
         self.demand_profiles()?;
         let messenger =
@@ -465,8 +467,9 @@ impl Universe {
         Ok(())
     }
 
-    /// Whether the core said that it can't tell whose a version is, or may have taken another for it.
-    fn is_told(&self, object: &ObjectRef, version: u64) -> bool {
+    /// Returns whether the core reported that it does not know the author of a version, or may have confused
+    /// it with another.
+    fn is_reported(&self, object: &ObjectRef, version: u64) -> bool {
         let covers =
             |(known, from, to): &(ObjectRef, u64, u64)| known == object && (*from..=*to).contains(&version);
         self.cloud.unclear.iter().any(covers) || self.doubtful.contains(object.organization.as_str())
@@ -476,7 +479,8 @@ impl Universe {
         self.cloud.unclear.push((object.clone(), from, to));
     }
 
-    /// Every version of ours, and every change of a deployment, has a receipt, and each receipt is about one.
+    /// Demands that every version of ours, and every change of a deployment, has a receipt, and that each
+    /// receipt belongs to one.
     fn demand_receipts(&self) -> Result<(), String> {
         let mut made = BTreeSet::new();
         for target in self.tenant.targets() {
@@ -497,14 +501,14 @@ impl Universe {
         let mut receipts = BTreeSet::new();
         for record in &self.records {
             if let Record::Resolved { receipts: found, .. } = record {
-                // Of what only its content tells from an earlier state, receipts name the moment of the write.
+                // Receipts for kinds without versions name the time of the write instead.
                 let dated =
                     found.iter().filter(|found| found.target.object.kind.counting() != Counting::Contents);
                 receipts.extend(dated.map(|found| (found.target.object_ref(), found.version)));
             }
         }
         self.demand_receipts_of_defaults()?;
-        let untold = |of: &&(ObjectRef, u64)| !self.is_told(&of.0, of.1);
+        let untold = |of: &&(ObjectRef, u64)| !self.is_reported(&of.0, of.1);
         if let Some((object, version)) = made.difference(&receipts).find(untold) {
             return self.fail(format!("version {version} of {object} is ours and has no receipt"));
         }
@@ -515,7 +519,7 @@ impl Universe {
     }
 }
 
-/// What a write does that it may not, where nobody came between the look and it.
+/// Returns a forbidden effect of a write, if no edit came between the read and the write.
 fn misstep(state: &State, write: &Write, drafts: Drafts) -> Option<&'static str> {
     let kind = write.target.object.kind;
     if !kind.has_drafts() && kind.pins().is_none() {
@@ -526,7 +530,8 @@ fn misstep(state: &State, write: &Write, drafts: Drafts) -> Option<&'static str>
     match (is_web, write.act, &write.id) {
         (true, Act::Publish, _) => {
             let adopted = drafts == Drafts::Adopt || newest.is_null();
-            (!adopted && draft[BANNER] != newest[BANNER]).then_some("it takes back or along what is not ours")
+            (!adopted && draft[BANNER] != newest[BANNER])
+                .then_some("it reverts or publishes what is not ours")
         }
         (true, Act::Store, None) => (!state.web().is_null()).then_some("it makes a second configuration"),
         (true, Act::Store, Some(_)) => {
@@ -538,13 +543,13 @@ fn misstep(state: &State, write: &Write, drafts: Drafts) -> Option<&'static str>
                 Drafts::Adopt => !hers || kept,
                 Drafts::Discard => true,
             };
-            (!allowed).then_some("it writes over her draft unasked")
+            (!allowed).then_some("it overwrites her draft without a decision")
         }
         (false, _, None) => (!state.site().is_null()).then_some("it makes a second deployment"),
         (false, _, Some(_)) => {
             let pinned = state.version(pin(&write.body));
             let same = pinned[BANNER] == state.served()[BANNER] || state.served().is_null();
-            (!same && drafts != Drafts::Adopt).then_some("it lets visitors see what nobody let them see")
+            (!same && drafts != Drafts::Adopt).then_some("it publishes what no user published")
         }
     }
 }

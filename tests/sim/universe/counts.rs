@@ -5,11 +5,11 @@ use std::fmt;
 
 use genesync::model::Dialect;
 
-/// How often each thing happened.
+/// The number of times that each event happened.
 #[derive(Debug, Clone, Default)]
 pub struct Counts(BTreeMap<&'static str, u64>);
 
-/// What has to happen in the seeds of each dialect.
+/// Events that have to happen in the seeds of each dialect.
 const IN_BOTH: &[&str] = &[
     "accepted",
     "crash after",
@@ -34,12 +34,12 @@ const IN_BOTH: &[&str] = &[
     "throttle",
     "too late to leave",
 ];
-/// What has to happen in those of one.
-const IN_WEBCHAT: &[&str] = &["conflict", "fought over", "gone over", "job failure"];
+/// Events that have to happen in the seeds of one dialect.
+const IN_WEBCHAT: &[&str] = &["conflict", "fought over", "overwritten", "job failure"];
 const IN_CLOUD: &[&str] = &["default", "draft", "held", "judged", "pin", "profile", "publication"];
 
 impl Counts {
-    /// Counts one more.
+    /// Counts one event.
     pub fn hit(&mut self, kind: &'static str) {
         *self.0.entry(kind).or_default() += 1;
     }

@@ -1,5 +1,5 @@
-//! A universe as the ports of the product's own driver, one hand for each process. A hand stops before it does
-//! anything, and once more before it hears what came of it: there its process can be killed, or overtaken.
+//! A universe as the ports of the product's own driver, one hand for each process. A hand stops before each
+//! action, and again before it gets the result: there its process can be killed or overtaken.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -19,31 +19,31 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Mutant, Universe};
 
-/// Where a process stands still.
+/// The point at which a process is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// It is about to do this.
     Before(&'static str),
-    /// It has done this, and has not heard what came of it.
+    /// It has done this, and has not got the result.
     Hearing(&'static str),
 }
 
-/// What a process holds.
+/// The state of a process.
 pub struct Hand {
     universe: Arc<Mutex<Universe>>,
-    /// The fencing token that came with its lease.
+    /// The fencing token of its lease.
     token: u64,
-    /// The commit that its run is about.
+    /// The commit of its run.
     pub commit: u64,
-    /// Whether its run was told to wait: then it may write nothing.
+    /// Whether its run has to wait: then it may write nothing.
     is_held_back: bool,
     stop: Mutex<Option<Stop>>,
     may_go_on: AtomicBool,
-    /// It has heard that its lease is gone.
+    /// Whether it knows that it lost its lease.
     pub lost: AtomicBool,
-    /// The operator wants it to end.
+    /// The operator stops the process.
     pub stopped: CancellationToken,
-    /// It has heard that git moved on.
+    /// It knows that git has a newer commit.
     pub superseded: CancellationToken,
 }
 
@@ -70,12 +70,12 @@ impl Hand {
         self.universe.lock().unwrap()
     }
 
-    /// Lets the process pass the stop that it stands at.
+    /// Lets the process continue from its stop.
     pub fn go_on(&self) {
         self.may_go_on.store(true, Ordering::Relaxed);
     }
 
-    /// Where it stands still.
+    /// Returns the point at which it is stopped.
     pub fn stop(&self) -> Option<Stop> {
         *self.stop.lock().unwrap()
     }
@@ -87,7 +87,7 @@ impl Hand {
         poll_fn(|_| going()).await;
     }
 
-    /// Does one thing in the universe, when it is this process's turn.
+    /// Does one action in the universe, when it is this process's turn.
     async fn act<T: Send>(
         &self,
         what: &'static str,
@@ -107,7 +107,8 @@ impl Hand {
         done
     }
 
-    /// Whoever stood still for too long does not send any more, and whoever is held back has nothing to send.
+    /// A process that was paused for too long does not send any more, and a run that is held back has nothing
+    /// to send.
     fn may_leave(&self, universe: &mut Universe, deadline: Timestamp) -> Result<(), Fault> {
         if self.is_held_back {
             universe.demand(Err("a run that was held back, or refused, wants to write".to_owned()));
@@ -182,7 +183,7 @@ impl Keeps for Hand {
         !self.lost.load(Ordering::Relaxed)
     }
 
-    /// Takes the records of the newest token, and an intent only for what git still says.
+    /// Accepts records of the newest token, and an intent only for the commit that is current in git.
     async fn append(&self, records: &[Record]) -> Result<(), StoreError> {
         let tenant = || TenantName::new("acme");
         let append = |universe: &mut Universe, is_newest: bool| {

@@ -1,5 +1,6 @@
-//! The processes of one seed: the one that holds the lease, and one that has lost it and may go on for a while. Each is
-//! a run in the product's own driver, polled by hand: it moves when it is its turn, and dies where it stands.
+//! The processes of one seed: the one that holds the lease, and one that has lost it and may continue for a
+//! while. Each is a run in the product's own driver, polled by hand: it moves only when it is its turn, and
+//! dies at its current stop.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,10 +16,10 @@ use genesync::reconcile::{End, Hold, HoldCause, Run};
 use super::ports::{Hand, Stop};
 use super::{Counts, Mutant, Universe};
 
-/// The stops of a run: none needs more, every loop of the core is bounded.
+/// The limit of stops of a run: every loop of the core is bounded.
 const STOPS_MAX: u32 = 4_000;
 
-/// What its driver tells a run that has a plan.
+/// The driver's answer to a run that has a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Word {
     Go(Go),
@@ -32,23 +33,23 @@ struct Process {
     driven: LocalBoxFuture<'static, Run>,
 }
 
-/// How far a process came.
+/// How far a process got.
 enum Came {
     To(Stop),
     ToItsEnd(Box<Run>),
 }
 
-/// How a run came out.
+/// The result of a run.
 pub struct Ran {
-    /// What is left of the effects that were granted.
+    /// The number of remaining effects that may still be performed.
     pub left: u64,
-    /// How it ended; none after a crash.
+    /// Its result; none after a crash.
     pub end: Option<End>,
-    /// How many changes its first plan had.
+    /// The number of changes in its first plan.
     pub changes: Option<usize>,
 }
 
-/// One seed: its universe, and who works in it.
+/// One seed: its universe and its processes.
 pub struct Simulation {
     universe: Arc<Mutex<Universe>>,
     /// A process that has lost its lease and may not know it.
@@ -56,7 +57,7 @@ pub struct Simulation {
 }
 
 impl Process {
-    /// Lets it go on until it stops again.
+    /// Polls it until it stops again.
     fn go_on(&mut self) -> Came {
         match self.driven.poll_unpin(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(run) => Came::ToItsEnd(Box::new(run)),
@@ -64,7 +65,7 @@ impl Process {
         }
     }
 
-    /// Lets it do what it stands before, or hear of it.
+    /// Lets it do its next action, or get the result.
     fn next(&mut self) -> Came {
         self.hand.go_on();
         self.go_on()
@@ -99,7 +100,7 @@ impl Simulation {
         Ok(self.universe().counts.clone())
     }
 
-    /// One run from the journal as it is on the disk, of whichever process holds the lease at its end.
+    /// Plays one run from the journal on the disk, with whichever process holds the lease at its end.
     pub fn run(&mut self, mut left: Option<u64>) -> Result<Ran, String> {
         let (mut process, mut came) = self.begin(left.is_some());
         for _ in 0..STOPS_MAX {
@@ -117,7 +118,8 @@ impl Simulation {
                         if self.strikes(&process, stop) {
                             return Ok(Ran { left: *left, end: None, changes: None });
                         }
-                        // A run that is taken over begins anew: for that to end, the last ones are not.
+                        // A run that is taken over begins again. To bound this, the last runs are not taken
+                        // over.
                         let may_lose = *left > 0 && self.former.is_none();
                         if may_lose && self.universe().takes_over(stop) {
                             self.former = Some(process);
@@ -157,7 +159,7 @@ impl Simulation {
         (process, came)
     }
 
-    /// What befalls the process that holds the lease: whether it dies.
+    /// Draws the faults of the process that holds the lease, and returns whether it dies.
     fn strikes(&self, process: &Process, stop: Stop) -> bool {
         let mut universe = self.universe();
         universe.people_act();
@@ -176,13 +178,13 @@ impl Simulation {
         false
     }
 
-    /// Now and then the process that lost its lease does one more thing, or hears of its loss.
+    /// Sometimes lets the process that lost its lease do one more action, or notice its loss.
     fn former_acts(&mut self) -> Result<(), String> {
         if self.former.is_none() || !self.universe().processes.percent(25) {
             return Ok(());
         }
         let Some(mut former) = self.former.take() else { return Ok(()) };
-        self.universe().say(format!("the former process goes on {}", former.hand.stop().unwrap()));
+        self.universe().say(format!("the former process continues {}", former.hand.stop().unwrap()));
         if self.universe().processes.percent(10) {
             former.hand.lost.store(true, Ordering::Relaxed);
         }
@@ -213,7 +215,7 @@ async fn drive(run: Run, word: Word, hand: Arc<Hand>) -> Run {
 }
 
 impl Universe {
-    /// What a run that has a plan is told.
+    /// Returns the driver's answer to a run that has a plan.
     fn word(&mut self) -> Word {
         let chance = self.script.held_back;
         match (self.processes.percent(chance), self.processes.percent(50)) {

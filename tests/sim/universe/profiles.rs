@@ -1,5 +1,5 @@
-//! The kinds that integrations and deployments refer to, in a universe: two profiles that are made before what needs
-//! them, and defaults that nothing but their content tells from what they were.
+//! The kinds that integrations and deployments refer to, in a universe: two profiles that are created before
+//! their users, and defaults, of which only the content shows a change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use super::{Universe, client};
 
 const MEDIA: &str = "media";
 const TYPING: &str = "typing";
-/// What Mara makes the default: it is there from the start.
+/// The profile that Mara makes the default: it exists from the start.
 const HERS: &str = "hers";
 
-/// What is there besides, in every organization.
+/// Returns the other content of every organization.
 pub fn seeded() -> Value {
     json!([{ "name": HERS }])
 }
@@ -38,7 +38,7 @@ fn typing(value: u64) -> &'static str {
     if value.is_multiple_of(2) { "Enabled" } else { "Disabled" }
 }
 
-/// What git says of them at one of its values.
+/// Returns what git says of them at one of its values.
 pub fn resources(value: u64) -> Vec<Resource> {
     let wanted = |kind, body: Value| {
         let body = Arc::new(body.as_object().cloned().unwrap());
@@ -66,7 +66,7 @@ impl State {
         self.0[list].as_array()?.iter().find(|profile| profile["name"] == *object(kind).name)
     }
 
-    /// A list in which two go by one name.
+    /// Returns a list in which two objects have one name.
     pub fn doubled_profiles(&self) -> Option<&'static str> {
         [("supportedContent", MEDIA), ("messagingSettings", TYPING)].into_iter().find_map(|(list, name)| {
             let named = self.0[list].as_array()?.iter().filter(|profile| profile["name"] == name);
@@ -74,7 +74,7 @@ impl State {
         })
     }
 
-    /// What was made of the profiles, with who did it.
+    /// Returns the writes of the profiles, with their authors.
     pub fn made_of_profiles(&self) -> Vec<(ObjectRef, u64, &str)> {
         let of_record = |record: &'_ Value| {
             let kind = match record["entityType"].as_str()? {
@@ -90,20 +90,20 @@ impl State {
             let (kind, version) = of_record(record)?;
             let organization = genesync::model::OrganizationId::new("");
             let object = ObjectRef::new(organization, object(kind));
-            Some((object, version, record["client"]["id"].as_str().unwrap_or("somebody")))
+            Some((object, version, record["client"]["id"].as_str().unwrap_or("another user")))
         });
         made.collect()
     }
 
-    /// Who set a default, each time.
+    /// Returns the author of each change of a default.
     fn defaults_by(&self) -> Vec<&str> {
         let records = self.0["audit"].as_array().into_iter().flatten();
         let of_defaults = records.filter(|record| record["entityType"] == "MessagingDefaults");
-        of_defaults.map(|record| record["client"]["id"].as_str().unwrap_or("somebody")).collect()
+        of_defaults.map(|record| record["client"]["id"].as_str().unwrap_or("another user")).collect()
     }
 }
 
-/// What a write of one of them does that it may not.
+/// Returns a forbidden effect of a write of one of them.
 pub fn misstep(state: &State, write: &Write) -> Option<&'static str> {
     let kind = write.target.object.kind;
     let doubled = write.id.is_none() && state.profile(kind).is_some();
@@ -111,7 +111,7 @@ pub fn misstep(state: &State, write: &Write) -> Option<&'static str> {
 }
 
 impl Universe {
-    /// In what git manages of the profiles.
+    /// Returns an edit of managed fields of the profiles.
     pub(super) fn meddles_with_profiles(&mut self, value: u64) -> Value {
         match self.people.below(3) {
             0 => {
@@ -126,7 +126,7 @@ impl Universe {
         }
     }
 
-    /// The profiles and the defaults are as git says.
+    /// Demands that the profiles and the defaults equal git.
     pub(super) fn demand_profiles(&self) -> Result<(), String> {
         let git: BTreeMap<ObjectKind, &Resource> =
             self.git.1.iter().map(|resource| (resource.object.kind, resource)).collect();
@@ -155,8 +155,8 @@ impl Universe {
         Ok(())
     }
 
-    /// Every default that we set has a receipt, and each receipt is about one. Only where no other user set any can that
-    /// be told from what is there.
+    /// Demands that every default that we set has a receipt, and that each receipt belongs to one. This can
+    /// be checked only if no other user set a default.
     pub(super) fn demand_receipts_of_defaults(&self) -> Result<(), String> {
         for target in self.tenant.targets() {
             let state = self.state(target.organization.as_str());

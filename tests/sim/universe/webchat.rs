@@ -1,5 +1,5 @@
-//! The `webchat` dialect in a universe: one write for a change, held to a version where the server does so, and copied to
-//! other organizations by a job. And what is demanded of it.
+//! The `webchat` dialect in a universe, and its demands: one write for a change, which must match a version
+//! if the server checks it, and which a job copies to other organizations.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::process::Simulation;
 use super::words::outcome_name;
 use super::{CLIENT, Mutant, Universe};
 
-/// What git says at one of its values.
+/// Returns what git says at one of its values.
 pub fn desired(value: u64) -> Desired {
     let body = json!({
         "greetings": {"enabled": true, "messages": [format!("hello {value}")], "delayMs": value * 10},
@@ -68,14 +68,14 @@ impl Simulation {
             }
         }
         let universe = self.universe();
-        universe.demand_told()?;
+        universe.demand_reported()?;
         universe.demand_accounted()
     }
 }
 
 impl Universe {
-    /// Whether a run ended as it should in a world without faults. A stale read can make the core take one
-    /// write for another; it says that it is in doubt, and no entry will ever prove what it wrote down.
+    /// Returns whether a run ended as it should in a world without faults. A stale read can make the core
+    /// take one write for another; it reports its doubt, and an entry never proves what it recorded.
     fn is_peace(&self, status: Option<&End>) -> bool {
         let owed = self.journal().owed;
         let doubtful = |receipt: &Receipt| self.doubtful.contains(receipt.target.organization.as_str());
@@ -86,7 +86,7 @@ impl Universe {
         }
     }
 
-    /// Mara does something at the platform's own screens.
+    /// Mara edits something on the platform's own screens.
     pub(super) fn mara_edits(&mut self, organization: &str, value: u64) {
         let patch = if self.people.percent(self.script.managed_edit) {
             json!({"greetings": {"delayMs": 5_000 + value}})
@@ -105,7 +105,7 @@ impl Universe {
         let operation = webchat::read(organization);
         let response = self.send(&look.target, &operation, None).map_err(|(fault, _)| fault)?;
         let observed = webchat::observed(&response)?;
-        // A copy that was made while this was read is judged by what was known before.
+        // A copy that was made during this read is judged by the earlier knowledge.
         self.demand_no_blind_write();
         if is_newest {
             self.known.insert(organization.to_string(), observed.version().unwrap_or(0));
@@ -162,7 +162,7 @@ impl Universe {
         outcome
     }
 
-    /// The request arrives. A server that does not enforce versions takes it whatever it names.
+    /// Delivers the request. A server that does not enforce versions accepts any version.
     pub(super) fn deliver_webchat(&mut self, mut request: emulator::Request, commit: u64) -> Handled {
         let organization = request.path.split('/').find(|part| part.starts_with("org-")).map(str::to_owned);
         let Some(organization) = organization.filter(|_| request.method == "PUT") else {
@@ -182,14 +182,14 @@ impl Universe {
             record.organization_id == organization && (planned + 1..=current).contains(&record.version)
         };
         let ours = |record: &emulator::AuditRecord| record.actor.id == CLIENT;
-        // A stale read can't be told from a fresh one where nothing is held to a version.
+        // Without version checks a stale read cannot be distinguished from a fresh one.
         if self.world.audit().iter().filter(unseen).any(ours) && !self.stale_ever {
-            self.crossed = Some(format!("version {made} of {organization} went over a newer one of ours"));
+            self.crossed = Some(format!("version {made} of {organization} overwrote a newer one of ours"));
         }
         let newest = self.written.entry(organization.clone()).or_default();
         if commit < *newest {
             self.crossed = Some(format!(
-                "version {made} of {organization} says what r{commit} says, after r{newest} was written"
+                "version {made} of {organization} has the value of r{commit}, after r{newest} was written"
             ));
         }
         *newest = commit.max(*newest);
@@ -218,14 +218,14 @@ impl Universe {
         Ok(())
     }
 
-    /// Whether a write changed, in a field that nobody manages, what a person had set in the version before.
+    /// Returns whether a write changed an unmanaged field that a person had set in the version before.
     fn hides_an_edit(&self, copy: &emulator::AuditRecord) -> bool {
         let before = self.world.audit().iter().find(|record| {
             record.organization_id == copy.organization_id
                 && record.version + 1 == copy.version
                 && record.actor.id != CLIENT
         });
-        // Made from what was read, it hides nothing that the core did not know of.
+        // A write that was planned from the last read hides nothing that the core did not know.
         if self.known.get(&copy.organization_id).is_some_and(|known| copy.version <= known + 1) {
             return false;
         }
@@ -235,23 +235,23 @@ impl Universe {
         })
     }
 
-    /// Where a write without a precondition went over somebody's change, the core has said so, or has said that
-    /// it can't tell what became of the write.
-    fn demand_told(&self) -> Result<(), String> {
-        let told = |organization: &&String| {
+    /// Demands that the core reports when a write without a precondition overwrote another user's change, or
+    /// reports that it does not know the result of the write.
+    fn demand_reported(&self) -> Result<(), String> {
+        let reported = |organization: &&String| {
             self.overwrote.contains(*organization)
                 || self.unclear.iter().any(|(unclear, _)| unclear == *organization)
         };
-        match self.gone_over.iter().find(|organization| !told(organization)) {
+        match self.gone_over.iter().find(|organization| !reported(organization)) {
             Some(organization) if !self.stale_ever => {
-                self.fail(format!("a write went over a change in {organization}, and nobody was told"))
+                self.fail(format!("a write overwrote a change in {organization} and did not report it"))
             }
             _ => Ok(()),
         }
     }
 
-    /// Every version that we made has a durable receipt, and every receipt a version; save those that the
-    /// core said it could not tell.
+    /// Demands that every version that we made has a durable receipt, and every receipt a version, except
+    /// those that the core reported as unclear.
     fn demand_accounted(&self) -> Result<(), String> {
         let made: BTreeSet<(String, u64)> = self
             .world
@@ -268,14 +268,14 @@ impl Universe {
                 );
             }
         }
-        let told = |made: &(String, u64)| self.unclear.contains(made) || self.doubtful.contains(&made.0);
+        let reported = |made: &(String, u64)| self.unclear.contains(made) || self.doubtful.contains(&made.0);
         if let Some((organization, version)) =
-            made.iter().find(|made| !receipts.contains(*made) && !told(made))
+            made.iter().find(|made| !receipts.contains(*made) && !reported(made))
         {
             return self.fail(format!("version {version} of {organization} is ours and has no receipt"));
         }
         if let Some((organization, version)) =
-            receipts.iter().find(|receipt| !made.contains(*receipt) && !told(receipt))
+            receipts.iter().find(|receipt| !made.contains(*receipt) && !reported(receipt))
         {
             return self.fail(format!(
                 "there is a receipt for version {version} of {organization}, which we did not make"
@@ -284,16 +284,17 @@ impl Universe {
         Ok(())
     }
 
-    /// A write of ours changes managed fields only: it was made from what it went over.
+    /// Demands that a write of ours changes managed fields only, compared with the version that it overwrote.
     pub(super) fn demand_no_blind_write(&mut self) {
         let fresh: Vec<_> = self.world.audit()[self.audited..].to_vec();
         self.audited += fresh.len();
         for record in fresh.iter().filter(|record| record.actor.id == CLIENT) {
-            // What has no precondition may go over an edit, which then has to be told, if a little later.
+            // A write without a precondition may overwrite an edit, which genesync then has to report,
+            // possibly later.
             let is_held_to_a_version =
                 !self.script.unenforced && !record.action.name().ends_with("replicate");
             if !is_held_to_a_version && self.hides_an_edit(record) {
-                self.counts.hit("gone over");
+                self.counts.hit("overwritten");
                 self.gone_over.insert(record.organization_id.clone());
             }
             let stray = record.changes.iter().find(|change| !managed(&change.property));
@@ -301,7 +302,7 @@ impl Universe {
                 let (version, organization) = (record.version, &record.organization_id);
                 let property = &change.property;
                 self.demand(Err(format!(
-                    "version {version} of {organization} went over a change that it had not seen: {property}"
+                    "version {version} of {organization} overwrote a change that it had not seen: {property}"
                 )));
             }
         }

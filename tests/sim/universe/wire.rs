@@ -1,4 +1,4 @@
-//! The way from a process to the platform, and everything that can go wrong on it.
+//! The way from a process to the platform, with all its faults.
 
 use genesync::emulator::{self, Fault as Script_, FaultAction, FaultMatch, Handled};
 use genesync::model::{Dialect, Fault, FaultKind, Outcome, Target};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{CLIENT, InFlight, Mutant, SECRET, Universe, client};
 
 impl Universe {
-    /// The request arrives.
+    /// Delivers the request.
     fn deliver(&mut self, to: &str, request: emulator::Request, commit: u64) -> Handled {
         match self.tenant.dialect {
             Dialect::Webchat => self.deliver_webchat(request, commit),
@@ -17,7 +17,7 @@ impl Universe {
         }
     }
 
-    /// Time goes by; what is under way arrives.
+    /// Lets time pass, and delivers the requests that are under way.
     pub(super) fn advance(&mut self, ms: u64) {
         let until = self.now + SignedDuration::from_millis(ms as i64);
         while let Some(index) = self
@@ -42,7 +42,7 @@ impl Universe {
         self.world.settle(self.now);
     }
 
-    /// Sends an operation through everything that can go wrong. `Err` carries whether the request left.
+    /// Sends an operation through all possible faults. `Err` carries whether the request left.
     pub(super) fn send(
         &mut self,
         target: &Target,
@@ -53,7 +53,7 @@ impl Universe {
         let lost = |what: &str| Fault::new(FaultKind::Transient, what.to_owned());
         let mutates = operation.verb.mutates();
         if self.is_dark(&organization, operation) {
-            self.say(format!("{} finds nobody", operation.verb.method()));
+            self.say(format!("{} gets no answer", operation.verb.method()));
             return Err((lost("connection refused"), false));
         }
         if self.dice.percent(self.script.drop_before) {
@@ -64,13 +64,13 @@ impl Universe {
         }
         let request = self.request(target, operation);
         if mutates && self.dice.percent(self.script.late) {
-            // Somewhere in the middle it is held up, and arrives before its deadline at the latest.
+            // The request is delayed, and arrives before its deadline at the latest.
             let window = deadline.map_or(0, |deadline| {
                 u64::try_from(deadline.duration_since(self.now).as_millis()).unwrap_or(0)
             });
             let arrives = self.now + SignedDuration::from_millis(self.dice.below(window.max(1)) as i64);
             self.in_flight.push(InFlight { arrives, organization, request, commit: self.commit });
-            self.say(format!("{} is held up on its way", operation.verb.method()));
+            self.say(format!("{} is delayed on its way", operation.verb.method()));
             return Err((lost("timeout"), true));
         }
         if self.dice.percent(self.script.throttle) {
@@ -122,7 +122,7 @@ impl Universe {
         Ok(response)
     }
 
-    /// Whether the organization that is asked answers nothing for now.
+    /// Returns whether the organization does not answer for now.
     fn is_dark(&mut self, asked: &str, operation: &Operation) -> bool {
         if self.dark.as_ref().is_some_and(|(_, until)| self.now >= *until) {
             self.dark = None;
@@ -190,7 +190,7 @@ impl Universe {
             .unwrap_or_default();
         let body: Value = serde_json::from_slice(&body).unwrap();
         let token = body["access_token"].as_str().unwrap().to_owned();
-        // A request may be held up for up to 2 s, and its token must be good when it arrives.
+        // A request may be delayed for up to 2 s, and its token must be valid when it arrives.
         self.tokens.insert(client.to_owned(), (token.clone(), self.now + SignedDuration::from_secs(20)));
         token
     }

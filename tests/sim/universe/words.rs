@@ -1,4 +1,4 @@
-//! Outcomes in a word, for traces.
+//! Short names of outcomes, for traces.
 
 use genesync::model::Outcome;
 

@@ -1,7 +1,7 @@
-//! Listings: whole ones or page by page, in both of the platform's styles.
+//! Listings: whole or page by page, in both of the platform's styles.
 //!
-//! In: a path and what it lists, in words. Out: entities, each once. Never: takes a listing that broke off, or one
-//! that leads round in a circle, for a whole one.
+//! In: a path and its content as text. Out: entities, each once. Never: accepts an incomplete listing, or one
+//! whose pages repeat.
 
 use std::collections::BTreeSet;
 
@@ -11,17 +11,17 @@ use super::super::{get, wire};
 use super::{Entity, Reader};
 use crate::model::{Fault, FaultKind, Target};
 
-/// Entities on a page, where the platform says that it gives no more.
+/// Entities on a page: the platform's documented maximum.
 pub(in crate::api::cloud) const PAGE_SIZE: u32 = 100;
-/// Entities on a page of configurations, or of deployments with theirs: what the platform gives where no size is named.
+/// Entities on a page of configurations, or of deployments with their configurations: the platform's default.
 pub(in crate::api::cloud) const LARGE_PAGE_SIZE: u32 = 300;
 /// A page size that no API refuses.
 const SMALL_PAGE_SIZE: u32 = 25;
-/// Most pages of one listing.
+/// The maximum number of pages of one listing.
 const PAGES_MAX: u32 = 500;
 
 impl<C: Caller> Reader<'_, C> {
-    /// A listing whose pages are told apart by a cursor, page by page, of as many entities as an answer can hold.
+    /// Returns a listing with a cursor, page by page, with as many entities as an answer can have.
     pub(in crate::api::cloud) fn pages<'a>(&'a self, path: &'a str, what: &'a str) -> Pages<'a, C> {
         self.pages_of(LARGE_PAGE_SIZE, path, what)
     }
@@ -30,7 +30,7 @@ impl<C: Caller> Reader<'_, C> {
         Pages { reader: self, path, what, size, after: None, read: 0, done: false }
     }
 
-    /// A whole listing.
+    /// Reads a whole listing.
     pub(in crate::api::cloud) async fn whole(&self, listing: &Listing) -> Result<Vec<Entity>, Fault> {
         match listing.paging {
             Paging::Cursor => self.by_cursor(listing.path, listing.what).await,
@@ -38,7 +38,7 @@ impl<C: Caller> Reader<'_, C> {
         }
     }
 
-    /// A whole listing whose pages are told apart by a cursor.
+    /// Reads a whole listing with a cursor.
     async fn by_cursor(&self, path: &str, what: &str) -> Result<Vec<Entity>, Fault> {
         let mut all = Vec::new();
         let mut pages = self.pages_of(PAGE_SIZE, path, what);
@@ -48,7 +48,7 @@ impl<C: Caller> Reader<'_, C> {
         Ok(distinct(all))
     }
 
-    /// A whole listing whose pages are numbered.
+    /// Reads a whole listing with numbered pages.
     pub(in crate::api::cloud) async fn by_page(&self, path: &str, what: &str) -> Result<Vec<Entity>, Fault> {
         let mut all = Vec::new();
         for number in 1..=PAGES_MAX {
@@ -65,7 +65,7 @@ impl<C: Caller> Reader<'_, C> {
             }
             if count == 0 {
                 let message = format!(
-                    "page {number} of {what} of organization {} is empty, and not the last",
+                    "page {number} of {what} of organization {} is empty, but is not the last page",
                     self.target.organization
                 );
                 return Err(Fault::new(FaultKind::Transient, message));
@@ -93,7 +93,7 @@ pub(in crate::api::cloud) struct Pages<'a, C> {
 }
 
 impl<C: Caller> Pages<'_, C> {
-    /// The next page; none where there is no more.
+    /// Returns the next page; none after the last.
     pub(in crate::api::cloud) async fn next(&mut self) -> Result<Option<Vec<Entity>>, Fault> {
         if self.done {
             return Ok(None);
@@ -114,16 +114,16 @@ impl<C: Caller> Pages<'_, C> {
         let next = uri.and_then(cursor_of);
         let target = self.reader.target;
         if let (Some(_), None) = (uri, &next) {
-            // What is not read is not known to be absent.
+            // The objects of an unread page may exist, so the listing is incomplete.
             let message = format!(
-                "{} of organization {} go on at a page that can't be read",
+                "{} of organization {} continue on a page that cannot be read",
                 self.what, target.organization
             );
             return Err(Fault::new(FaultKind::Rejected, message));
         }
         self.read += 1;
         self.done = next.is_none();
-        // A cursor that comes again leads round in a circle.
+        // The same cursor again would repeat the pages for ever.
         if next.is_some() && (next == self.after || self.read >= PAGES_MAX) {
             return Err(endless(target, self.what));
         }
@@ -131,19 +131,19 @@ impl<C: Caller> Pages<'_, C> {
         Ok(Some(page.entities))
     }
 
-    /// Whether a page of fewer entities may do. How many may be asked for is told by nothing but a refusal.
+    /// Whether a smaller page may succeed. Only a refusal shows the maximum size of a page.
     fn asks_for_less(&self, fault: &Fault) -> bool {
         let may_be_refused = self.read == 0 && self.size > SMALL_PAGE_SIZE;
         self.size > 1 && fault.too_large || may_be_refused && fault.kind == FaultKind::Rejected
     }
 }
 
-/// What comes between a path and one more parameter.
+/// The character between a path and one more parameter.
 fn joint(path: &str) -> char {
     if path.contains('?') { '&' } else { '?' }
 }
 
-/// What is inserted or deleted while a list is read may come twice.
+/// Removes duplicates: an insertion or a deletion during the listing may repeat an entity.
 pub(super) fn distinct(entities: Vec<Entity>) -> Vec<Entity> {
     let mut seen = BTreeSet::new();
     let id = |entity: &Entity| wire::text(entity, "id").map(str::to_owned);

@@ -1,6 +1,6 @@
-//! What goes by the names that git uses for other things of the organization.
+//! Looks up the ids of names that git uses for other objects of the organization.
 //!
-//! In: references. Out: the ids that go by each name, all of them. Never: chooses between two.
+//! In: references. Out: all ids with each name. Never: chooses between two.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use super::{Configurations, Entity, Reader, side_by_side};
 use crate::model::reference::{Named, Names, Reference};
 use crate::model::{Fault, ObjectKind, ReferenceKind};
 
-/// Flows are asked for one by one up to this many names; more are found in the whole list.
+/// Up to this many flows are looked up one by one; for more, the whole list is read.
 const FLOWS_BY_NAME_MAX: usize = 3;
 
-/// What a flow shows besides its published version: one that shows these was made, and not published.
+/// Other versions of a flow than the published one: a flow with one of these exists, but was not published.
 const OTHER_VERSIONS: [&str; 2] = ["savedVersion", "checkedInVersion"];
 
 fn version_of(flow: &Entity, field: &str) -> bool {
@@ -23,7 +23,7 @@ fn version_of(flow: &Entity, field: &str) -> bool {
 }
 
 impl<C: Caller> Reader<'_, C> {
-    /// What goes by the names that were asked for.
+    /// Returns the ids of the sought names.
     pub(super) async fn names(&self, references: &BTreeSet<Reference>) -> Result<Names, Fault> {
         let mut names: Names = references.iter().map(|reference| (reference.clone(), Vec::new())).collect();
         let mut kinds: Vec<ReferenceKind> = references.iter().map(|reference| reference.kind).collect();
@@ -34,7 +34,7 @@ impl<C: Caller> Reader<'_, C> {
         let listed = side_by_side(kinds.iter().map(|kind| self.candidates(*kind, references)));
         let listed: Vec<Vec<Entity>> = listed.try_collect().await?;
         for (kind, entities) in kinds.into_iter().zip(listed) {
-            // A list that shows for some what is published shows for the others that nothing is.
+            // If the list shows published versions of some flows, a flow without one is not published.
             let is_shown = entities.iter().any(|entity| version_of(entity, "publishedVersion"));
             for entity in entities {
                 let (Some(id), Some(name)) = (wire::text(&entity, "id"), wire::text(&entity, "name")) else {
@@ -53,7 +53,7 @@ impl<C: Caller> Reader<'_, C> {
         Ok(names)
     }
 
-    /// Adds what is known of configurations.
+    /// Adds the ids of configurations.
     pub(super) async fn name_configurations(
         &self,
         configurations: &Configurations,
@@ -65,7 +65,7 @@ impl<C: Caller> Reader<'_, C> {
             let Some(known) = names.get_mut(&reference) else { continue };
             let version = match listed.version {
                 Some(version) => Some(version),
-                // As with what git manages: its own list of versions decides.
+                // Its own list of versions decides, as for managed objects.
                 None => {
                     let stored = self.listed(listed.kind, id, &listed.name).await?;
                     Some(stored.version).filter(|version| *version > 0)
@@ -76,7 +76,7 @@ impl<C: Caller> Reader<'_, C> {
         Ok(())
     }
 
-    /// Everything of a kind that may go by a name.
+    /// Reads all objects of a kind that may have a sought name.
     async fn candidates(
         &self,
         kind: ReferenceKind,

@@ -1,7 +1,7 @@
-//! One object: by its id, or with what a listing leaves out.
+//! Reads one object: by its id, or with what a listing leaves out.
 //!
-//! In: a kind and an id, or an entity of a listing. Out: what is stored. Never: takes one that is listed and not found for
-//! absent.
+//! In: a kind and an id, or an entity of a listing. Out: the stored object. Never: treats a listed object as
+//! absent because it is not found.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{Entity, Reader, expanded};
 use crate::model::{Fault, FaultKind, Object, ObjectKind, Observed, Pinned, Published, Stored};
 
 impl<C: Caller> Reader<'_, C> {
-    /// What a configuration of a listing holds. One that is listed and can't be found is not taken for absent.
+    /// Reads a listed configuration. If it is listed and not found, the result is an error and not absence.
     pub(in crate::api::cloud) async fn listed(
         &self,
         kind: ObjectKind,
@@ -22,7 +22,7 @@ impl<C: Caller> Reader<'_, C> {
     ) -> Result<Stored, Fault> {
         self.configuration(kind, id).await?.ok_or_else(|| {
             let message = format!(
-                "messenger configuration `{name}` ({id}) of organization {} is listed and not found",
+                "messenger configuration `{name}` ({id}) of organization {} is listed but not found",
                 self.target.organization
             );
             Fault::new(FaultKind::Transient, message)
@@ -39,7 +39,7 @@ impl<C: Caller> Reader<'_, C> {
                 Ok(Some(page)) => versions.extend(page),
                 Ok(None) => break,
                 Err(fault) if fault.kind == FaultKind::NotFound && versions.is_empty() => return Ok(None),
-                // It was there a page before.
+                // The page before was found, so the configuration exists.
                 Err(fault) if fault.kind == FaultKind::NotFound => {
                     return Err(Fault { kind: FaultKind::Transient, ..fault });
                 }
@@ -47,7 +47,7 @@ impl<C: Caller> Reader<'_, C> {
             }
         }
         let versions = distinct(versions);
-        // Numbers may skip.
+        // Version numbers may have gaps.
         let newest = versions
             .iter()
             .max_by_key(|version| wire::number(version))
@@ -77,9 +77,9 @@ impl<C: Caller> Reader<'_, C> {
             Some((pinned, kind)) => {
                 let version = wire::number(pinned);
                 let id = wire::text(pinned, "id").unwrap_or_default();
-                // A version holds the same for ever.
+                // The body of a version never changes.
                 let known = version.and_then(|version| body_of(id, version));
-                // What was expanded says more than which one it is.
+                // An expanded reference includes the body.
                 let body = match (known, expanded(pinned)) {
                     (Some(body), _) => Some(body),
                     (None, true) => Some(wire::body(kind, pinned)),
@@ -91,7 +91,7 @@ impl<C: Caller> Reader<'_, C> {
         Ok(wire::unversioned(kind, entity, pinned))
     }
 
-    /// What a published version holds; none where there is no such version any more.
+    /// Reads the body of a published version; none if the version does not exist any more.
     pub(in crate::api::cloud) async fn version(
         &self,
         kind: ObjectKind,

@@ -1,4 +1,4 @@
-//! The example tenants, inside the binary: `genesync demo` needs nothing else.
+//! The example tenants for `genesync demo`, embedded in the binary.
 
 macro_rules! embedded {
     ($path:literal) => {
@@ -6,7 +6,7 @@ macro_rules! embedded {
     };
 }
 
-/// Path from the repository's root, and text. A test holds the list against the folders.
+/// Paths from the repository's root, with their texts. A test compares the list with the folders.
 pub const FILES: &[(&str, &str)] = &[
     embedded!("genesync.yaml"),
     embedded!("bases/public-service.yaml"),
@@ -34,6 +34,6 @@ pub const FILES: &[(&str, &str)] = &[
     embedded!("tenants/ville-de-lumiere/web.yaml"),
 ];
 
-/// A manifest with a colour that fails contrast: shown, never applied.
+/// A manifest that fails the rule `contrast`. The demo shows it and never applies it.
 pub const FAILING: (&str, &str) =
     ("web.yaml", include_str!("../../../../tests/fixtures/rules/contrast/bad.yaml"));

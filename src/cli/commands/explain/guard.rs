@@ -1,4 +1,5 @@
-//! The sections of guards: what the program knows of each, and below it what `docs/guards.md` adds by hand.
+//! Writes the section of a guard: the generated part, and below it the part of `docs/guards.md` that is
+//! written by hand.
 
 use std::fmt::Write as _;
 
@@ -7,20 +8,20 @@ use serde_json::{Value, json};
 use crate::model::Guard;
 use crate::plan::guards::{self, GuardInfo, Scope};
 
-/// Where the part that is written by hand begins.
+/// The start of the part that is written by hand.
 const BY_HAND: &str = "**Why.** ";
 
-/// Finds what is known of a guard by its name.
+/// Finds a guard by its name.
 pub fn named(name: &str) -> Option<&'static GuardInfo> {
     guards::ALL.iter().find(|info| info.guard.name() == name)
 }
 
-/// The address of a guard's section in the documentation.
+/// Returns the address of a guard's section in the documentation.
 pub fn anchor(info: &GuardInfo) -> String {
     format!("docs/guards.md#{}", info.guard.name())
 }
 
-/// A guard as a JSON document holds it, below the id and the page.
+/// Returns the JSON fields of a guard.
 pub fn document(info: &GuardInfo) -> Value {
     json!({
         "scope": info.scope.name(),
@@ -30,7 +31,7 @@ pub fn document(info: &GuardInfo) -> Value {
     })
 }
 
-/// The documentation with the generated part of every guard's section as the program writes it now.
+/// Returns the documentation with the current generated part in every guard's section.
 pub fn written(document: &str) -> String {
     guards::ALL.iter().fold(document.to_owned(), |document, info| {
         let head = heading(info);
@@ -49,11 +50,11 @@ fn heading(info: &GuardInfo) -> String {
     format!("## {}\n", info.guard.name())
 }
 
-/// Scope, messages, and how the guard is opened and released.
+/// Writes the scope, the messages, and how to open and release the guard.
 fn generated(info: &GuardInfo) -> String {
     let name = info.guard.name();
     let mut out = heading(info);
-    // Writing to a String can't fail; the results are dropped throughout.
+    // Writing to a String cannot fail.
     let _ = writeln!(out, "\n{}.\n\n**Scope.** {}: {}", info.summary, info.scope.name(), judged(info));
     let _ = writeln!(out, "\n**Example.**\n\n```console\n{}\n```", info.printed().join("\n"));
     let tenant = match info.scope {
@@ -70,44 +71,47 @@ fn generated(info: &GuardInfo) -> String {
 
 fn judged(info: &GuardInfo) -> &'static str {
     match info.scope {
-        Scope::Object => "it holds one object of one tenant, and what does not refer to it goes on.",
-        Scope::Run if info.guard == Guard::RunOff => {
-            "it refuses the plans of a run that switch something off, and the other tenants go on."
+        Scope::Object => {
+            "it holds one object of one tenant, and genesync still writes the objects that do not refer to it."
         }
-        Scope::Tenant => "it refuses the plan of one tenant, and the other tenants go on.",
-        Scope::Run => "it refuses every plan of one run that would write something.",
-        Scope::History => "it refuses the plans that are made from one commit.",
+        Scope::Run if info.guard == Guard::RunOff => {
+            "it refuses the plans of a run that switch an object off, and genesync still writes the other tenants."
+        }
+        Scope::Tenant => "it refuses the plan of one tenant, and genesync still writes the other tenants.",
+        Scope::Run => "it refuses every plan of one run that would write.",
+        Scope::History => "it refuses every plan of one commit.",
     }
 }
 
 fn released(info: &GuardInfo) -> &'static str {
     match info.scope {
         Scope::Tenant if info.guard == Guard::Window => {
-            "The tenant is Waiting and is due when the window opens. Nobody is notified. To write earlier, run the command above with the\n\
-             controller's settings."
+            "The tenant is Waiting and is due when the window opens. genesync sends no notification. To write earlier, run the command above\n\
+             with the controller's settings."
         }
         Scope::Tenant if info.guard == Guard::Pause => {
-            "The controller looks at the tenant and writes nothing until the date of the pause, or until `genesync resume NAME`."
+            "The controller reads the tenant and writes nothing until the date of the pause, or until `genesync resume NAME`."
         }
         Scope::Object if info.guard == Guard::Conflict => {
-            "The controller looks at the tenant at each run, and writes the object once git or the admin UI ends the difference. To take git's\n\
-             side, `genesync allow conflict NAME --reason TEXT` opens it for the tenant's next run."
+            "The controller compares the object at each run of the tenant, and writes it once a change in git or in the admin UI ends the\n\
+             conflict. To write git's value, `genesync allow conflict NAME --reason TEXT` opens it for the tenant's next run."
         }
         Scope::Run if info.guard == Guard::RunOff => {
-            "The controller asks the guard again at each run of the tenant, and writes once nothing was switched off at another tenant for an\n\
+            "The controller checks the guard again at each run of the tenant, and writes if no other tenant switched an object off in the last\n\
              hour. `genesync allow run-off NAME --reason TEXT` opens it for the tenant's next run."
         }
         Scope::Object | Scope::Tenant => {
-            "The controller asks the guard again at each run of the tenant, and writes as soon as the guard no longer refuses.\n\
+            "The controller checks the guard again at each run of the tenant, and writes as soon as the guard no longer refuses.\n\
              `genesync allow GUARD NAME --reason TEXT` opens it for the tenant's next run. `genesync resume` does not open this guard."
         }
         Scope::Run => {
-            "The controller, `run --once` and an `apply` of a whole commit hold what they refuse, and the tenants that the commit creates.\n\
-             `genesync resume --all` releases all of it. `git revert` releases the tenants that the commit changed, not those that only\n\
-             drifted. A higher limit in a later commit releases only what was to be created. An `apply` of some tenants refuses and holds nothing."
+            "The controller, `run --once` and an `apply` of a whole commit hold the tenants that they refuse and the tenants that the commit\n\
+             creates. `genesync resume --all` releases them all. `git revert` releases the tenants that the commit changed, not the tenants\n\
+             that only drifted. A higher limit in a later commit releases only the tenants to create. An `apply` of some tenants refuses, but\n\
+             holds nothing."
         }
         Scope::History => {
-            "The controller keeps the last good commit and writes nothing from the new one. It goes on when the branch contains the last good\n\
+            "The controller keeps the last good commit and writes nothing from the new one. It continues when the branch contains the last good\n\
              commit again, or after the command above. `genesync resume` does not open this guard."
         }
     }

@@ -1,4 +1,5 @@
-//! `genesync explain TENANT --at TIME`: what a visitor gets at a moment, and which line of which file says so.
+//! `genesync explain TENANT --at TIME`: shows what a visitor gets at a time, with the file and line that sets
+//! it.
 
 use std::fmt::Write as _;
 
@@ -13,24 +14,24 @@ use crate::model::hours::Hours;
 use crate::render::picture::look::looks;
 use crate::render::value::{escape, value};
 
-/// How far ahead the next change is looked for, in days.
+/// How far ahead genesync searches for the next change, in days.
 const AHEAD_DAYS: i64 = 60;
-/// For how many days changes of the clock are told.
+/// How far ahead genesync reports clock changes, in days.
 const CLOCK_DAYS: i64 = 30;
 
-/// What a visitor gets, for people and for programs.
-pub struct Told {
-    /// For people.
+/// What a visitor gets, as text and as JSON.
+pub struct Answer {
+    /// The text output.
     pub text: String,
-    /// For programs.
+    /// The JSON output.
     pub document: Value,
 }
 
-/// What a tenant's visitor gets at a moment.
-pub fn told(manifest: &TenantManifest, moment: Timestamp, zone: &TimeZone) -> Told {
+/// Returns what a tenant's visitors get at a time.
+pub fn reported(manifest: &TenantManifest, moment: Timestamp, zone: &TimeZone) -> Answer {
     let local = moment.to_zoned(zone.clone());
     let name = zone.iana_name().unwrap_or("UTC");
-    // Writing to a String can't fail; the results are dropped throughout.
+    // Writing to a String cannot fail.
     let mut text = String::new();
     let _ = writeln!(text, "{}  {} {name}", manifest.name, local.strftime("%A %Y-%m-%d %H:%M"));
     let mut objects: Vec<Value> = Vec::new();
@@ -49,15 +50,15 @@ pub fn told(manifest: &TenantManifest, moment: Timestamp, zone: &TimeZone) -> To
         objects.push(json!({"object": resource.object, "offered": off.is_none(), "reason": off}));
     }
     if objects.is_empty() {
-        let _ = writeln!(text, "  nothing that visitors see is named");
+        let _ = writeln!(text, "  git names no object that visitors see");
     }
     let document = json!({
         "tenant": manifest.name.as_str(), "at": moment.to_string(), "timeZone": name, "objects": objects,
     });
-    Told { text, document }
+    Answer { text, document }
 }
 
-/// What a visitor gets of an object that has hours.
+/// Returns what visitors get from an object with opening hours.
 fn by_the_hour(
     manifest: &TenantManifest,
     resource: &Declaration,
@@ -87,7 +88,7 @@ fn by_the_hour(
     }
     let greetings = greetings(&resource.spec);
     if greetings.is_empty() || !standing.is_open {
-        let why = if standing.is_open { "no greeting is named" } else { "nobody is greeted" };
+        let why = if standing.is_open { "no greeting is named" } else { "no greeting while closed" };
         let _ = writeln!(text, "  {why}");
     }
     for node in greetings.iter().filter(|_| standing.is_open) {
@@ -99,14 +100,15 @@ fn by_the_hour(
         );
     }
     let to = moment.checked_add(SignedDuration::from_hours(24 * CLOCK_DAYS)).unwrap_or(moment);
-    let clock: Vec<String> = hours.clock_changes(moment, to).into_iter().map(|(_, told)| told).collect();
-    for told in &clock {
-        let _ = writeln!(text, "  note: {told}");
+    let clock: Vec<String> =
+        hours.clock_changes(moment, to).into_iter().map(|(_, reported)| reported).collect();
+    for reported in &clock {
+        let _ = writeln!(text, "  note: {reported}");
     }
     if hours.is_custom() {
         let _ = writeln!(
             text,
-            "  note: the platform is sent the hours alone, and reads them in its own time zone: see that it is {name}"
+            "  note: the platform gets the hours without a time zone and uses its own: make sure that it is {name}"
         );
     }
     let located =
@@ -124,14 +126,14 @@ fn by_the_hour(
     })
 }
 
-/// Whether the messenger is offered, and until when.
+/// Returns whether the messenger is offered, and until when.
 fn offered(is_open: bool, hours: &Hours, until: Option<&str>, off: Option<&str>) -> String {
     match (is_open, hours.is_custom(), until) {
         (true, false, _) => "offered: at all hours".to_owned(),
         (true, true, Some(until)) => format!("offered, until {until}"),
-        (true, true, None) => "offered, without an end in sight".to_owned(),
+        (true, true, None) => "offered, with no end in the next 60 days".to_owned(),
         (false, _, Some(until)) => format!("not offered, until {until}"),
-        (false, _, None) => format!("not offered: {}", off.unwrap_or("no hours in sight")),
+        (false, _, None) => format!("not offered: {}", off.unwrap_or("no opening hours in the next 60 days")),
     }
 }
 
@@ -140,7 +142,7 @@ fn place(manifest: &TenantManifest, node: &Node) -> String {
     format!("{}:{}:{}", escape(&location.file), location.line, location.column)
 }
 
-/// The messages that visitors are greeted with; none where the greeting is switched off.
+/// Returns the greeting messages; none if the greeting is off.
 fn greetings(spec: &Node) -> Vec<&Node> {
     let is_off = spec.path("greetings.enabled").and_then(Node::bool) == Some(false);
     let messages = spec.path("greetings.messages").map(Node::items).unwrap_or_default();

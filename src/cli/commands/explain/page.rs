@@ -1,4 +1,4 @@
-//! The pages of rules and guards: sections of the documentation, found by their id.
+//! Finds the page of a rule or guard: the section of the documentation with its id.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,8 @@ use super::guard;
 const RULES: &str = include_str!("../../../../docs/rules.md");
 const GUARDS: &str = include_str!("../../../../docs/guards.md");
 
-/// The page of an id; none if nothing has it. What the program knows of a guard is asked of the program.
+/// Returns the page of a rule or guard; none if the id is unknown. The generated part of a guard's page comes
+/// from the program, not from the document.
 pub fn page(id: &str) -> Option<Cow<'static, str>> {
     match guard::named(id) {
         Some(_) => section(&guard::written(GUARDS), id).map(|page| Cow::Owned(page.to_owned())),
@@ -15,7 +16,7 @@ pub fn page(id: &str) -> Option<Cow<'static, str>> {
     }
 }
 
-/// Every id that has a page, in the order of the documents.
+/// Returns every id that has a page, in the order of the documents.
 pub fn ids() -> impl Iterator<Item = &'static str> {
     let heads = |document: &'static str| document.lines().filter_map(|line| line.strip_prefix("## "));
     heads(RULES).chain(heads(GUARDS))
@@ -26,7 +27,7 @@ fn section<'a>(document: &'a str, id: &str) -> Option<&'a str> {
     let (mut start, mut in_code, mut at) = (None, false, 0);
     for line in document.split_inclusive('\n') {
         in_code ^= line.starts_with("```");
-        // A comment in an example is no heading.
+        // A `#` comment in an example is not a heading.
         let is_heading = !in_code && (line.starts_with("# ") || line.starts_with("## "));
         match start {
             None if line.trim_end() == head => start = Some(at),

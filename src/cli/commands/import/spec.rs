@@ -1,4 +1,4 @@
-//! What a manifest says of a live object, and what several manifests share.
+//! Makes the spec of a live object, and the fields that several specs share.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::api::cloud::inventory::{Directory, Live};
 use crate::manifest::schema;
 use crate::model::{ObjectKind, json, mark, reference};
 
-/// What two specs say alike.
+/// Returns the fields that two specs share.
 pub(super) fn shared(one: &Map<String, Value>, other: &Map<String, Value>) -> Map<String, Value> {
     let both = |(key, value): (&String, &Value)| {
         let value = match (value, other.get(key)?) {
@@ -22,7 +22,7 @@ pub(super) fn shared(one: &Map<String, Value>, other: &Map<String, Value>) -> Ma
     one.iter().filter_map(both).collect()
 }
 
-/// What is left of a spec that extends a layer.
+/// Returns a spec without the fields that its layer already has.
 pub(super) fn without(spec: &Map<String, Value>, layer: &Map<String, Value>) -> Map<String, Value> {
     let rest = |(key, value): (&String, &Value)| {
         let value = match (value, layer.get(key)) {
@@ -37,7 +37,7 @@ pub(super) fn without(spec: &Map<String, Value>, layer: &Map<String, Value>) -> 
     spec.iter().filter_map(rest).collect()
 }
 
-/// The mark of an owner is no part of what a manifest says: it stays live as it is.
+/// Removes the owner's mark from a body: manifests do not name it, and it stays live.
 fn without_mark(kind: ObjectKind, body: &mut Map<String, Value>) {
     let Some(field) = kind.fields().mark else { return };
     let plain = body.get(field).and_then(Value::as_str).map(|text| mark::split(text).0.to_owned());
@@ -48,7 +48,7 @@ fn without_mark(kind: ObjectKind, body: &mut Map<String, Value>) {
     }
 }
 
-/// What a manifest can say of a live object, and what it leaves out and why.
+/// Returns the spec of a live object, and comments for the fields that it leaves out.
 pub(super) fn spec_of(live: &Live, directory: &Directory) -> (Map<String, Value>, Vec<String>) {
     let kind = live.object.kind;
     let name_of =
@@ -56,9 +56,9 @@ pub(super) fn spec_of(live: &Live, directory: &Directory) -> (Map<String, Value>
     let (body, nameless) = reference::named(kind, Map::clone(&live.stored.body), name_of);
     let mut comments: Vec<String> = nameless
         .into_iter()
-        .map(|what| format!("Left out, because no name is known for it: {what}"))
+        .map(|what| format!("Left out, because genesync found no name for it: {what}"))
         .collect();
-    // What the platform says by id stands here by name.
+    // Manifests have names in place of the platform's ids.
     let whole =
         |path: &str| reference::place_at(kind, path).map_or_else(|| path.to_owned(), |at| at.path.to_owned());
     let otherwise: BTreeSet<String> = live.served_otherwise.iter().map(|path| whole(path)).collect();
@@ -68,15 +68,16 @@ pub(super) fn spec_of(live: &Live, directory: &Directory) -> (Map<String, Value>
         let served_otherwise = otherwise.contains(&field);
         if served_otherwise {
             comments.push(format!(
-                "Left out, because version {} says something else than what visitors are served: {field}",
+                "Left out, because version {} differs from what visitors are served: {field}",
                 live.stored.version
             ));
         }
         let is_unknown = !names(kind, path);
-        // They may well be passwords, under any name.
+        // A header may be a password, whatever its name.
         let header = path.starts_with("webhookHeaders");
         if header {
-            comments.push(format!("Left out, because it may be a secret; it stays as it is: {path}"));
+            comments
+                .push(format!("Left out, because it may be a secret; genesync keeps the live value: {path}"));
         }
         if is_unknown && !value.is_null() {
             unknown.push(path.to_owned());
@@ -91,14 +92,15 @@ pub(super) fn spec_of(live: &Live, directory: &Directory) -> (Map<String, Value>
     both_directions(&mut kept);
     if !unknown.is_empty() {
         comments.push(format!(
-            "Left out, because this build does not know it; it stays as it is: {}",
+            "Left out, because this build does not know it; genesync keeps the live value: {}",
             unknown.join(", ")
         ));
     }
     (kept, comments)
 }
 
-/// Hours that end before they start go on into the next day: what the platform leaves open, manifests say.
+/// Sets `crossesMidnight` on hours that end before they start: manifests need it, and the platform does not
+/// have it.
 fn across_midnight(spec: &mut Map<String, Value>) {
     let rules = spec.get_mut("availability").and_then(|section| section.get_mut("rules"));
     for rule in rules.and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut) {
@@ -109,7 +111,8 @@ fn across_midnight(spec: &mut Map<String, Value>) {
     }
 }
 
-/// Media of a direction that is not there is blocked: what the platform leaves open, manifests say.
+/// Adds an empty list for a missing media direction, which the platform blocks: manifests name both
+/// directions.
 fn both_directions(spec: &mut Map<String, Value>) {
     let allow = spec.get_mut("mediaTypes").and_then(|media| media.get_mut("allow")?.as_object_mut());
     let Some(allow) = allow else { return };
@@ -118,7 +121,7 @@ fn both_directions(spec: &mut Map<String, Value>) {
     }
 }
 
-/// Whether manifests of a kind know a field. A reference is known by its own path.
+/// Returns whether the manifests of a kind have a field. A reference is known by its own path.
 fn names(kind: ObjectKind, path: &str) -> bool {
     let reference = || {
         reference::places(kind).any(|place| path.strip_prefix(place.path).is_some_and(|rest| rest == ".name"))

@@ -1,4 +1,4 @@
-//! A plan as the document that all renderers work from.
+//! Makes the plan document, which all renderers use.
 
 use jiff::civil::{Date, Time};
 use jiff::{SignedDuration, Timestamp};
@@ -28,10 +28,10 @@ use crate::render::picture::look::looks as looks_of;
 use crate::render::visitors::sentences;
 use crate::validate::blocks;
 
-/// For how many days it is told when visitors will see a change.
+/// How far ahead genesync lists the times at which visitors see a change, in days.
 const MOMENTS_DAYS: i64 = 30;
 
-/// What a repository changed since another revision in what it manages, of some tenants or of all.
+/// Returns what changed since another revision in what git manages, for all tenants or the named ones.
 pub fn management(moved: &Moved, only: &[String], today: Date) -> Vec<ManagementDocument> {
     fn managed(loaded: &Loaded) -> Option<Managed<'_>> {
         Some(Managed {
@@ -43,7 +43,7 @@ pub fn management(moved: &Moved, only: &[String], today: Date) -> Vec<Management
     fn of<'a>(side: &'a [Loaded], name: &TenantName) -> Option<Managed<'a>> {
         managed(side.iter().find(|loaded| loaded.name == *name)?)
     }
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for name in moved.after.iter().map(|loaded| &loaded.name).chain(&moved.gone) {
         if !only.is_empty() && !only.iter().any(|wanted| *wanted == name.as_str()) {
             continue;
@@ -60,14 +60,14 @@ pub fn management(moved: &Moved, only: &[String], today: Date) -> Vec<Management
                 });
                 vec![render::management::gone(heir.map(|tenant| tenant.name.as_str()))]
             }
-            // What can't be read is told of by its findings.
+            // The findings report an unreadable tenant.
             (false, _, None) => Vec::new(),
             (false, None, Some(_)) if was_there => vec![render::management::unread()],
             (false, None, Some(after)) => vec![render::management::new(after)],
             (false, Some(before), Some(after)) => render::management::sentences(before, after, today),
         };
         if !sentences.is_empty() {
-            told.push(ManagementDocument { tenant: Some(name.to_string()), told: sentences });
+            reported.push(ManagementDocument { tenant: Some(name.to_string()), reported: sentences });
         }
     }
     let project = match &moved.project {
@@ -76,12 +76,12 @@ pub fn management(moved: &Moved, only: &[String], today: Date) -> Vec<Management
         ProjectMoved::Read(before, now) => render::management::project(before.as_ref(), now.as_ref()),
     };
     if !project.is_empty() {
-        told.push(ManagementDocument { tenant: None, told: project });
+        reported.push(ManagementDocument { tenant: None, reported: project });
     }
-    told
+    reported
 }
 
-/// A whole plan as a document: what visitors see is told from a moment on.
+/// Makes the document of a whole plan. `from` is the first time for changes that visitors see.
 pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestamp) -> PlanDocument {
     let mut tenants: Vec<TenantPlan> = session.runs.iter().map(|run| planned(run, fleet, from)).collect();
     let without_plan = |name: &str, state: &'static str, error: Option<String>| TenantPlan {
@@ -155,23 +155,24 @@ pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestam
     }
 }
 
-/// Whether an object is begun and not in force: a draft of ours to publish, a write that the platform is not done with.
+/// Returns whether a plan has an object with an unfinished write: a draft to publish, or a write that the
+/// platform still processes.
 fn is_unfinished(plan: &Plan) -> bool {
     plan.targets.iter().any(|target| target.changes.is_empty() && target.next.is_some())
 }
 
 fn planned(run: &Run, fleet: &Fleet, from: Timestamp) -> TenantPlan {
-    // A plan of some regions is none of the tenant: it says what is missing, and counts as failed.
+    // A plan without some regions counts as failed, and shows which regions are missing.
     let state = if run.plan().is_some() && run.left_out().is_none() { "planned" } else { "failed" };
     let targets = targets(run);
-    // They stand in the order of their names.
+    // The tenants are sorted by name.
     let at = fleet.tenants.binary_search_by(|loaded| loaded.name.cmp(&run.spec().tenant.name)).ok();
     let zone = at.and_then(|at| fleet.tenants.get(at)?.time_zone.as_deref());
     TenantPlan {
         tenant: run.spec().tenant.name.to_string(),
         state,
         mode: Some(run.spec().tenant.mode.name()),
-        // What was not planned whole can't be approved.
+        // A person cannot approve a plan that misses regions.
         digest: run.plan().filter(|_| state == "planned").map(Plan::content_digest),
         visitors: sentences(&targets),
         moments: moments(run, zone, from),
@@ -182,7 +183,7 @@ fn planned(run: &Run, fleet: &Fleet, from: Timestamp) -> TenantPlan {
     }
 }
 
-/// The spans of the next days in which it is seen that the hours of the primary change.
+/// Returns the spans of the next `MOMENTS_DAYS` days in which visitors see new opening hours of the primary.
 fn moments(run: &Run, zone: Option<&str>, from: Timestamp) -> Vec<MomentDocument> {
     let Some((target, observed)) =
         run.plan().and_then(|plan| plan.targets.first()).zip(run.observed().first())
@@ -193,11 +194,11 @@ fn moments(run: &Run, zone: Option<&str>, from: Timestamp) -> Vec<MomentDocument
     if !target.target.object.kind.has_hours() || !target.changes.iter().any(is_theirs) {
         return Vec::new();
     }
-    // Without a name the organization's own setting decides, which nobody here knows.
+    // Without a time zone in git, the organization's setting decides, and genesync cannot read it.
     let Some(zone) = zone.and_then(zone::find) else { return Vec::new() };
     let hours = |body: &Map<String, Value>| Hours::of(body, zone.clone());
     let to = from.checked_add(SignedDuration::from_hours(24 * MOMENTS_DAYS)).unwrap_or(from);
-    // Where nothing is live, nothing is offered.
+    // An absent object offers nothing.
     let before = match observed {
         Observed::Absent => Hours::never(zone.clone()),
         Observed::Present(stored) => hours(&stored.body),
@@ -227,7 +228,7 @@ fn moments(run: &Run, zone: Option<&str>, from: Timestamp) -> Vec<MomentDocument
         }
     }
     let name = zone.iana_name().unwrap_or("UTC");
-    let told = |(hours, of): (String, Vec<Moment>)| {
+    let reported = |(hours, of): (String, Vec<Moment>)| {
         let offered = of.first().is_some_and(|moment| moment.is_open_after);
         let what = if offered { "offered" } else { "no longer offered" };
         let day = |moment: Option<&Moment>| {
@@ -242,15 +243,15 @@ fn moments(run: &Run, zone: Option<&str>, from: Timestamp) -> Vec<MomentDocument
         let spans = of.iter().map(|moment| SpanDocument { from: moment.from, to: moment.to }).collect();
         MomentDocument { offered, text: format!("{hours} {name}: {what} ({days})"), spans }
     };
-    weekly.into_iter().map(told).collect()
+    weekly.into_iter().map(reported).collect()
 }
 
-/// The organizations of a plan, and what of them this build does not know.
+/// Returns the targets of a plan, with the live fields that this build does not know.
 fn targets(run: &Run) -> Vec<TargetDocument> {
     let Some(plan) = run.plan() else { return Vec::new() };
     let mut documents = render::document::targets(plan);
     for ((document, target), observed) in documents.iter_mut().zip(&plan.targets).zip(run.observed()) {
-        // What is not written is not in danger.
+        // genesync does not write an object without changes, so its unknown fields are safe.
         if !target.changes.is_empty() {
             json::leaves(&observed.body(), &mut |path, _| {
                 if !knows(target.target.object.kind, path) {
@@ -262,14 +263,14 @@ fn targets(run: &Run) -> Vec<TargetDocument> {
     documents
 }
 
-/// Whether this build knows a live field. What is referred to is known by its place.
+/// Returns whether this build knows a live field. A reference is known by its place.
 fn knows(kind: ObjectKind, path: &str) -> bool {
     kind == ObjectKind::IMPLIED
         || schema::has_field(kind.dialect(), path)
         || reference::place_at(kind, path).is_some()
 }
 
-/// Asks which version visitors are served, deployment by deployment.
+/// Asks the delivery network for the served version of each deployment.
 pub async fn served(session: &Session, document: &mut PlanDocument) -> Result<(), Failure> {
     for run in &session.runs {
         let name = run.spec().tenant.name.as_str();
@@ -297,7 +298,8 @@ pub async fn served(session: &Session, document: &mut PlanDocument) -> Result<()
     Ok(())
 }
 
-/// How what changes looks on both sides, tenant by tenant: the primary's, because regions differ in nothing that is seen.
+/// Returns the looks of changed objects before and after, for each tenant. Only the primary counts, because
+/// all regions look the same.
 pub fn looks(runs: &[Run]) -> TenantLooks {
     let mut all = TenantLooks::new();
     for run in runs {

@@ -1,4 +1,4 @@
-//! What `genesync run` takes.
+//! The arguments of `genesync run`.
 
 use std::net::SocketAddr;
 
@@ -15,19 +15,20 @@ pub struct RunArgs {
     /// Follow this branch, tag or commit instead of HEAD
     #[arg(long, value_name = "REV")]
     pub(super) rev: Option<String>,
-    /// Look at every tenant once, wait for confirmations, and end: for a scheduled job
+    /// Make one pass over every tenant, wait for confirmations, and exit, for a scheduled job
     #[arg(long)]
     pub(super) once: bool,
     /// Serve /healthz, /readyz, /metrics and /hooks/git on this address
     #[arg(long, value_name = "ADDRESS")]
     pub(super) listen: Option<SocketAddr>,
-    /// With --once: exit with 3 where git has something left to apply, and with 8 where only live moved
+    /// With --once: exit with 3 if git has changes left to apply, and with 8 if only the live configuration
+    /// changed
     #[arg(long, requires = "once")]
     pub(super) detailed_exitcode: bool,
-    /// With --once: exit with 6 where a write has no audit entry in time
+    /// With --once: exit with 6 if a write has no audit entry in time
     #[arg(long, requires = "once")]
     pub(super) require_confirmed: bool,
-    /// How the result of --once is printed
+    /// Format of the result of --once
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }

@@ -1,4 +1,5 @@
-//! `genesync run --once`: one pass over the whole repository, for a scheduled job. The same pass as `apply`.
+//! `genesync run --once`: makes one pass over the whole repository, for a scheduled job. It is the pass of
+//! `apply`.
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use crate::render::value::escape;
 use crate::service::Following;
 use crate::store::{Store, TenantRow, Which};
 
-/// Makes one pass, and prints how every tenant is.
+/// Makes one pass, and prints the status of every tenant.
 pub async fn run(args: &RunArgs, following: &Arc<Following>, output: &Output) -> Result<Exit, Failure> {
     let process = following.process();
     let settings = &process.settings;
@@ -34,7 +35,7 @@ pub async fn run(args: &RunArgs, following: &Arc<Following>, output: &Output) ->
         limits: fleet.limits.clone(),
         is_whole: true,
         reviewed: None,
-        // As `apply`, and never so long that nothing is left for the others.
+        // As in `apply`, but at most half of the time for the pass.
         lease_patience: (settings.lease * 3 / 2).min(settings.controller.once / 2),
         concurrency: settings.controller.runs_max.min(CONCURRENCY),
         parent: place::parent(&place, None, &fleet, Some(&process.store), output).await?,
@@ -51,7 +52,7 @@ pub async fn run(args: &RunArgs, following: &Arc<Following>, output: &Output) ->
             tokio::time::sleep(within).await;
             tracing::warn!(
                 ms = within.as_millis() as u64,
-                "the pass takes too long: ending what is under way"
+                "the pass takes too long; stopping after the writes in flight"
             );
             stop.cancel();
         }
@@ -68,7 +69,7 @@ pub async fn run(args: &RunArgs, following: &Arc<Following>, output: &Output) ->
     report(args, &process.store, &fleet, &passed, output).await
 }
 
-/// The commit, and its tenants. A project that is not valid is not applied: no limit in it can be trusted.
+/// Reads the commit and its tenants. Fails for an invalid project, because its limits cannot be trusted.
 fn read(args: &RunArgs, settings: &Settings) -> Result<(Place, Fleet), Failure> {
     let source = SourceArgs { path: args.path.clone(), rev: args.rev.clone(), tenants: Vec::new() };
     let place = place::place(&source, Reads::Commit, settings)?;
@@ -82,12 +83,12 @@ fn read(args: &RunArgs, settings: &Settings) -> Result<(Place, Fleet), Failure> 
     Ok((place, fleet))
 }
 
-/// Keeps why the commit is not applied, or that it is: `status` shows it.
+/// Stores why the commit is not applied, or clears that. `genesync status` shows it.
 async fn keep_trouble(following: &Following, args: &RunArgs, failure: Option<&Failure>) {
     let identity = following.identity();
     let trouble = failure.map(|failure| (failure.message.as_str(), clock::now()));
     if let Err(error) = following.process().store.keep_trouble(&identity, trouble).await {
-        tracing::debug!(path = args.path, error = %error, "what is wrong with the commit can't be kept");
+        tracing::debug!(path = args.path, error = %error, "cannot store why the commit is not applied");
     }
 }
 
@@ -113,19 +114,19 @@ async fn report(
     Ok(exit)
 }
 
-/// Tells how tenants ended of which the state says otherwise, because it could not be written down: no code is without its
-/// reason.
+/// Prints the result of each tenant whose status could not be stored, so that the exit code always has a
+/// printed reason.
 fn tell_unwritten(passed: &Passed, rows: &[TenantRow], output: &Output) {
     for ended in &passed.ended {
         let row = rows.iter().find(|row| row.tenant == ended.tenant);
-        let is_told = row.is_some_and(|row| Some(row.status) == ended.status);
-        if !is_told && !ended.reason.is_empty() {
+        let is_reported = row.is_some_and(|row| Some(row.status) == ended.status);
+        if !is_reported && !ended.reason.is_empty() {
             output.error(&format!("{}: {}", ended.tenant, escape(&ended.reason)));
         }
     }
 }
 
-/// A pass in the log.
+/// Logs a pass.
 struct Logged {
     following: Arc<Following>,
     advances: Advances,

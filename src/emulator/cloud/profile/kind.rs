@@ -1,7 +1,7 @@
-//! The two kinds of profiles, and everything in which they differ.
+//! The two kinds of profiles, and all their differences.
 //!
-//! In: bodies of requests, of the world file and of people's edits. Out: the body that is stored, and the fields
-//! that are wrong. Never: looks at an organization. Start reading at [`Rules`].
+//! In: bodies of requests, of the world file and of people's edits. Out: the stored body, and the invalid
+//! fields. Never: reads an organization. Start reading at [`Rules`].
 
 use crate::emulator::cloud::Object;
 use crate::emulator::cloud::error::{Detail, invalid};
@@ -16,18 +16,18 @@ use serde_json::{Map, Value, json};
 /// A kind of profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ProfileKind {
-    /// Supported content: which media messages may carry.
+    /// Supported content: the media that messages can contain.
     #[serde(rename = "supportedContent")]
     Content,
-    /// A messaging setting: which events and stories are enabled.
+    /// A messaging setting: the enabled events and stories.
     #[serde(rename = "messagingSetting")]
     Setting,
 }
 
-/// All kinds, in the order in which they are listed.
+/// All kinds, in the order of listings.
 pub(crate) const KINDS: &[ProfileKind] = &[ProfileKind::Content, ProfileKind::Setting];
 
-/// In which the kinds differ.
+/// The differences between the kinds.
 pub(crate) struct Rules {
     /// The audit trail's name of the kind.
     pub entity_type: &'static str,
@@ -37,17 +37,17 @@ pub(crate) struct Rules {
     pub listed: &'static str,
     /// The path of the listing.
     pub path: &'static str,
-    /// The group of its ids.
+    /// The kind of its ids.
     pub ids: Kind,
-    /// The field that names who changed it last.
+    /// The field with the actor of the last change.
     pub changed_by: &'static str,
-    /// The version is a number in a text.
+    /// Whether the version is a number in a text.
     pub version_is_text: bool,
-    /// The field that names the new default.
+    /// The field with the id of the new default.
     pub default_id: &'static str,
-    /// Deployments refer to it, too.
+    /// Whether deployments also refer to it.
     pub on_deployments: bool,
-    /// Which fields a reference shows that is expanded.
+    /// The fields of an expanded reference.
     pub expanded: &'static [(&'static str, &'static str)],
     created: &'static Shape,
     changed: &'static Shape,
@@ -67,7 +67,7 @@ const CONTENT: Rules = Rules {
     on_deployments: true,
     expanded: &[("mediaTypes", "mediaTypes")],
     created: &CONTENT_BODY,
-    // The API has one type for both.
+    // The API uses one type for creation and change.
     changed: &CONTENT_BODY,
     complete: name_both_directions,
     merged: replace_fields,
@@ -93,7 +93,7 @@ const SETTING: Rules = Rules {
 const ALLOWED: Shape = List(&Fields(&[("type", Needed(&Media))]));
 const MEDIA_TYPES: Shape = Fields(&[("allow", Fields(&[("inbound", ALLOWED), ("outbound", ALLOWED)]))]);
 
-/// A supported content profile, as it is created and changed.
+/// The body that creates or changes a supported content profile.
 const CONTENT_BODY: Shape = Fields(&[("name", Needed(&Text)), ("mediaTypes", MEDIA_TYPES)]);
 
 const ABLE: Shape = Choice(&["Enabled", "Disabled"]);
@@ -102,18 +102,18 @@ const STORIES: Shape = Fields(&[("story", Fields(&[("mention", INBOUND), ("reply
 const EVENTS: Shape =
     Fields(&[("typing", Fields(&[("on", Fields(&[("inbound", ABLE), ("outbound", ABLE)]))]))]);
 
-/// A messaging setting, as it is created.
+/// The body that creates a messaging setting.
 const SETTING_BODY: Shape = Fields(&[("name", Needed(&Text)), ("content", STORIES), ("event", EVENTS)]);
 
-/// A messaging setting, as it is changed.
+/// The body that changes a messaging setting.
 const SETTING_CHANGE: Shape = Fields(&[("name", Text), ("content", STORIES), ("event", EVENTS)]);
 
-/// What the platform sets itself, whatever is sent.
+/// The fields that the platform sets and ignores in requests.
 const OWN: &[&str] =
     &["id", "version", "dateCreated", "dateModified", "createdBy", "modifiedBy", "updatedBy", "selfUri"];
 
 impl ProfileKind {
-    /// Returns in what the kind differs from the other.
+    /// Returns the rules of the kind.
     pub(crate) fn rules(self) -> &'static Rules {
         match self {
             ProfileKind::Content => &CONTENT,
@@ -121,7 +121,7 @@ impl ProfileKind {
         }
     }
 
-    /// Refuses a body that the platform would not take.
+    /// Refuses a body that the platform does not accept.
     pub(in crate::emulator) fn check(self, body: &Object, is_change: bool) -> Result<(), ApiError> {
         let rules = self.rules();
         let mut wrong = violations(body, if is_change { rules.changed } else { rules.created });
@@ -131,7 +131,7 @@ impl ProfileKind {
         if wrong.is_empty() { Ok(()) } else { Err(invalid(&wrong)) }
     }
 
-    /// Reads which profile becomes the default.
+    /// Returns the id of the new default in a body.
     pub(in crate::emulator) fn default_of(self, body: &Object) -> Result<&str, ApiError> {
         let field = self.rules().default_id;
         let id = body.get(field).and_then(Value::as_str);
@@ -144,7 +144,8 @@ impl ProfileKind {
         body
     }
 
-    /// Returns what is stored of a body: without the platform's own fields, and with all that is always shown.
+    /// Returns the stored form of a body: without the platform's own fields, and with all fields that it
+    /// always shows.
     pub(crate) fn complete(self, body: Object) -> Object {
         let mut body = without_nulls(body);
         body.retain(|name, _| !OWN.contains(&name.as_str()));
@@ -152,7 +153,7 @@ impl ProfileKind {
         body
     }
 
-    /// Fills in what the world file leaves out: there, a profile that says nothing of media allows images.
+    /// Adds the defaults of the world file: a profile without media types allows images.
     pub(crate) fn seeded(self, mut body: Object) -> Object {
         if self == ProfileKind::Content && !body.contains_key("mediaTypes") {
             let images = json!([{"type": "image/*"}]);
@@ -162,7 +163,7 @@ impl ProfileKind {
     }
 }
 
-/// Removes `null`, which is absence, at any depth.
+/// Removes `null`, which means absent, at any depth.
 fn without_nulls(body: Object) -> Object {
     let kept = body.into_iter().filter(|(_, value)| !value.is_null());
     let deep = kept.map(|(name, value)| match value {
@@ -172,7 +173,7 @@ fn without_nulls(body: Object) -> Object {
     deep.collect()
 }
 
-/// A direction that no list of media is given for is blocked.
+/// Adds an empty list of media, which blocks everything, for each direction without a list.
 fn name_both_directions(body: &mut Object) {
     let given = body.get("mediaTypes").and_then(|types| types.get("allow"));
     let given = given.and_then(Value::as_object).cloned().unwrap_or_default();
@@ -190,7 +191,7 @@ fn replace_fields(body: &mut Object, patch: Object) {
     body.extend(patch);
 }
 
-/// What nobody enabled is disabled.
+/// Adds `Disabled` for each event and story that the body does not set.
 fn disable_the_rest(body: &mut Object) {
     let off = || json!({"inbound": "Disabled"});
     let usual = json!({

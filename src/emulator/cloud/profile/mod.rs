@@ -1,8 +1,8 @@
 //! Profiles that deployments and open messaging integrations refer to, and the default of each kind.
 //!
-//! In: profiles that are created, changed, deleted and made the default. Out: their states over time.
-//! Never: changes a profile that becomes the default or stops being it. Start reading at [`Profiles`]; `kind` says
-//! in what the kinds differ, and nothing else here knows it.
+//! In: creations, changes and deletions of profiles, and new defaults. Out: their states over time. Never:
+//! changes a profile when it becomes the default or stops being the default. Start reading at [`Profiles`].
+//! Only `kind` has the differences between the kinds.
 
 pub(in crate::emulator) mod kind;
 pub(in crate::emulator) mod reference;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What can be asked of profiles of one kind.
+/// The operations on profiles of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     List,
@@ -40,7 +40,7 @@ pub(crate) struct Profile {
     states: History<Arc<ProfileState>>,
 }
 
-/// A profile as it was at some time.
+/// The state of a profile at some time.
 #[derive(Clone, Debug)]
 struct ProfileState {
     version: u64,
@@ -50,12 +50,12 @@ struct ProfileState {
 }
 
 impl Profile {
-    /// Returns the body of what is there.
+    /// Returns the body, if the profile is not deleted.
     pub fn body(&self) -> Option<&Object> {
         self.states.current().map(|state| &state.body)
     }
 
-    /// Returns the name of what is there, empty where nothing is.
+    /// Returns the name, or an empty text if the profile is deleted.
     pub fn name(&self) -> &str {
         self.body().map(|body| text(body, "name")).unwrap_or_default()
     }
@@ -79,12 +79,12 @@ impl Profiles {
         self.shelves.get(&kind).map(|shelf| shelf.profiles.as_slice()).unwrap_or_default()
     }
 
-    /// Finds a profile that is there.
+    /// Returns an existing profile.
     pub fn find(&self, kind: ProfileKind, id: &str) -> Option<&Profile> {
         self.all(kind).iter().find(|known| known.id == id && known.body().is_some())
     }
 
-    /// Finds a profile by its id or its name.
+    /// Returns a profile by its id or its name.
     pub fn named(&self, kind: ProfileKind, name: &str) -> Option<&Profile> {
         let by_name = || self.all(kind).iter().find(|known| known.body().is_some() && known.name() == name);
         self.find(kind, name).or_else(by_name)
@@ -128,7 +128,7 @@ impl Profiles {
         Ok(Value::Object(page))
     }
 
-    /// Makes a profile.
+    /// Creates a profile.
     pub fn create(
         &mut self,
         kind: ProfileKind,
@@ -163,7 +163,7 @@ impl Profiles {
         self.replace(kind, id, work, kind.merged(old, patch))
     }
 
-    /// Gives a profile another body.
+    /// Replaces the body of a profile.
     pub fn replace(
         &mut self,
         kind: ProfileKind,
@@ -185,7 +185,7 @@ impl Profiles {
         Ok(Done { shown, event })
     }
 
-    /// Deletes a profile; the default goes with it.
+    /// Deletes a profile. If it is the default, there is no default any more.
     pub fn delete(&mut self, kind: ProfileKind, id: &str, work: &Work) -> Result<Done, ApiError> {
         let known = self.known_mut(kind, id)?;
         let event = event(kind, "Delete", id, (known.body().cloned(), None));
@@ -196,7 +196,7 @@ impl Profiles {
         Ok(Done { shown: Value::Null, event })
     }
 
-    /// Makes a profile the default; the profile itself stays as it is.
+    /// Makes a profile the default; the profile itself does not change.
     pub fn set_default(
         &mut self,
         kind: ProfileKind,
@@ -213,7 +213,7 @@ impl Profiles {
         Ok(done)
     }
 
-    /// Leaves no default.
+    /// Removes the default.
     pub fn drop_default(&mut self, kind: ProfileKind, home: &str, work: &Work) -> Result<Done, ApiError> {
         let id = self.default_id(kind).ok_or_else(|| not_found("default"))?;
         let event = default_event(kind, home, Some(id), None);
@@ -230,7 +230,7 @@ impl Profiles {
         known.find(|known| known.id == id && known.body().is_some()).ok_or_else(|| not_found(id))
     }
 
-    /// Renders everything for the control surface: what is, and the ids of the defaults.
+    /// Renders everything for the control surface: the current profiles, and the ids of the defaults.
     pub fn state(&self) -> Object {
         let mut shown = Object::new();
         let mut defaults = Object::new();
@@ -254,13 +254,13 @@ impl Organization {
         let own = Some(text(given, "id")).filter(|id| !id.is_empty()).map(str::to_owned);
         let made = self.profiles.create(kind, counters, work, own, body);
         if is_default {
-            // Nothing was before it, as nothing was before the profile.
+            // The default has no earlier state, like the profile.
             let default = History::new(work.appears_at(), made.event.id);
             self.profiles.shelves.entry(kind).or_default().default = default;
         }
     }
 
-    /// Carries out a write of a client.
+    /// Performs a write of a client.
     pub fn write_profile(
         &mut self,
         (kind, act): (ProfileKind, Act),
@@ -303,7 +303,7 @@ fn event(
 /// The audit trail's name of the defaults.
 pub(crate) const DEFAULTS: &str = "MessagingDefaults";
 
-/// The profile stays as it is: what changes is the organization's.
+/// Returns the event for a new default. The entity is the organization, because the profile does not change.
 fn default_event(kind: ProfileKind, home: &str, old: Option<&str>, new: Option<&str>) -> Event {
     let reference = kind.rules().reference;
     let state = |id: Option<&str>| {

@@ -1,7 +1,7 @@
-//! Who refers to profiles: deployments and open messaging integrations.
+//! References to profiles from deployments and open messaging integrations.
 //!
-//! In: bodies with references. Out: what is missing, what a reference shows, and who stands in the way of a
-//! deletion. Never: changes a profile.
+//! In: bodies with references. Out: missing profiles, the fields of a reference, and the object that prevents
+//! a deletion. Never: changes a profile.
 
 use crate::emulator::cloud::error::Detail;
 use crate::emulator::cloud::organization::Organization;
@@ -11,7 +11,7 @@ use crate::emulator::cloud::{Object, member};
 use serde_json::json;
 
 impl Profiles {
-    /// Names what a body refers to and is not there.
+    /// Lists the profiles that a body refers to and that do not exist.
     pub fn missing(&self, body: &Object, kinds: impl Iterator<Item = ProfileKind>) -> Vec<Detail> {
         let referred = kinds.filter_map(|kind| Some((kind, referred(body, kind)?)));
         let missing = referred.filter(|(kind, id)| self.find(*kind, id).is_none());
@@ -20,7 +20,7 @@ impl Profiles {
             .collect()
     }
 
-    /// Shows names beside the ids that a body refers to.
+    /// Adds names to the ids that a body refers to.
     pub fn name_references(&self, shown: &mut Object, kinds: impl Iterator<Item = ProfileKind>) {
         for kind in kinds {
             let known = referred(shown, kind).and_then(|id| self.find(kind, id));
@@ -34,7 +34,7 @@ impl Profiles {
 }
 
 impl Organization {
-    /// Names an object that refers to a profile.
+    /// Returns the name of an object that refers to a profile.
     pub(super) fn refers_to(&self, kind: ProfileKind, id: &str) -> Option<&str> {
         let open = self.open.iter().filter_map(|known| Some((known.name(), &known.states.current()?.body)));
         let placed = self.deployments.iter();

@@ -1,4 +1,4 @@
-//! The shapes of what clients send.
+//! The shapes of the bodies that clients send.
 //!
 //! Out: one [`Shape`] for each body. Never: checks a body. Start reading at [`DRAFT`].
 
@@ -12,7 +12,7 @@ const PICTURE: Shape = Fields(&[("source", Fields(&[("defaultUrl", Text)]))]);
 const TRIGGER: Shape = Fields(&[("selector", Needed(&Text)), ("eventName", Needed(&Text))]);
 const CHANNELS: Shape = List(&Choice(&["Webmessaging", "Voice"]));
 
-/// A configuration, as drafts are written.
+/// The body of a draft of a configuration.
 pub(crate) const DRAFT: Shape = Fields(&[
     ("name", Needed(&Text)),
     ("description", Text),
@@ -230,7 +230,7 @@ const VIDEO: Shape = Fields(&[
     ("user", Fields(&[("allowCamera", Bool), ("allowScreenShare", Bool), ("allowMicrophone", Bool)])),
 ]);
 
-/// A deployment, as it is written.
+/// The body of a deployment.
 pub(crate) const DEPLOYMENT: Shape = Fields(&[
     ("name", Needed(&Text)),
     ("description", Text),
@@ -243,7 +243,7 @@ pub(crate) const DEPLOYMENT: Shape = Fields(&[
     ("status", Choice(&["Pending", "Active", "Inactive", "Error", "Deleting"])),
 ]);
 
-/// Identity resolution of a deployment, as it is written.
+/// The body of a deployment's identity resolution.
 pub(crate) const IDENTITY_RESOLUTION: Shape = Fields(&[
     ("resolveIdentities", Needed(&Bool)),
     ("division", Fields(&[("id", Text), ("name", Text)])),
@@ -251,7 +251,7 @@ pub(crate) const IDENTITY_RESOLUTION: Shape = Fields(&[
     ("automerge", Fields(&[("authenticatedWebMessaging", Bool), ("webTracking", Bool)])),
 ]);
 
-/// An open messaging integration, as it is created.
+/// The body that creates an open messaging integration.
 pub(crate) const OPEN_INTEGRATION: Shape = Fields(&[
     ("name", Needed(&Text)),
     ("outboundNotificationWebhookUrl", Needed(&Text)),
@@ -260,7 +260,7 @@ pub(crate) const OPEN_INTEGRATION: Shape = Fields(&[
     ("messagingSetting", REF),
 ]);
 
-/// An open messaging integration, as it is changed.
+/// The body that changes an open messaging integration.
 pub(crate) const OPEN_INTEGRATION_CHANGE: Shape = Fields(&[
     ("name", Needed(&Text)),
     ("outboundNotificationWebhookUrl", Text),
@@ -269,6 +269,6 @@ pub(crate) const OPEN_INTEGRATION_CHANGE: Shape = Fields(&[
     ("messagingSetting", REF),
 ]);
 
-/// A knowledge base, as it is created.
+/// The body that creates a knowledge base.
 pub(crate) const KNOWLEDGE_BASE: Shape =
     Fields(&[("name", Needed(&Text)), ("coreLanguage", Needed(&Text)), ("description", Text)]);

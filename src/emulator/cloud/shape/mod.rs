@@ -1,8 +1,8 @@
-//! What the bodies of requests have to look like.
+//! Checks the structure of request bodies.
 //!
-//! In: a body. Out: the fields that are missing or wrong. Never: minds a field it does not know; the platform's
-//! models grow, and what is not known here is stored as it came. Start reading at [`violations`]; `bodies` has the
-//! shapes.
+//! In: a body. Out: the missing and the invalid fields. Never: refuses an unknown field, because the
+//! platform's models grow; the emulator stores unknown fields unchanged. Start reading at [`violations`];
+//! `bodies` has the shapes.
 
 pub(in crate::emulator) mod bodies;
 
@@ -11,20 +11,20 @@ use serde_json::{Map, Value};
 
 use Shape::{Bool, Choice, Color, Fields, List, Media, Text, Whole};
 
-/// The shape of a value; `null` stands for absence.
+/// The shape of a value; `null` means that the value is absent.
 pub(crate) enum Shape {
     Text,
     /// `#` and six hexadecimal digits.
     Color,
-    /// A media type such as `image/png`, all of a type as in `image/*`, or `*/*` for all.
+    /// A media type such as `image/png`, all subtypes as in `image/*`, or `*/*` for all types.
     Media,
     Bool,
-    /// A whole number between these.
+    /// A whole number from the first to the second value.
     Whole(i64, i64),
     Choice(&'static [&'static str]),
     List(&'static Shape),
     Fields(&'static [(&'static str, Shape)]),
-    /// As the other, and not to be left out.
+    /// A required value of the other shape.
     Needed(&'static Shape),
 }
 
@@ -88,7 +88,7 @@ fn is_color(text: &str) -> bool {
     digits.is_some_and(|digits| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Names are those of RFC 6838, section 4.2; parameters are no part of them.
+/// Returns whether a text is a media type. Names follow RFC 6838, section 4.2; parameters are not allowed.
 fn is_media(text: &str) -> bool {
     let is_name = |name: &str| {
         let rest = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn media_types_are_told_from_other_texts() {
+    fn media_types_are_distinguished_from_other_texts() {
         for text in ["*/*", "image/*", "image/png", "image/svg+xml", "audio/vnd.a-b"] {
             assert!(is_media(text), "{text}");
         }

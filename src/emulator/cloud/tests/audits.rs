@@ -1,4 +1,4 @@
-//! The audit trail.
+//! Tests of the audit trail.
 
 use super::{draft, publish, put, rig, settings};
 use crate::emulator::Request;
@@ -29,7 +29,7 @@ fn eventful() -> Rig {
 }
 
 #[test]
-fn records_say_who_did_what() {
+fn records_have_the_actor_and_the_action() {
     let mut rig = eventful();
     let realtime = format!("{QUERY}/realtime");
     let asked = json!({"interval": DAY, "serviceName": "WebDeployments"});
@@ -74,7 +74,7 @@ fn records_say_who_did_what() {
 }
 
 #[test]
-fn the_trail_can_be_wrong_about_times_and_numbers() {
+fn the_trail_can_have_wrong_times_and_copies() {
     let mut rig = rig();
     settings(&mut rig, &json!({"auditCopies": 2, "auditClockSkewMs": -1000, "auditDelayMs": 0}));
     rig.pass(5000);
@@ -86,7 +86,7 @@ fn the_trail_can_be_wrong_about_times_and_numbers() {
 }
 
 #[test]
-fn a_query_runs_for_a_while() {
+fn a_query_takes_time() {
     let mut rig = eventful();
     rig.pass(300);
     let sort = json!([{"name": "Timestamp", "sortOrder": "ascending"}]);
@@ -122,20 +122,20 @@ fn a_query_runs_for_a_while() {
 }
 
 #[test]
-fn a_download_takes_no_token() {
+fn a_download_needs_no_token() {
     let mut rig = eventful();
     settings(&mut rig, &json!({"auditRedirect": true}));
     let started = body(&rig.post(QUERY, &json!({"interval": DAY})));
     let target = format!("{QUERY}/{}/results", started["id"].as_str().unwrap());
     rig.pass(300);
-    assert_eq!(rig.get(&target).status, 200, "nobody is redirected who does not say so");
+    assert_eq!(rig.get(&target).status, 200, "without allowRedirect there is no redirect");
     let redirect =
         rig.call("GET", &format!("{target}?allowRedirect=true"), &[("host", "127.0.0.1:1")], &Value::Null);
     assert_eq!(redirect.status, 302);
     let link = redirect.header("location").unwrap().strip_prefix("http://127.0.0.1:1").unwrap().to_owned();
     let answer = rig.send(Request::new("GET", &link)).response.unwrap();
     assert_eq!((answer.status, actions(&body(&answer)).len()), (200, 3));
-    assert_eq!(rig.get(&link).status, 400, "with a token it is refused");
+    assert_eq!(rig.get(&link).status, 400, "the emulator refuses it with a token");
     let log = body(&rig.get("/_emulator/requests"));
     let notes: Vec<&Value> = log["requests"]
         .as_array()
@@ -148,7 +148,7 @@ fn a_download_takes_no_token() {
 }
 
 #[test]
-fn what_is_no_query_is_refused() {
+fn invalid_queries_are_refused() {
     let mut rig = eventful();
     for sent in [
         json!({}),

@@ -1,4 +1,4 @@
-//! People's edits, scripted faults, the log.
+//! Tests of people's edits, of scripted faults and of the log.
 
 use super::{BASE, ORGANIZATION, draft, publish, put, rig};
 use crate::emulator::fixture::{Rig, body};
@@ -45,7 +45,7 @@ fn people_edit_everything() {
     for (part, status) in [
         (json!({}), 400),
         (json!({"patch": {}, "publish": {"configuration": "conf"}}), 400),
-        (json!({"publish": {"configuration": "nobody's"}}), 404),
+        (json!({"publish": {"configuration": "unknown"}}), 404),
         (json!({"delete": {"planet": "earth"}}), 400),
         (json!({"draft": {"configuration": "conf"}}), 400),
     ] {
@@ -54,13 +54,14 @@ fn people_edit_everything() {
 }
 
 #[test]
-fn a_person_gets_between_two_requests() {
+fn a_person_edits_between_two_requests() {
     let mut rig = rig();
     let hers = json!({"actor": "ann", "draft": {"configuration": "conf", "patch": {"description": "hers"}}});
     rig.fault(json!({"match": {"method": "POST", "path": "/**/publish", "organizationId": ORGANIZATION}, "do": {"edit": hers}}));
     put(&mut rig, &draft("conf"), &json!({"name": "Website", "description": "ours"}));
     rig.pass(300);
-    // Her edit leaves the draft Pending, so the first publish is refused and the second publishes hers.
+    // Her edit leaves the draft Pending. The emulator refuses the first publish, and the second publishes her
+    // edit.
     assert_eq!(rig.post(&publish("conf"), &Value::Null).status, 400);
     rig.pass(300);
     assert_eq!(body(&rig.post(&publish("conf"), &Value::Null))["description"], json!("hers"));
@@ -69,7 +70,7 @@ fn a_person_gets_between_two_requests() {
 }
 
 #[test]
-fn each_fault_does_what_it_says() {
+fn each_fault_has_its_documented_effect() {
     for (script, status, code) in [
         (json!({"status": 503, "retryAfter": 3}), Some(503), json!("service.unavailable")),
         (json!({"status": 429, "retryAfter": 3}), Some(429), json!("too.many.requests.retry.after")),
@@ -100,12 +101,12 @@ fn each_fault_does_what_it_says() {
 }
 
 #[test]
-fn an_empty_listing_hides_what_is_there() {
+fn an_empty_listing_hides_existing_objects() {
     let mut rig = rig();
     rig.fault(json!({"match": {"path": "/api/v2/**"}, "times": 2, "do": {"empty": true}}));
     let listed = body(&rig.get(&format!("{BASE}/configurations")));
     assert_eq!((&listed["entities"], &listed["total"]), (&json!([]), &json!(0)));
-    assert_eq!(body(&rig.get(&draft("conf")))["name"], json!("Website"), "one object is no listing");
+    assert_eq!(body(&rig.get(&draft("conf")))["name"], json!("Website"), "one object is not a listing");
     assert_eq!(body(&rig.get(&format!("{BASE}/configurations")))["total"], json!(1));
 }
 
@@ -124,7 +125,7 @@ fn stale_reads_show_the_state_before() {
 }
 
 #[test]
-fn the_log_and_the_state_know_organizations() {
+fn the_log_and_the_state_have_organizations() {
     let mut rig = rig();
     rig.world.keep_exchanges();
     rig.get(&draft("conf"));

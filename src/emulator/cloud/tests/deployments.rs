@@ -1,4 +1,4 @@
-//! Deployments, what the delivery network has of them, and open messaging integrations.
+//! Tests of deployments, of their files in the delivery network, and of open messaging integrations.
 
 use super::{BASE, delete, draft, publish, put, rig, settings};
 use crate::emulator::Request;
@@ -13,7 +13,7 @@ fn edge(rig: &mut Rig, id: &str, file: &str) -> (u16, Value) {
 }
 
 #[test]
-fn only_what_exists_is_deployed() {
+fn only_existing_versions_are_deployed() {
     let good = json!({"name": "d", "configuration": {"id": "conf", "version": "2"}, "flow": {"id": "f1"},
         "supportedContent": {"id": "s1"}, "pushIntegrations": [{"provider": "FCM", "id": "p1"}], "allowedDomains": ["acme.example"]});
     let with = |name: &str, value: Value| {
@@ -72,7 +72,7 @@ fn a_deployment_keeps_its_version_until_it_is_moved() {
 }
 
 #[test]
-fn deployments_are_counted() {
+fn deployments_have_a_limit() {
     let mut rig = rig();
     let sent = json!({"name": "d", "configuration": {"id": "conf", "version": "2"}});
     for expected in [200, 200, 400] {
@@ -86,7 +86,7 @@ fn deployments_are_counted() {
 }
 
 #[test]
-fn the_delivery_network_follows_late() {
+fn the_delivery_network_has_a_delay() {
     let mut rig = rig();
     settings(&mut rig, &json!({"cdnDelayMs": 1000}));
     let (status, config) = edge(&mut rig, "dep", "config.json");
@@ -112,7 +112,7 @@ fn the_delivery_network_follows_late() {
     delete(&mut rig, &format!("{BASE}/deployments/dep"));
     rig.pass(1000);
     assert_eq!(edge(&mut rig, "dep", "config.json").0, 403);
-    assert_eq!(edge(&mut rig, "nobody", "config.json").0, 403);
+    assert_eq!(edge(&mut rig, "unknown", "config.json").0, 403);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn identity_resolution_is_kept_with_its_deployment() {
 }
 
 #[test]
-fn open_integrations_take_their_time() {
+fn open_integrations_take_time() {
     let mut rig = rig();
     let base = "/api/v2/conversations/messaging/integrations/open";
     let good = json!({"name": "o", "outboundNotificationWebhookUrl": "https://hook.example/x",
@@ -168,7 +168,7 @@ fn open_integrations_take_their_time() {
         (&body(&changed)["name"], &body(&changed)["outboundNotificationWebhookUrl"]),
         (&json!("p"), &good["outboundNotificationWebhookUrl"])
     );
-    // What was read does not fit when it is written back.
+    // The emulator refuses the body of a read if a client writes it back.
     assert_eq!(rig.call("PATCH", &target, &[], &read).status, 400);
     assert_eq!(body(&rig.get(base))["total"], json!(1));
     assert_eq!(delete(&mut rig, &target).status, 204);

@@ -1,11 +1,11 @@
-//! Drafts and versions.
+//! Tests of drafts and versions.
 
 use super::{BASE, created, delete, draft, publish, put, rig, settings};
 use crate::emulator::fixture::body;
 use serde_json::{Value, json};
 
 #[test]
-fn a_draft_is_active_late_and_published_then() {
+fn a_draft_becomes_active_before_it_is_published() {
     let mut rig = rig();
     let made =
         body(&rig.post(&format!("{BASE}/configurations"), &json!({"name": "New", "future": {"kept": 1}})));
@@ -45,13 +45,13 @@ fn a_put_replaces_the_whole_draft_and_no_version() {
     assert_eq!((&shown["description"], &shown["headlessMode"]), (&Value::Null, &json!({"enabled": true})));
     let version = body(&rig.get(&format!("{BASE}/configurations/conf/versions/2")));
     assert_eq!((&version["description"], &version["headlessMode"]), (&json!("two"), &Value::Null));
-    // The later one wins, without a word to the other.
+    // The later write wins, and the earlier writer gets no error.
     assert_eq!(put(&mut rig, &draft("conf"), &json!({"name": "Website"})).status, 200);
     assert_eq!(body(&rig.get(&draft("conf")))["headlessMode"], Value::Null);
 }
 
 #[test]
-fn what_the_organization_lacks_is_refused() {
+fn features_that_are_not_enabled_are_refused() {
     let mut rig = rig();
     let languages = json!({"name": "n", "messenger": {"enabled": true}});
     for (sent, field) in [
@@ -94,7 +94,7 @@ fn reads_lag_behind_writes() {
     let id = created(&mut rig, "New");
     assert_eq!(rig.get(&draft(&id)).status, 404);
     assert_eq!(body(&rig.get(&format!("{BASE}/configurations")))["total"], json!(1));
-    // A writer finds it already.
+    // A writer already sees the new state.
     assert_eq!(rig.post(&publish(&id), &Value::Null).status, 200);
     rig.pass(700);
     assert_eq!(body(&rig.get(&draft(&id)))["name"], json!("New"));
@@ -124,7 +124,7 @@ fn a_configuration_in_use_stays() {
 }
 
 #[test]
-fn people_show_and_clients_do_not() {
+fn revisions_name_people_and_not_clients() {
     let mut rig = rig();
     assert!(body(&rig.get(&draft("conf")))["lastModifiedUser"]["id"].is_string());
     put(&mut rig, &draft("conf"), &json!({"name": "Website"}));

@@ -1,4 +1,4 @@
-//! Listings: three styles of paging, filters, and objects that are only listed.
+//! Tests of listings: three styles of paging, filters, and objects that the API only lists.
 
 use super::{BASE, created, delete, rig, settings};
 use crate::emulator::fixture::{Rig, body};
@@ -31,7 +31,7 @@ fn pages_are_followed_to_the_end() {
 }
 
 #[test]
-fn a_listing_outlives_what_comes_and_goes_between_its_pages() {
+fn a_listing_tolerates_changes_between_its_pages() {
     let mut rig = rig();
     let first = created(&mut rig, "A");
     created(&mut rig, "B");
@@ -49,7 +49,7 @@ fn listings_are_filtered() {
         ("/api/v2/flows?name=*o*", vec!["Inbound", "Voice"]),
         ("/api/v2/flows?type=inboundshortmessage", vec!["Inbound", "Unpublished"]),
         ("/api/v2/flows?type=inboundcall,bot", vec!["Voice"]),
-        ("/api/v2/flows?name=nobody", vec![]),
+        ("/api/v2/flows?name=unknown", vec![]),
         ("/api/v2/knowledge/knowledgebases?name=help", vec!["Help"]),
         ("/api/v2/knowledge/knowledgebases?published=false", vec![]),
         ("/api/v2/integrations?integrationType=push-fcm", vec!["Phones"]),
@@ -71,7 +71,7 @@ fn listings_are_filtered() {
 }
 
 #[test]
-fn deployments_are_listed_with_what_is_asked_for() {
+fn deployments_are_listed_with_the_requested_fields() {
     let mut rig = rig();
     let plain = body(&rig.get(&format!("{BASE}/deployments")));
     assert_eq!(plain["entities"][0]["configuration"]["description"], Value::Null);
@@ -82,7 +82,7 @@ fn deployments_are_listed_with_what_is_asked_for() {
 }
 
 #[test]
-fn clients_make_and_delete_knowledge_bases() {
+fn clients_create_and_delete_knowledge_bases() {
     const KNOWLEDGE: &str = "/api/v2/knowledge/knowledgebases";
     let mut rig = rig();
     for (sent, field) in [(json!({"name": "n"}), "coreLanguage"), (json!({"coreLanguage": "en-US"}), "name")]

@@ -1,4 +1,4 @@
-//! Supported content, messaging settings, and their defaults.
+//! Tests of supported content, of messaging settings, and of their defaults.
 
 use super::{BASE, ORGANIZATION, delete, put, rig, settings, world};
 use crate::emulator::fixture::{Rig, body};
@@ -22,14 +22,14 @@ fn edit(rig: &mut Rig, part: &Value) -> (u16, Value) {
     (response.status, body(&response))
 }
 
-/// Makes a profile and returns its path and its id.
+/// Creates a profile and returns its path and its id.
 fn made(rig: &mut Rig, path: &str, sent: &Value) -> (String, String) {
     let made = body(&rig.post(path, sent));
     let id = made["id"].as_str().unwrap().to_owned();
     (format!("{path}/{id}"), id)
 }
 
-/// `Enabled` and `Disabled` of a setting: mention, reply, typing in, typing out.
+/// Returns `Enabled` or `Disabled` for each part of a setting: mention, reply, typing in, typing out.
 fn switches(setting: &Value) -> [bool; 4] {
     [
         "/content/story/mention/inbound",
@@ -58,7 +58,7 @@ fn a_profile_lives_from_its_creation_to_its_deletion() {
         assert_eq!(created["selfUri"], json!(target));
         assert_eq!(created["dateCreated"], json!("2026-03-01T00:00:00Z"));
         for user in ["createdBy", "modifiedBy", "updatedBy"] {
-            assert_eq!(created[user], Value::Null, "a client is no user");
+            assert_eq!(created[user], Value::Null, "a client is not a user");
         }
         assert_eq!(body(&rig.get(&target)), created);
         rig.pass(1000);
@@ -83,7 +83,7 @@ fn a_profile_lives_from_its_creation_to_its_deletion() {
 }
 
 #[test]
-fn media_that_nobody_allows_is_blocked() {
+fn media_that_is_not_allowed_is_blocked() {
     let allow =
         |inbound: Value, outbound: Value| json!({"allow": {"inbound": inbound, "outbound": outbound}});
     let images = json!([{"type": "image/*"}]);
@@ -101,7 +101,7 @@ fn media_that_nobody_allows_is_blocked() {
     ] {
         let (target, _) = made(&mut rig, CONTENT, &json!({"name": "n", "mediaTypes": sent}));
         assert_eq!(body(&rig.get(&target))["mediaTypes"], expected, "{sent}");
-        // A change replaces both directions, or none.
+        // A change replaces both directions or neither.
         patch(&mut rig, &target, &json!({"name": "n", "mediaTypes": allow(images.clone(), images.clone())}));
         assert_eq!(
             patch(&mut rig, &target, &json!({"name": "n", "mediaTypes": sent}))["mediaTypes"],
@@ -186,7 +186,7 @@ fn one_profile_or_none_is_the_default() {
         }
         rig.pass(1000);
         let set = put(&mut rig, &target, &json!({field: known}));
-        assert_eq!((set.status, body(&set)), (200, before.clone()), "the profile stays as it is");
+        assert_eq!((set.status, body(&set)), (200, before.clone()), "the profile does not change");
         assert_eq!(
             (body(&rig.get(&target)), body(&rig.get(&format!("{path}/{known}")))),
             (before.clone(), before)
@@ -195,7 +195,7 @@ fn one_profile_or_none_is_the_default() {
         put(&mut rig, &target, &json!({field: id}));
         assert_eq!(body(&rig.get(&target))["id"], json!(id));
         assert_eq!(delete(&mut rig, &other).status, 204);
-        assert_eq!(rig.get(&target).status, 404, "the default goes with the profile");
+        assert_eq!(rig.get(&target).status, 404, "no default after its profile is deleted");
     }
     let mut rig = rig();
     let target = format!("{SETTINGS}/default");
@@ -295,11 +295,11 @@ fn people_edit_profiles_and_defaults() {
         assert_eq!(rig.get(&hers).status, 404);
         for (part, status) in [
             (json!({"default": {name: null}}), 404),
-            (json!({"default": {name: "nobody's"}}), 404),
+            (json!({"default": {name: "unknown"}}), 404),
             (json!({"default": {"flow": "Inbound"}}), 400),
-            (json!({name: {name: "nobody's", "patch": {}}}), 404),
+            (json!({name: {name: "unknown", "patch": {}}}), 404),
             (json!({name: {name: "Renamed"}}), 400),
-            (json!({"delete": {name: "nobody's"}}), 404),
+            (json!({"delete": {name: "unknown"}}), 404),
         ] {
             assert_eq!(edit(&mut rig, &part).0, status, "{part}");
         }
@@ -307,7 +307,7 @@ fn people_edit_profiles_and_defaults() {
 }
 
 #[test]
-fn the_trail_knows_profiles_unless_it_is_told_otherwise() {
+fn the_trail_has_profiles_by_default() {
     for (unaudited, expected) in [
         (
             json!([]),
@@ -392,7 +392,7 @@ fn a_world_file_describes_profiles() {
         let error = seed_from_json(wrong.to_string().as_bytes()).unwrap_err().to_string();
         assert!(error.contains(named), "{error}");
     }
-    // An organization that nobody described has a default of each kind.
+    // An organization that the world file does not describe has a default of each kind.
     let mut usual = Rig::new(
         &json!({"clients": [{"id": "c", "secret": "s", "name": "C", "cloud": {"organization": "o"}}],
         "organizations": [{"id": "o"}]}),
@@ -403,7 +403,7 @@ fn a_world_file_describes_profiles() {
 }
 
 #[test]
-fn every_operation_wants_its_permission() {
+fn every_operation_requires_its_permission() {
     let mut rig = rig();
     rig.token = rig.token_for("weak", "s", "").1;
     for (path, entity) in [(CONTENT, "messaging:supportedContent"), (SETTINGS, "messaging:setting")] {

@@ -1,4 +1,4 @@
-//! Tokens, permissions, limits.
+//! Tests of tokens, permissions and limits.
 
 use super::{BASE, ORGANIZATION, delete, draft, publish, rig, settings};
 use crate::emulator::Request;
@@ -6,7 +6,7 @@ use crate::emulator::fixture::{Rig, body};
 use serde_json::{Value, json};
 
 #[test]
-fn token_requests_are_refused_in_their_own_shape() {
+fn token_errors_have_their_own_format() {
     for (basic, fault, status, error, text) in [
         ("Basic YzE6cw==", None, 200, Value::Null, ""),
         ("Basic YzE6eA==", None, 401, json!("invalid_client"), "secret"),
@@ -49,7 +49,7 @@ fn token_requests_are_refused_in_their_own_shape() {
 fn token_requests_are_limited() {
     let mut rig = rig();
     settings(&mut rig, &json!({"tokenRequestsPerMinute": 2}));
-    // One was asked for when the world was made.
+    // The rig requested one token at its start.
     assert_eq!(rig.token_for("c1", "s", "").0, 200);
     assert_eq!(rig.token_for("c1", "s", "").0, 400);
     assert_eq!(rig.token_for("c2", "s", "").0, 200);
@@ -58,7 +58,7 @@ fn token_requests_are_limited() {
 }
 
 #[test]
-fn each_token_has_a_window_of_its_own() {
+fn each_token_has_its_own_window() {
     let mut rig = rig();
     settings(&mut rig, &json!({"tokenRateLimitPerMinute": 2}));
     for count in ["1", "2"] {
@@ -84,7 +84,7 @@ fn each_token_has_a_window_of_its_own() {
 }
 
 #[test]
-fn missing_permissions_are_named() {
+fn the_error_names_missing_permissions() {
     let mut rig = rig();
     rig.token = rig.token_for("weak", "s", "").1;
     let refused = rig.post(&publish("conf"), &Value::Null);
@@ -98,7 +98,7 @@ fn missing_permissions_are_named() {
 }
 
 #[test]
-fn a_token_says_what_it_is_until_it_is_revoked() {
+fn a_token_has_a_description_until_it_is_revoked() {
     let mut rig = rig();
     let token = body(&rig.get("/api/v2/tokens/me"));
     assert_eq!(
@@ -137,6 +137,6 @@ fn without_a_world_file_every_uuid_is_a_client_of_its_own_organization() {
     assert_eq!(body(&rig.get("/api/v2/organizations/me"))["id"], json!(id));
     assert_eq!(body(&rig.get("/api/v2/flows"))["entities"][0]["name"], json!("Inbound messages"));
     assert_eq!(rig.token_for(id, "wrong", "").0, 401);
-    assert_eq!(rig.token_for("nobody", "s", "").0, 401);
+    assert_eq!(rig.token_for("unknown", "s", "").0, 401);
     assert_eq!(rig.post(&format!("{BASE}/configurations"), &json!({"name": "n"})).status, 200);
 }

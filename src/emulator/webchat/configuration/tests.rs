@@ -47,7 +47,7 @@ fn versions_guard_every_write() {
 }
 
 #[test]
-fn stores_what_came_to_the_digit_and_keeps_its_own_fields() {
+fn stores_bodies_unchanged_and_sets_its_own_fields() {
     let mut rig = Rig::new(&json!({}));
     let sent =
         r#"{"z":1.50,"version":9,"modifiedBy":"x","a":{"n":12345678901234567890123},"dateModified":1}"#;
@@ -71,7 +71,7 @@ fn stores_what_came_to_the_digit_and_keeps_its_own_fields() {
 }
 
 #[test]
-fn refuses_bodies_before_it_looks_at_versions() {
+fn refuses_bodies_before_it_checks_versions() {
     let mut rig = Rig::new(&json!({}));
     assert_eq!(rig.put("o", None, &json!({})).status, 200);
     let bad = json!({"greetings": {"enabled": 1, "delayMs": -1}});

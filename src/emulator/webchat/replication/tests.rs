@@ -1,4 +1,4 @@
-//! Tests of jobs and what they copy.
+//! Tests of replication jobs and of their copies.
 
 use crate::emulator::fixture::{REPLICATE, Rig, body, path};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ fn statuses(job: &Value) -> Vec<(Value, Value)> {
 }
 
 #[test]
-fn moves_by_time_alone_and_copies_what_the_source_holds_at_the_end() {
+fn advances_only_by_time_and_copies_the_source_at_the_end() {
     for (overwrite, full) in [(false, ("SKIPPED", 7)), (true, ("COMPLETED", 8))] {
         let mut rig = rig();
         let wanted = json!({
@@ -50,7 +50,7 @@ fn moves_by_time_alone_and_copies_what_the_source_holds_at_the_end() {
 }
 
 #[test]
-fn settles_jobs_in_time_order_however_late_somebody_looks() {
+fn settles_jobs_in_time_order_even_if_read_late() {
     let mut rig = rig();
     rig.post(REPLICATE, &json!({"sourceOrganizationId": "s", "targetOrganizationIds": ["empty"]}));
     rig.pass(1);
@@ -89,9 +89,9 @@ fn fails_when_the_source_is_gone_at_the_end() {
 }
 
 #[test]
-fn refuses_what_cannot_be_replicated() {
+fn refuses_invalid_replications() {
     for (wanted, status) in [
-        (json!({"sourceOrganizationId": "nobody", "targetOrganizationIds": ["s"]}), 404),
+        (json!({"sourceOrganizationId": "unknown", "targetOrganizationIds": ["s"]}), 404),
         (json!({"sourceOrganizationId": "bare", "targetOrganizationIds": ["s"]}), 422),
         (json!({"sourceOrganizationId": "s", "targetOrganizationIds": []}), 422),
         (json!({"sourceOrganizationId": "s", "targetOrganizationIds": ["s"]}), 422),

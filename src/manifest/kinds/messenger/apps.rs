@@ -1,4 +1,4 @@
-//! What the messenger can do.
+//! The messenger and its apps: conversations and knowledge.
 
 use super::styles::{HomeScreen, LauncherButton, Styles};
 use super::toggle::Toggle;
@@ -10,11 +10,11 @@ use crate::manifest::kinds::resource::Named;
 use crate::manifest::kinds::text::{Items, Whole};
 
 choice! {
-    /// How far a visitor's session reaches.
+    /// The domains that share a visitor's session.
     pub enum SessionPersistence {
-        /// Across all subdomains.
+        /// All subdomains of a domain.
         AcrossSubdomains = "AcrossSubdomains",
-        /// Within one domain or subdomain.
+        /// Only one domain or subdomain.
         DomainOrSubdomainOnly = "DomainOrSubdomainOnly",
     }
 }
@@ -22,19 +22,19 @@ choice! {
 fields! {
     /// The messenger.
     pub struct Messenger {
-        /// Whether there is one.
+        /// Whether the messenger is enabled.
         pub enabled: Field<bool>,
-        /// How far a visitor's session reaches.
+        /// The domains that share a visitor's session.
         pub session_persistence_type: Field<SessionPersistence>,
         /// Colours.
         pub styles: Optional<Styles>,
-        /// The button that opens it.
+        /// The button that opens the messenger.
         pub launcher_button: Optional<LauncherButton>,
-        /// The page that it opens with.
+        /// The page that the messenger opens with.
         pub home_screen: Optional<HomeScreen>,
-        /// What visitors may send besides text.
+        /// The files that visitors may send.
         pub file_upload: Optional<FileUpload>,
-        /// What it can do.
+        /// The apps of the messenger.
         pub apps: Optional<Apps>,
     }
 }
@@ -52,58 +52,58 @@ choice! {
 }
 
 fields! {
-    /// What visitors may send besides text.
+    /// The files that visitors may send.
     pub struct FileUpload {
-        /// Whether attachments are on.
+        /// Whether visitors may send attachments.
         pub enable_attachments: Field<bool>,
-        /// Which files, and how large.
+        /// The allowed types of files and their sizes.
         pub modes: Field<Items<FileMode, 0, LIST_MAX>>,
     }
 }
 
 fields! {
-    /// Files of some types, and how large.
+    /// Allowed types of files, and the size limit for them.
     pub struct FileMode {
         must {
             /// The types.
             pub file_types: Items<FileType, 0, 3>,
         }
-        /// Largest file in kilobytes: 0 to 10240, the platform's default.
+        /// Largest file in kilobytes, 0 to 10240. The platform's default is 10240.
         #[serde(rename = "maxFileSizeKB")]
         pub max_file_size_kb: Optional<Whole<0, 10_240>>,
     }
 }
 
 fields! {
-    /// What the messenger can do.
+    /// The apps of the messenger.
     pub struct Apps {
-        /// Talking to people and bots.
+        /// Conversations with agents and bots.
         pub conversations: Optional<Conversations>,
-        /// Searching a knowledge base.
+        /// Search in a knowledge base.
         pub knowledge: Optional<Knowledge>,
     }
 }
 
 fields! {
-    /// Talking to people and bots.
+    /// Conversations with agents and bots.
     pub struct Conversations {
-        /// Whether visitors can.
+        /// Whether conversations are enabled.
         pub enabled: Field<bool>,
-        /// Whether visitors see that an agent types.
+        /// Whether visitors see that an agent is typing.
         pub show_agent_typing_indicator: Field<bool>,
-        /// Whether agents see that a visitor types.
+        /// Whether agents see that a visitor is typing.
         pub show_user_typing_indicator: Field<bool>,
-        /// Whether a conversation begins when the messenger is opened.
+        /// Whether a conversation starts when a visitor opens the messenger.
         pub auto_start: Optional<Toggle>,
         /// Whether messages may be formatted.
         pub markdown: Optional<Toggle>,
-        /// What becomes of a conversation that an agent leaves.
+        /// What happens when an agent leaves a conversation.
         pub conversation_disconnect: Optional<Disconnect>,
         /// Whether visitors can clear a conversation.
         pub conversation_clear: Optional<Toggle>,
         /// Whether messages show who wrote them.
         pub humanize: Optional<Humanize>,
-        /// What visitors are told of while they are elsewhere.
+        /// Notifications about messages while a visitor uses another page or app.
         pub notifications: Optional<Notifications>,
         /// How long a visitor's session lasts, in seconds.
         pub session_duration_seconds: Field<Whole<0, 2_147_483_647>>,
@@ -113,67 +113,67 @@ fields! {
 choice! {
     /// What visitors can do in a conversation that an agent has left.
     pub enum DisconnectType {
-        /// Go on writing.
+        /// They can still send messages.
         Send = "Send",
-        /// Read.
+        /// They can only read.
         ReadOnly = "ReadOnly",
     }
 }
 
 fields! {
-    /// What becomes of a conversation that an agent leaves.
+    /// What happens when an agent leaves a conversation.
     pub struct Disconnect {
-        /// Whether visitors are told.
+        /// Whether visitors see that the agent left.
         pub enabled: Field<bool>,
-        /// What they can do then: `Send` or `ReadOnly`.
+        /// What visitors can do then: `Send` or `ReadOnly`.
         pub r#type: Field<DisconnectType>,
     }
 }
 
 fields! {
-    /// Whether messages show who wrote them.
+    /// The names and pictures of the authors of messages.
     pub struct Humanize {
-        /// Whether they do.
+        /// Whether messages show who wrote them.
         pub enabled: Field<bool>,
-        /// How bots are shown.
+        /// Name and picture of bots.
         pub bot: Optional<Bot>,
     }
 }
 
 fields! {
-    /// How bots are shown.
+    /// Name and picture of bots.
     pub struct Bot {
-        /// Their name.
+        /// The name of bots.
         pub name: Field<Line>,
-        /// Where their picture is loaded from, over https.
+        /// The https URL of the picture of bots.
         pub avatar_url: Field<Address>,
     }
 }
 
 choice! {
-    /// Whether a notification shows what a message says.
+    /// Whether a notification shows the text of a message.
     pub enum NotificationContent {
-        /// It does.
+        /// The notification shows the text.
         Include = "IncludeMessagesContent",
-        /// It does not.
+        /// The notification does not show the text.
         Exclude = "ExcludeMessagesContent",
     }
 }
 
 fields! {
-    /// What visitors are told of while they are elsewhere.
+    /// Notifications about messages while a visitor uses another page or app.
     pub struct Notifications {
-        /// Whether they are. Every language needs the labels PushNotificationTitle and PushNotificationBody then.
+        /// Whether notifications are enabled. If true, every language needs the labels PushNotificationTitle and PushNotificationBody.
         pub enabled: Field<bool>,
-        /// Whether a notification shows what a message says.
+        /// Whether a notification shows the text of a message.
         pub notification_content_type: Field<NotificationContent>,
     }
 }
 
 fields! {
-    /// Searching a knowledge base.
+    /// Search in a knowledge base.
     pub struct Knowledge {
-        /// Whether visitors can.
+        /// Whether the search is enabled.
         pub enabled: Field<bool>,
         /// The knowledge base.
         pub knowledge_base: Field<Named>,

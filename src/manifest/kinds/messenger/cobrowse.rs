@@ -1,4 +1,4 @@
-//! Looking at a visitor's page together.
+//! Cobrowsing: agents see a visitor's page.
 
 use crate::manifest::kinds::choice::choice;
 use crate::manifest::kinds::field::{Field, fields};
@@ -7,49 +7,49 @@ use crate::manifest::kinds::platform::Line;
 use crate::manifest::kinds::text::Items;
 
 choice! {
-    /// Which conversations.
+    /// A type of conversation.
     pub enum Channel {
-        /// Written ones.
+        /// Web messaging.
         Webmessaging = "Webmessaging",
-        /// Spoken ones.
+        /// Voice calls.
         Voice = "Voice",
     }
 }
 
 fields! {
-    /// Looking at a visitor's page together.
+    /// Cobrowsing: agents see a visitor's page.
     pub struct Cobrowse {
-        /// Whether agents can.
+        /// Whether cobrowsing is enabled.
         pub enabled: Field<bool>,
-        /// Whether agents may ask to use the page.
+        /// Whether agents may ask to control the page.
         pub allow_agent_control: Field<bool>,
         /// Whether agents may ask to go to other pages.
         pub allow_agent_navigation: Field<bool>,
         /// Whether agents may draw on the page.
         pub allow_draw: Field<bool>,
-        /// CSS selectors of what agents don't see.
+        /// CSS selectors of elements that agents cannot see.
         pub mask_selectors: Field<Items<Line, 0, LIST_MAX>>,
-        /// CSS selectors of what agents can't change.
+        /// CSS selectors of elements that agents cannot change.
         pub readonly_selectors: Field<Items<Line, 0, LIST_MAX>>,
-        /// In which conversations.
+        /// The conversations with cobrowsing.
         pub channels: Field<Items<Channel, 0, 2>>,
-        /// On which pages it pauses.
+        /// The pages on which cobrowsing pauses.
         pub pause_criteria: Field<Items<PauseCriterion, 0, LIST_MAX>>,
     }
 }
 
 choice! {
-    /// How a URL is compared.
+    /// How the fragment is compared with a URL.
     pub enum Condition {
-        /// It has the fragment somewhere.
+        /// The URL contains the fragment.
         Includes = "Includes",
-        /// It has the fragment nowhere.
+        /// The URL does not contain the fragment.
         DoesNotInclude = "DoesNotInclude",
-        /// It begins with the fragment.
+        /// The URL starts with the fragment.
         StartsWith = "StartsWith",
-        /// It ends with the fragment.
+        /// The URL ends with the fragment.
         EndsWith = "EndsWith",
-        /// It is the fragment.
+        /// The URL is equal to the fragment.
         Equals = "Equals",
     }
 }
@@ -58,9 +58,9 @@ fields! {
     /// Pages on which cobrowsing pauses.
     pub struct PauseCriterion {
         must {
-            /// Part of their URL.
+            /// A part of the pages' URL.
             pub url_fragment: Line,
-            /// How it is compared.
+            /// How the fragment is compared with the URL.
             pub condition: Condition,
         }
     }

@@ -1,4 +1,4 @@
-//! What is recorded of a visitor's way through the pages.
+//! The events that the platform records on a visitor's pages.
 
 use crate::manifest::kinds::choice::choice;
 use crate::manifest::kinds::field::{Field, Optional, fields};
@@ -7,35 +7,35 @@ use crate::manifest::kinds::platform::{IpRange, Line};
 use crate::manifest::kinds::text::{Items, Whole};
 
 choice! {
-    /// How page views are recorded.
+    /// Which page views are recorded.
     pub enum PageView {
-        /// Each of them.
+        /// All page views.
         Auto = "Auto",
-        /// The first one.
+        /// Only the first page view.
         Once = "Once",
-        /// None.
+        /// No page views.
         Off = "Off",
     }
 }
 
 fields! {
-    /// What is recorded of a visitor's way through the pages.
+    /// The events that the platform records on a visitor's pages.
     pub struct JourneyEvents {
-        /// Whether anything is.
+        /// Whether events are recorded.
         pub enabled: Field<bool>,
-        /// How page views are recorded: `Auto`, `Once` or `"Off"` (in quotes).
+        /// Which page views are recorded: `Auto`, `Once` or `"Off"` (in quotes).
         pub pageview_config: Field<PageView>,
-        /// Clicks.
+        /// Clicks on elements.
         pub click_events: Field<Items<SelectorEvent, 0, LIST_MAX>>,
         /// Forms that are sent or abandoned.
         pub forms_track_events: Field<Items<FormEvent, 0, LIST_MAX>>,
-        /// Visitors who do nothing for a while.
+        /// Visitors who are idle for some time.
         pub idle_events: Field<Items<IdleEvent, 0, LIST_MAX>>,
         /// Elements that come into view or leave it.
         pub in_viewport_events: Field<Items<SelectorEvent, 0, LIST_MAX>>,
-        /// Pages that are scrolled down so far.
+        /// Pages that are scrolled down to a percentage.
         pub scroll_depth_events: Field<Items<ScrollEvent, 0, LIST_MAX>>,
-        /// What is left out of URLs, and whom is not looked at.
+        /// The parts of URLs and the visitors that are not recorded.
         pub tracking_settings: Optional<Tracking>,
         /// Deprecated by the platform: write it under `trackingSettings`.
         pub excluded_query_parameters: Field<Items<Line, 0, 50>>,
@@ -47,12 +47,12 @@ fields! {
 }
 
 fields! {
-    /// Something that happens to an element of a page.
+    /// An event of an element on a page.
     pub struct SelectorEvent {
         must {
             /// The element's CSS selector.
             pub selector: Line,
-            /// What the event is called.
+            /// The name of the event.
             pub event_name: Line,
         }
     }
@@ -64,62 +64,62 @@ fields! {
         must {
             /// The form's CSS selector.
             pub selector: Line,
-            /// What the events' names begin with.
+            /// The prefix of the events' names.
             pub form_name: Line,
-            /// Whether what was filled in is recorded when the form is abandoned.
+            /// Whether the input is recorded when a visitor abandons the form.
             pub capture_data_on_form_abandon: bool,
-            /// Whether what was filled in is recorded when the form is sent.
+            /// Whether the input is recorded when a visitor sends the form.
             pub capture_data_on_form_submit: bool,
         }
     }
 }
 
 fields! {
-    /// A visitor who does nothing for a while.
+    /// A visitor who is idle for some time.
     pub struct IdleEvent {
         must {
-            /// What the event is called.
+            /// The name of the event.
             pub event_name: Line,
         }
-        /// How long, in seconds: 30 at least.
+        /// The idle time in seconds, at least 30.
         pub idle_after_seconds: Optional<Whole<30, 2_147_483_647>>,
     }
 }
 
 fields! {
-    /// A page that is scrolled down so far.
+    /// A page that is scrolled down to a percentage.
     pub struct ScrollEvent {
         must {
-            /// How far, in percent of the page.
+            /// The scroll depth, in percent of the page.
             pub percentage: Whole<0, 100>,
-            /// What the event is called.
+            /// The name of the event.
             pub event_name: Line,
         }
     }
 }
 
 fields! {
-    /// What is left out of URLs, and whom is not looked at.
+    /// The parts of URLs and the visitors that are not recorded.
     pub struct Tracking {
-        /// Query parameters that are left out, 50 at most.
+        /// Query parameters that are not recorded, at most 50.
         pub excluded_query_parameters: Field<Items<Line, 0, 50>>,
-        /// Query parameters that hold what a visitor searched for, 50 at most.
+        /// Query parameters that contain a visitor's search, at most 50.
         pub search_query_parameters: Field<Items<Line, 0, 50>>,
-        /// Whether what stands behind `#` is kept.
+        /// Whether the part of a URL after `#` is recorded.
         pub should_keep_url_fragment: Field<bool>,
-        /// Addresses that are not looked at, 10 at most.
+        /// IP addresses that are not recorded, at most 10.
         pub ip_filters: Field<Items<IpFilter, 0, 10>>,
     }
 }
 
 fields! {
-    /// Addresses that are not looked at.
+    /// IP addresses that are not recorded.
     pub struct IpFilter {
         must {
             /// An address, or a range in CIDR notation.
             pub ip_address: IpRange,
         }
-        /// Whose they are.
+        /// A name for the addresses.
         pub name: Optional<Line>,
     }
 }

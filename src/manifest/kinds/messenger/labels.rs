@@ -1,4 +1,4 @@
-//! Texts of one's own in each language.
+//! Custom texts in each language.
 
 use crate::manifest::kinds::choice::choice;
 use crate::manifest::kinds::field::fields;
@@ -10,13 +10,13 @@ choice! {
     pub enum LabelKey {
         /// Title of the home screen.
         HomeTitle = "MessengerHomeHeaderTitle",
-        /// Line below it.
+        /// Subtitle of the home screen.
         HomeSubTitle = "MessengerHomeHeaderSubTitle",
         /// Title of a push notification.
         PushTitle = "PushNotificationTitle",
         /// Text of a push notification.
         PushBody = "PushNotificationBody",
-        /// Text of the launcher, 20 characters at most.
+        /// Text of the launcher, at most 20 characters.
         LauncherText = "MessengerLauncherButtonText",
     }
 }
@@ -25,7 +25,7 @@ fields! {
     /// Texts in one language.
     pub struct LanguageLabels {
         must {
-            /// The language: one of `languages`.
+            /// The language, which must be one of `languages`.
             pub language: Language,
             /// The texts.
             pub localized_labels: Items<Label, 0, 100>,
@@ -37,7 +37,7 @@ fields! {
     /// One text.
     pub struct Label {
         must {
-            /// Where it is shown.
+            /// The place where it is shown.
             pub key: LabelKey,
             /// The text.
             pub value: Prose,

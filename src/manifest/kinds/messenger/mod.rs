@@ -1,7 +1,8 @@
-//! Kind MessengerConfiguration: what a messenger looks like and what it can do.
+//! Kind MessengerConfiguration: appearance and features of a messenger.
 //!
-//! In: a document. Out: its type, one file a section. Never: an id of the platform. Field names and shapes are
-//! those of the platform's `WebDeploymentConfigurationVersion`, but for references, which are names.
+//! In: a document. Out: its type, with one file for each section. Never: an id of the platform. Field names
+//! and shapes are those of the platform's `WebDeploymentConfigurationVersion`, except for references, which
+//! are names.
 //!
 //! Start reading at [`MessengerConfigurationSpec`]; each field of it has a file.
 
@@ -31,42 +32,42 @@ resource! {
     /// A messenger's configuration, or, under `bases/`, a layer that configurations extend.
     pub document MessengerConfiguration(MessengerConfigurationKind = "MessengerConfiguration");
 
-    /// What a messenger's configuration should hold.
+    /// The desired configuration of a messenger.
     pub struct MessengerConfigurationSpec {
-        /// What people read about it in the platform's screens.
+        /// Its description in the platform's screens.
         pub description: Field<Prose>,
-        /// Whether a page draws the messenger itself.
+        /// Whether the web site draws the messenger itself.
         pub headless_mode: Optional<Toggle>,
-        /// Languages that it speaks. Needed where the messenger is enabled.
+        /// Languages of the messenger. Required if the messenger is enabled.
         pub languages: Field<Items<Language, 0, 100>>,
-        /// The language of visitors who speak none of them. Needed where the messenger is enabled.
+        /// The language for visitors who use none of `languages`. Required if the messenger is enabled.
         pub default_language: Field<Language>,
-        /// Texts of one's own, by language.
+        /// Custom texts, by language.
         #[serde(rename = "customI18nLabels")]
         pub custom_labels: Field<Items<LanguageLabels, 0, 100>>,
         /// The messenger.
         pub messenger: Optional<Messenger>,
-        /// Where on the page it stands.
+        /// The position of the messenger on the page.
         pub position: Optional<Position>,
-        /// The knowledge portal.
+        /// The support center.
         pub support_center: Optional<SupportCenter>,
-        /// Looking at a visitor's page together.
+        /// Cobrowsing: agents see a visitor's page.
         pub cobrowse: Optional<Cobrowse>,
-        /// What is recorded of a visitor's way through the pages.
+        /// The events that the platform records on a visitor's pages.
         pub journey_events: Optional<JourneyEvents>,
-        /// Whether visitors sign in.
+        /// Settings for the sign-in of visitors.
         pub authentication_settings: Optional<Authentication>,
-        /// Talking by video.
+        /// Video calls.
         pub video: Optional<Video>,
     }
 }
 
 fields! {
-    /// Whether visitors sign in.
+    /// Settings for the sign-in of visitors.
     pub struct Authentication {
-        /// Whether nobody can write without having signed in.
+        /// Whether visitors must sign in before they can write.
         pub enabled: Field<bool>,
-        /// The OpenID Connect integration that they sign in with.
+        /// The OpenID Connect integration for the sign-in.
         pub integration: Field<Named>,
         /// Whether a visitor may sign in during a conversation.
         pub allow_session_upgrade: Field<bool>,

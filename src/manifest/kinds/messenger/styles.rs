@@ -1,4 +1,4 @@
-//! How the messenger looks and where it stands.
+//! Appearance and position of the messenger.
 
 use crate::manifest::kinds::choice::choice;
 use crate::manifest::kinds::field::{Field, Optional, fields};
@@ -8,7 +8,7 @@ use crate::manifest::kinds::text::Whole;
 fields! {
     /// Colours of the messenger.
     pub struct Styles {
-        /// The launcher, the header and the visitor's messages, with white text on them. The platform's default is `#0165A7`.
+        /// The colour of the launcher, the header and the visitor's messages, with white text on it. The platform's default is `#0165A7`.
         pub primary_color: Field<LongHexColour>,
     }
 }
@@ -20,7 +20,7 @@ choice! {
         On = "On",
         /// Never.
         Off = "Off",
-        /// When the page asks for it.
+        /// When the page requests it.
         OnDemand = "OnDemand",
     }
 }
@@ -28,11 +28,11 @@ choice! {
 choice! {
     /// What the launcher shows.
     pub enum DisplayType {
-        /// Its icon and its text.
+        /// Icon and text.
         IconAndText = "IconAndText",
-        /// Its icon.
+        /// Only the icon.
         Icon = "Icon",
-        /// Its text.
+        /// Only the text.
         Text = "Text",
     }
 }
@@ -40,11 +40,11 @@ choice! {
 fields! {
     /// The button that opens the messenger.
     pub struct LauncherButton {
-        /// When it is shown: `"On"`, `"Off"` (in quotes) or `OnDemand`.
+        /// When the launcher is shown: `"On"`, `"Off"` (in quotes) or `OnDemand`.
         pub visibility: Field<Visibility>,
-        /// What it shows: `IconAndText`, `Icon` or `Text`.
+        /// What the launcher shows: `IconAndText`, `Icon` or `Text`.
         pub display_type: Field<DisplayType>,
-        /// Its icon.
+        /// The icon of the launcher.
         pub icon: Optional<Picture>,
     }
 }
@@ -52,7 +52,7 @@ fields! {
 fields! {
     /// A picture.
     pub struct Picture {
-        /// Where it is loaded from, over https.
+        /// The https URL of the picture.
         pub url: Field<Address>,
     }
 }
@@ -60,9 +60,9 @@ fields! {
 fields! {
     /// The page that the messenger opens with.
     pub struct HomeScreen {
-        /// Whether there is one.
+        /// Whether the home screen is enabled.
         pub enabled: Field<bool>,
-        /// Where the logo is loaded from, over https.
+        /// The https URL of the logo.
         pub logo_url: Field<Address>,
     }
 }
@@ -70,7 +70,7 @@ fields! {
 choice! {
     /// The side of the page.
     pub enum Alignment {
-        /// As the page's language is written.
+        /// Depends on the writing direction of the page's language.
         Auto = "Auto",
         /// The left.
         Left = "Left",
@@ -80,13 +80,13 @@ choice! {
 }
 
 fields! {
-    /// Where on the page the messenger stands.
+    /// The position of the messenger on the page.
     pub struct Position {
-        /// The side: `Auto`, `Left` or `Right`.
+        /// The side of the page: `Auto`, `Left` or `Right`.
         pub alignment: Field<Alignment>,
-        /// Pixels to that side. The platform's default is 20.
+        /// Distance to that side in pixels. The platform's default is 20.
         pub side_space: Field<Whole<0, 2_147_483_647>>,
-        /// Pixels to the bottom. The platform's default is 12.
+        /// Distance to the bottom in pixels. The platform's default is 12.
         pub bottom_space: Field<Whole<0, 2_147_483_647>>,
     }
 }

@@ -1,4 +1,4 @@
-//! The knowledge portal, which the platform's API calls the support center.
+//! The support center: a portal with articles of a knowledge base.
 
 use super::toggle::Toggle;
 use crate::manifest::kinds::choice::choice;
@@ -9,54 +9,54 @@ use crate::manifest::kinds::resource::Named;
 use crate::manifest::kinds::text::{FontFamily, Items};
 
 choice! {
-    /// How its pages are addressed.
+    /// Which part of a URL names a page.
     pub enum RouterType {
-        /// Behind the `#` of a URL.
+        /// The part after `#`.
         Hash = "Hash",
-        /// By the path of a URL.
+        /// The path.
         Browser = "Browser",
     }
 }
 
 fields! {
-    /// The knowledge portal.
+    /// The support center.
     pub struct SupportCenter {
-        /// Whether there is one.
+        /// Whether the support center is enabled.
         pub enabled: Field<bool>,
-        /// How its pages are addressed: `Hash` or `Browser`.
+        /// Which part of a URL names a page: `Hash` or `Browser`.
         pub router_type: Field<RouterType>,
-        /// The knowledge base that it shows. Needed where it is enabled.
+        /// The knowledge base that it shows. Required if it is enabled.
         pub knowledge_base: Field<Named>,
-        /// Texts of one's own. Where it is enabled, both `Welcome` and `Fallback` are needed.
+        /// Custom texts. If it is enabled, both `Welcome` and `Fallback` are required.
         pub custom_messages: Field<Items<CustomMessage, 0, 10>>,
-        /// Its screens and what they are made of. Needed where it is enabled.
+        /// Its screens and their modules. Required if it is enabled.
         pub screens: Field<Items<Screen, 0, 20>>,
-        /// Categories that the home screen shows. Needed where it is enabled.
+        /// Categories that the home screen shows. Required if it is enabled.
         pub enabled_categories: Field<Items<Category, 0, LIST_MAX>>,
-        /// Which documents are found.
+        /// Filters the documents by their labels.
         pub label_filter: Optional<LabelFilter>,
-        /// Colours, type and pictures. Needed where it is enabled.
+        /// Colours, fonts and pictures. Required if it is enabled.
         pub style_setting: Optional<StyleSetting>,
-        /// Whether visitors are asked what they think of an article.
+        /// Whether visitors can rate an article.
         pub feedback: Optional<Toggle>,
     }
 }
 
 choice! {
-    /// Where a text of one's own is shown.
+    /// The place where a custom text is shown.
     pub enum MessageType {
-        /// At the top.
+        /// At the top of the home screen.
         Welcome = "Welcome",
-        /// Where nothing was found.
+        /// If a search has no results.
         Fallback = "Fallback",
     }
 }
 
 fields! {
-    /// A text of one's own.
+    /// A custom text.
     pub struct CustomMessage {
         must {
-            /// Where it is shown: `Welcome` or `Fallback`.
+            /// The place where it is shown: `Welcome` or `Fallback`.
             pub r#type: MessageType,
             /// The text.
             pub default_value: Prose,
@@ -67,11 +67,11 @@ fields! {
 choice! {
     /// A screen.
     pub enum ScreenType {
-        /// The first one.
+        /// The home screen.
         Home = "Home",
-        /// A category.
+        /// The articles of a category.
         Category = "Category",
-        /// What a search found.
+        /// The results of a search.
         SearchResults = "SearchResults",
         /// An article.
         Article = "Article",
@@ -79,10 +79,10 @@ choice! {
 }
 
 fields! {
-    /// A screen and what it is made of.
+    /// A screen and its modules.
     pub struct Screen {
         must {
-            /// Which screen.
+            /// The type of the screen.
             pub r#type: ScreenType,
             /// Its modules.
             pub module_settings: Items<Module, 0, 20>,
@@ -91,63 +91,63 @@ fields! {
 }
 
 choice! {
-    /// A part of a screen.
+    /// A module of a screen.
     pub enum ModuleType {
         /// A search field.
         Search = "Search",
         /// Categories.
         Categories = "Categories",
-        /// Frequent questions.
+        /// Frequently asked questions.
         Faq = "FAQ",
-        /// How to get in touch.
+        /// Contact options.
         Contact = "Contact",
-        /// What a search found.
+        /// The results of a search.
         Results = "Results",
         /// An article.
         Article = "Article",
-        /// Articles that are read most.
+        /// The most viewed articles.
         TopViewedArticles = "TopViewedArticles",
     }
 }
 
 fields! {
-    /// A part of a screen.
+    /// A module of a screen.
     pub struct Module {
         must {
-            /// Which part.
+            /// The type of the module.
             pub r#type: ModuleType,
         }
-        /// Whether it is shown; hidden where left out.
+        /// Whether the module is shown. Default: hidden.
         pub enabled: Optional<bool>,
-        /// Whether categories are shown in short.
+        /// The compact template for categories.
         pub compact_category_module_template: Optional<CompactTemplate>,
-        /// Whether categories are shown at length.
+        /// The detailed template for categories.
         pub detailed_category_module_template: Optional<DetailedTemplate>,
     }
 }
 
 fields! {
-    /// Whether categories are shown in short.
+    /// The compact template for categories.
     pub struct CompactTemplate {
-        /// Whether they are.
+        /// Whether the template is active.
         pub active: Optional<bool>,
     }
 }
 
 fields! {
-    /// Whether categories are shown at length.
+    /// The detailed template for categories.
     pub struct DetailedTemplate {
-        /// Whether they are.
+        /// Whether the template is active.
         pub active: Optional<bool>,
-        /// What stands beside them.
+        /// The sidebar next to the categories.
         pub sidebar: Optional<Sidebar>,
     }
 }
 
 fields! {
-    /// What stands beside categories.
+    /// The sidebar next to the categories.
     pub struct Sidebar {
-        /// Whether it is shown.
+        /// Whether the sidebar is shown.
         pub enabled: Optional<bool>,
     }
 }
@@ -167,43 +167,43 @@ fields! {
 fields! {
     /// A picture.
     pub struct Image {
-        /// Where it comes from.
+        /// The source of the picture.
         pub source: Optional<ImageSource>,
     }
 }
 
 fields! {
-    /// Where a picture comes from.
+    /// The source of a picture.
     pub struct ImageSource {
-        /// Where it is loaded from, over https.
+        /// The https URL of the picture.
         pub default_url: Field<Address>,
     }
 }
 
 fields! {
-    /// Which documents are found.
+    /// Filters the documents by their labels.
     pub struct LabelFilter {
-        /// Labels of the knowledge base, by name: documents with at least one of them.
+        /// Labels of the knowledge base, by name. The support center shows documents with at least one of them.
         pub labels: Field<Items<Named, 0, LIST_MAX>>,
     }
 }
 
 fields! {
-    /// Colours, type and pictures.
+    /// Colours, fonts and pictures.
     pub struct StyleSetting {
-        /// The head of the home screen.
+        /// The header of the home screen.
         pub hero_style: Optional<HeroStyle>,
-        /// Everything else.
+        /// All other parts.
         pub global_style: Optional<GlobalStyle>,
     }
 }
 
 fields! {
-    /// The head of the home screen.
+    /// The header of the home screen.
     pub struct HeroStyle {
-        /// What its text stands on.
+        /// The background colour of the header.
         pub background_color: Field<LongHexColour>,
-        /// Its text.
+        /// The colour of its text.
         pub text_color: Field<LongHexColour>,
         /// Its picture.
         pub image: Optional<Image>,
@@ -211,17 +211,17 @@ fields! {
 }
 
 fields! {
-    /// Colours and type of the portal.
+    /// Colours and fonts of the support center.
     pub struct GlobalStyle {
-        /// What everything stands on.
+        /// The background colour.
         pub background_color: Field<LongHexColour>,
-        /// Links and controls.
+        /// The colour of links and controls.
         pub primary_color: Field<LongHexColour>,
-        /// A darker shade of it.
+        /// A darker shade of the primary colour.
         pub primary_color_dark: Field<LongHexColour>,
-        /// A lighter shade of it.
+        /// A lighter shade of the primary colour.
         pub primary_color_light: Field<LongHexColour>,
-        /// Text.
+        /// The colour of text.
         pub text_color: Field<LongHexColour>,
         /// Fonts in order of preference.
         pub font_family: Field<FontFamily>,

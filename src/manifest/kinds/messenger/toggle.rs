@@ -1,9 +1,9 @@
-//! A switch, as the platform has it in many sections.
+//! A switch, which many sections of the platform's configuration have.
 
 use crate::manifest::kinds::field::{Field, fields};
 
 fields! {
-    /// Something that is on or off.
+    /// A switch.
     pub struct Toggle {
         /// Whether it is on.
         pub enabled: Field<bool>,

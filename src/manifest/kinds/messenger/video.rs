@@ -1,4 +1,4 @@
-//! Talking by video.
+//! Video calls.
 
 use super::cobrowse::Channel;
 use super::styles::Picture;
@@ -7,11 +7,11 @@ use crate::manifest::kinds::field::{Field, Optional, fields};
 use crate::manifest::kinds::text::Items;
 
 fields! {
-    /// Talking by video.
+    /// Video calls.
     pub struct Video {
-        /// Whether people can.
+        /// Whether video calls are enabled.
         pub enabled: Field<bool>,
-        /// In which conversations.
+        /// The conversations with video calls.
         pub channels: Field<Items<Channel, 0, 2>>,
         /// What agents may do.
         pub agent: Optional<AgentVideo>,
@@ -21,7 +21,7 @@ fields! {
 }
 
 choice! {
-    /// What is seen behind an agent.
+    /// The background behind an agent.
     pub enum Background {
         /// The room, blurred.
         Blur = "BLUR",
@@ -35,13 +35,13 @@ choice! {
 fields! {
     /// What agents may do.
     pub struct AgentVideo {
-        /// Whether they may show themselves.
+        /// Whether they may use their camera.
         pub allow_camera: Field<bool>,
         /// Whether they may share their screen.
         pub allow_screen_share: Field<bool>,
-        /// Whether they may speak.
+        /// Whether they may use their microphone.
         pub allow_microphone: Field<bool>,
-        /// What is seen behind them: `BLUR`, `NONE` or `IMAGE`.
+        /// The background behind them: `BLUR`, `NONE` or `IMAGE`.
         pub background: Field<Background>,
         /// The picture behind them.
         pub background_image: Optional<Picture>,
@@ -51,11 +51,11 @@ fields! {
 fields! {
     /// What visitors may do.
     pub struct UserVideo {
-        /// Whether they may show themselves.
+        /// Whether they may use their camera.
         pub allow_camera: Field<bool>,
         /// Whether they may share their screen.
         pub allow_screen_share: Field<bool>,
-        /// Whether they may speak.
+        /// Whether they may use their microphone.
         pub allow_microphone: Field<bool>,
     }
 }

@@ -1,4 +1,4 @@
-//! When windows are open and when they open next, by hand and for any window.
+//! Tests whether windows are open and when they open next, with fixed tables and with random windows.
 
 use proptest::prelude::*;
 
@@ -44,8 +44,8 @@ fn the_next_opening_is_the_first_open_moment_of_any_window() {
     let tuesday = || berlin(2, "09:00", "16:00");
     let apia = |start, end| window(&[5], start, end, "Pacific/Apia");
     let none = "2026-11-27T12:00:00Z";
-    // 2026-11-27 is a Friday, 2026-12-01 a Tuesday. Berlin skips 02:00 to 03:00 on 2027-03-28 and repeats it on
-    // 2026-10-25, both Sundays. Apia skipped 2011-12-30, a Friday.
+    // 2026-11-27 is a Friday, 2026-12-01 a Tuesday. Berlin skips 02:00 to 03:00 on 2027-03-28 and repeats it
+    // on 2026-10-25, both Sundays. Apia skipped 2011-12-30, a Friday.
     let table = [
         (vec![tuesday()], none, "2026-12-01T08:00:00Z Tuesday 09:00 Europe/Berlin"),
         (vec![tuesday()], "2026-12-01T07:59:30Z", "2026-12-01T08:00:00Z Tuesday 09:00 Europe/Berlin"),
@@ -116,7 +116,7 @@ fn the_next_opening_is_the_first_open_moment_of_any_window() {
             none,
             "2026-12-01T07:30:00Z Tuesday 02:30 America/New_York",
         ),
-        // What never opens.
+        // Windows that never open.
         (vec![], none, ""),
         (
             vec![berlin(2, "09:00", "16:00"), window(&[6], "00:00", "01:00", "Mars/Phobos")],
@@ -163,7 +163,7 @@ fn a_window_that_a_commit_opens_stays_shut_until_the_commit_was_applied() {
     let (tuesdays, fridays) = (berlin(2, "09:00", "16:00"), berlin(5, "09:00", "16:00"));
     let late = berlin(5, "15:00", "20:00");
     let never = window(&[2], "09:00", "16:00", "Mars/Phobos");
-    let told = |windows: &[Window], before: &[Window]| {
+    let reported = |windows: &[Window], before: &[Window]| {
         let tenant = Tenant { windows: windows.to_vec(), ..scenes::tenant() };
         let said = Said { windows: before.to_vec(), ..Said::of(&tenant, &[], &Limits::default()) };
         let precedents = Precedents::from([(tenant.primary.organization.clone(), said)]);
@@ -172,20 +172,20 @@ fn a_window_that_a_commit_opens_stays_shut_until_the_commit_was_applied() {
         (opening.map(|opening| opening.to_string()), is_refused)
     };
     let at = |text: &str| Some(text.to_owned());
-    // What this commit says, what the one before said, when it may be written.
-    assert_eq!(told(&[], std::slice::from_ref(&tuesdays)), (at("Tuesday 09:00 Europe/Berlin"), false));
+    // Windows of this commit, windows of the commit before, next opening.
+    assert_eq!(reported(&[], std::slice::from_ref(&tuesdays)), (at("Tuesday 09:00 Europe/Berlin"), false));
     assert_eq!(
-        told(std::slice::from_ref(&fridays), std::slice::from_ref(&tuesdays)),
+        reported(std::slice::from_ref(&fridays), std::slice::from_ref(&tuesdays)),
         (None, true),
         "never both at once"
     );
     assert_eq!(
-        told(std::slice::from_ref(&fridays), std::slice::from_ref(&late)),
+        reported(std::slice::from_ref(&fridays), std::slice::from_ref(&late)),
         (at("Friday 15:00 Europe/Berlin"), false)
     );
-    assert_eq!(told(std::slice::from_ref(&fridays), &[]), (None, false));
-    assert_eq!(told(&[], &[fridays]), (None, false));
-    assert_eq!(told(&[], &[never]), (None, true));
+    assert_eq!(reported(std::slice::from_ref(&fridays), &[]), (None, false));
+    assert_eq!(reported(&[], &[fridays]), (None, false));
+    assert_eq!(reported(&[], &[never]), (None, true));
 }
 
 #[test]
@@ -221,7 +221,8 @@ fn any_window(time_zone: &'static str) -> impl Strategy<Value = Window> {
     })
 }
 
-/// Moments around a clock change of a zone, most of them within hours; in a zone without any, around a fixed moment.
+/// Moments around a clock change of a zone, most of them within hours; in a zone without any, around a fixed
+/// moment.
 fn any_moment(zone: &'static str) -> impl Strategy<Value = Timestamp> {
     let minutes = prop_oneof![3 => -240..240_i64, 1 => -2880..2880_i64];
     (0..4_usize, minutes, 0..60_i64).prop_map(move |(change, minutes, seconds)| {

@@ -1,9 +1,9 @@
-//! Drafts that people leave, and drafts of ours whose answer was lost.
+//! Tests of drafts of other users, and of drafts of genesync without an answer.
 
 use super::*;
 
 #[test]
-fn what_somebody_adds_to_a_draft_whose_answer_was_lost_is_hers() {
+fn an_addition_to_a_draft_with_a_lost_answer_belongs_to_its_author() {
     let mut scene = Scene::new();
     let edit: fn(&mut Platform) = |platform| platform.person_edits_the_draft("banner", json!("hers"));
     scene.platform.after_write.insert(1, edit);
@@ -14,7 +14,7 @@ fn what_somebody_adds_to_a_draft_whose_answer_was_lost_is_hers() {
 }
 
 #[test]
-fn a_draft_that_the_platform_keeps_otherwise_is_stored_once() {
+fn a_draft_that_the_platform_changes_is_stored_once() {
     let mut scene = Scene::in_sync();
     scene.colour = "#222222";
     scene.platform.after_write.insert(1, |platform| {
@@ -28,7 +28,7 @@ fn a_draft_that_the_platform_keeps_otherwise_is_stored_once() {
 }
 
 #[test]
-fn a_draft_that_somebody_left_is_kept_adopted_or_discarded_as_the_operator_says() {
+fn a_draft_that_another_user_left_is_kept_adopted_or_discarded_as_the_operator_says() {
     for (drafts, ended, writes, banner) in [
         (Drafts::Refuse, "Held", &[][..], None),
         (Drafts::Adopt, "Synced", &["draft", "publish", "pin"][..], Some(json!("sale"))),
@@ -37,7 +37,7 @@ fn a_draft_that_somebody_left_is_kept_adopted_or_discarded_as_the_operator_says(
         let mut scene = Scene::in_sync();
         scene.platform.person_edits_the_draft("banner", json!("sale"));
         scene.drafts = drafts;
-        // Nothing has to be written: nobody's draft is in the way.
+        // There is nothing to write, so no draft is in the way.
         assert_eq!((scene.run().as_str(), scene.writes().len()), ("Synced", 0));
         scene.colour = "#222222";
         let reason = scene.run();
@@ -54,7 +54,7 @@ fn a_draft_that_somebody_left_is_kept_adopted_or_discarded_as_the_operator_says(
 }
 
 #[test]
-fn what_a_draft_of_unknown_fate_went_over_is_kept_in_sight() {
+fn a_draft_without_an_answer_is_unknown_or_not_executed() {
     let mut scene = Scene::in_sync();
     (scene.drafts, scene.colour) = (Drafts::Discard, "#222222");
     scene.platform.person_edits_the_draft("banner", json!("hers"));

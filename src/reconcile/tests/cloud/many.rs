@@ -1,5 +1,5 @@
-//! Many objects of one organization: what goes on while others become active, what is written side by side, and what
-//! stops what.
+//! Tests of many objects of one organization: what continues while others become active, what is written in
+//! parallel, and what a failure stops.
 
 mod platform;
 
@@ -8,12 +8,12 @@ use crate::model::{Guard, ObjectRef};
 use platform::{ACTIVE_MS, Many, configuration, deployment, refusal};
 
 #[test]
-fn others_go_on_while_one_becomes_active_and_a_listing_is_read_for_many_that_are_made() {
+fn others_continue_while_one_becomes_active_and_one_listing_serves_many_creations() {
     let mut many = Many::new(50);
     let (ended, took_ms) = many.run();
     assert!(ended.starts_with("Synced"), "{ended}");
     assert_eq!((many.count("store"), many.count("publish")), (100, 50));
-    // The first look, and before what is made as often as a look is too old for it.
+    // The first read, and one more whenever a listing is too old for a creation.
     assert!(many.count("list") <= 10, "{:?}", many.requests);
     assert!(many.requests.len() <= 50 * 6 + 20, "{} requests", many.requests.len());
     assert!(many.waited_ms <= 3 * ACTIVE_MS, "{took_ms} ms, of which {} waited", many.waited_ms);
@@ -29,7 +29,7 @@ fn others_go_on_while_one_becomes_active_and_a_listing_is_read_for_many_that_are
 }
 
 #[test]
-fn an_intent_is_made_when_its_write_may_leave_and_what_it_rests_on_is_not_older_than_a_plan_may_be() {
+fn an_intent_is_made_right_before_its_write_and_from_a_recent_read() {
     let looks = |queue_ms| {
         let mut many = Many::new(12);
         many.queue_ms = queue_ms;
@@ -40,29 +40,29 @@ fn an_intent_is_made_when_its_write_may_leave_and_what_it_rests_on_is_not_older_
         assert!(ended.starts_with("Synced"), "{queue_ms}: {ended}");
         assert_served(&mut many, 2, &format!("queues for {queue_ms} ms"));
         assert_eq!((many.count("store"), many.count("publish")), (24, 12), "{queue_ms}");
-        assert_eq!(many.journal.last_intent, 72, "an intent that was withdrawn leaves no trace");
+        assert_eq!(many.journal.last_intent, 72, "a withdrawn intent is not counted");
         many.count("look")
     };
     let plan_ms = u64::from(Timing::default().plan_ms);
     let at_once = looks(0);
     assert!(
         looks(plan_ms / 2 + 100) > 0 && looks(plan_ms / 4) <= at_once,
-        "what was looked at a moment ago is not looked at again"
+        "an object with a recent read is not read again"
     );
     assert!(looks(plan_ms * 2) > at_once);
 }
 
 #[test]
-fn no_more_than_so_many_are_begun_at_once() {
+fn at_most_begun_max_objects_are_begun_at_once() {
     let mut many = Many::new(100);
-    // The platform takes its time with everything.
+    // The platform is slow for every object.
     let (ended, _) = many.run();
     assert!(ended.starts_with("Synced"), "{ended}");
     assert!(many.begun_max <= crate::replicate::BEGUN_MAX, "{}", many.begun_max);
 }
 
 #[test]
-fn what_never_becomes_active_keeps_no_other_from_being_in_force() {
+fn an_object_that_never_becomes_active_blocks_no_other() {
     let mut many = Many::new(5);
     many.slow = Some((configuration(2), u64::MAX));
     let (ended, _) = many.run();
@@ -76,9 +76,9 @@ fn what_never_becomes_active_keeps_no_other_from_being_in_force() {
     assert!(!many.held.contains_key(&deployment(2)));
 }
 
-/// Whether everything is served as git says, after so many versions of each.
+/// Asserts that everything is served as in git, after this many versions of each.
 fn assert_served(many: &mut Many, versions: usize, what: &str) {
-    // What an earlier run wrote last is not waited for, if nothing else is to be written.
+    // The last write of an earlier run is not waited for if there is nothing else to write.
     many.now = later(many.now, ACTIVE_MS);
     for object in (0..many.pairs).flat_map(|n| [configuration(n), deployment(n)]) {
         assert!(many.is_served(&object), "{what}: {object}");
@@ -87,7 +87,7 @@ fn assert_served(many: &mut Many, versions: usize, what: &str) {
 }
 
 #[test]
-fn a_process_that_dies_anywhere_among_many_is_followed_by_one_that_repeats_nothing() {
+fn a_run_after_a_crash_among_many_objects_repeats_nothing() {
     let mut longest = 0;
     for effects in 0..120 {
         let mut many = Many::new(3);
@@ -105,7 +105,7 @@ fn a_process_that_dies_anywhere_among_many_is_followed_by_one_that_repeats_nothi
 }
 
 #[test]
-fn a_process_that_dies_within_a_batch_is_followed_by_one_that_repeats_nothing() {
+fn a_run_after_a_crash_within_a_batch_repeats_nothing() {
     for dies_before in 1..=16 {
         for at_creation in [true, false] {
             let mut many = Many::new(5);
@@ -126,7 +126,7 @@ fn a_process_that_dies_within_a_batch_is_followed_by_one_that_repeats_nothing() 
 }
 
 #[test]
-fn of_a_hundred_objects_three_that_need_somebody_stop_what_refers_to_them_and_no_other() {
+fn three_of_a_hundred_objects_that_need_a_person_stop_only_their_dependents() {
     let mut many = Many::new(50);
     assert!(many.run().0.starts_with("Synced"));
     many.now = later(many.now, 3_600_000);
@@ -135,22 +135,22 @@ fn of_a_hundred_objects_three_that_need_somebody_stop_what_refers_to_them_and_no
     many.drafted = Some(configuration(5));
     many.slow = Some((deployment(7), u64::MAX));
     let (ended, _) = many.run();
-    for told in [
+    for reported in [
         "Held",
         "`003` of organization org-0 was answered with 400",
         "Mara",
         "`007` of organization org-0 is still not active",
         "not written for that reason: MessengerDeployment `005`",
     ] {
-        assert!(ended.contains(told), "{told}: {ended}");
+        assert!(ended.contains(reported), "{reported}: {ended}");
     }
     let open = [deployment(3), configuration(5), deployment(5), deployment(7)];
     let all = || (0..50).flat_map(|n| [configuration(n), deployment(n)]);
     for object in all().filter(|object| !open.contains(object)) {
         assert!(many.is_served(&object) && many.held[&object].versions.len() == 2, "{object}");
     }
-    assert_eq!(many.held[&configuration(5)].versions.len(), 1, "what somebody left is as she left it");
-    // What is in force is kept as base and proved, whatever became of the others.
+    assert_eq!(many.held[&configuration(5)].versions.len(), 1, "the draft of the other user is unchanged");
+    // The configuration in force is kept as base and confirmed, whatever the result of the others.
     let is_base = |object: &Object| {
         let object = ObjectRef::new(OrganizationId::new("org-0"), object.clone());
         many.journal.bases.get(&object).is_some_and(|base| {
@@ -161,23 +161,23 @@ fn of_a_hundred_objects_three_that_need_somebody_stop_what_refers_to_them_and_no
     };
     assert!(all().filter(|object| !open.contains(object)).all(|object| is_base(&object)));
     assert!(many.journal.owed.is_empty() && many.journal.unresolved.is_empty());
-    // Once somebody has seen to them, the rest is done, and nothing twice.
+    // After a person has decided, the rest is written, and nothing twice.
     (many.refused, many.drafted, many.slow) = (BTreeMap::new(), None, None);
     many.held.get_mut(&deployment(7)).unwrap().active_at = many.now;
     let (ended, _) = many.run();
     assert!(ended.starts_with("Synced"), "{ended}");
     assert_eq!((many.count("store"), many.count("publish")), (3, 1), "{:?}", many.requests);
-    assert_served(&mut many, 2, "seen to");
+    assert_served(&mut many, 2, "decided");
 }
 
 #[test]
-fn what_all_would_be_refused_is_not_asked_for_each() {
+fn a_refusal_of_all_objects_is_not_tried_for_each() {
     let mut many = Many::new(100);
     many.refused = (0..100).map(|n| (configuration(n), refusal(&configuration(n), "400: no"))).collect();
     let (ended, _) = many.run();
     assert!(ended.starts_with("Degraded") && ended.contains("and 182 more"), "{ended}");
     assert!(many.count("refuse") <= 8, "{:?}", many.requests);
-    // Refused for reasons of their own, they are no sign for the others.
+    // Refusals for different reasons say nothing of the other objects.
     many.refused =
         (0..4).map(|n| (configuration(n), refusal(&configuration(n), &format!("400: {n}")))).collect();
     let (ended, _) = many.run();
@@ -186,7 +186,7 @@ fn what_all_would_be_refused_is_not_asked_for_each() {
 }
 
 #[test]
-fn what_fails_while_others_are_accepted_is_tried_again_a_few_times_and_stops_no_other() {
+fn an_object_that_fails_is_retried_a_few_times_and_stops_no_other() {
     let mut many = Many::new(20);
     let fault = || Fault::new(FaultKind::Transient, "503 for this one");
     many.refused = BTreeMap::from([(configuration(2), Outcome::Unsent(fault()))]);
@@ -197,11 +197,11 @@ fn what_fails_while_others_are_accepted_is_tried_again_a_few_times_and_stops_no_
 }
 
 #[test]
-fn what_the_platform_is_not_done_with_may_be_refused_often_and_fail_once() {
+fn a_recent_object_may_be_refused_often_and_fail_once() {
     let mut many = Many::new(3);
     let fault = Outcome::Unsent(Fault::new(FaultKind::Transient, "503"));
     let refusals = vec![refusal(&deployment(1), "404: not yet"); 6];
-    // The last one first.
+    // In reverse order.
     many.before_accepted = BTreeMap::from([(deployment(1), [vec![fault], refusals].concat())]);
     let (ended, _) = many.run();
     assert!(ended.starts_with("Synced"), "{ended}");
@@ -210,32 +210,32 @@ fn what_the_platform_is_not_done_with_may_be_refused_often_and_fail_once() {
 }
 
 #[test]
-fn what_a_run_has_done_is_told_once_it_writes() {
+fn progress_is_reported_once_a_run_writes() {
     let run = Run::new(Arc::new(Many::new(2).spec()), Journal::default());
     let mut next = step(run, Event::Begin, super::platform::at(0));
     let mut many = Many::new(2);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     loop {
-        told.extend(next.run.advance().filter(|advance| told.last() != Some(advance)));
+        reported.extend(next.run.advance().filter(|advance| reported.last() != Some(advance)));
         let asked =
             next.effects.into_iter().find(|effect| !matches!(effect, crate::reconcile::Effect::Report(_)));
         let event = match asked {
             _ if next.run.end().is_some() => break,
             Some(effect) => many.perform(effect, &next.run),
             None => {
-                assert_eq!(next.run.advance(), None, "a plan is no advance");
+                assert_eq!(next.run.advance(), None, "a plan is no progress");
                 Event::Proceed
             }
         };
         next = step(next.run, event, many.now);
     }
-    let counts: Vec<(usize, usize)> = told.iter().map(|advance| (advance.done, advance.all)).collect();
+    let counts: Vec<(usize, usize)> = reported.iter().map(|advance| (advance.done, advance.all)).collect();
     assert_eq!((counts.first(), counts.last()), (Some(&(0, 4)), Some(&(4, 4))));
     assert!(counts.is_sorted(), "{counts:?}");
 }
 
 #[test]
-fn an_answer_that_is_lost_among_many_is_read_back() {
+fn a_lost_answer_among_many_is_read_back() {
     for lost in 1..=9 {
         let mut many = Many::new(3);
         for (versions, colour) in [(1, "#111111"), (2, "#222222")] {
@@ -248,9 +248,9 @@ fn an_answer_that_is_lost_among_many_is_read_back() {
 }
 
 #[test]
-fn what_became_active_while_others_went_on_is_not_reported_as_inactive() {
+fn an_object_that_became_active_meanwhile_is_not_reported_as_inactive() {
     let mut many = Many::new(60);
-    // The others take longer than an object is waited for.
+    // The others take longer than the wait for one object.
     (many.latency_ms, many.slow) = (1_500, Some((configuration(0), 62_000)));
     let (ended, took_ms) = many.run();
     assert!(took_ms > 62_000 && ended.starts_with("Synced"), "{took_ms} ms: {ended}");
@@ -258,10 +258,10 @@ fn what_became_active_while_others_went_on_is_not_reported_as_inactive() {
 }
 
 #[test]
-fn what_was_never_applied_from_here_is_left_alone_with_what_refers_to_it_and_the_others_go_on() {
+fn an_object_without_a_base_and_its_dependents_are_not_written_and_the_others_are() {
     let mut many = Many::new(6);
     assert!(many.run().0.starts_with("Synced"));
-    // The state is lost for two of the pairs; one of them is as git says.
+    // The bases of two pairs are lost; one of the pairs matches git.
     let journal = &mut many.journal;
     let is_lost = |object: &ObjectRef| [configuration(0), configuration(1)].contains(&object.object);
     journal.bases.retain(|object, _| !is_lost(object));
@@ -271,8 +271,8 @@ fn what_was_never_applied_from_here_is_left_alone_with_what_refers_to_it_and_the
     many.colour = "#222222";
     let (ended, _) = many.run();
     assert!(ended.starts_with("Refused"), "{ended}");
-    for told in ["`000`", "`001`", "adopt", "not written for that reason: MessengerDeployment `000`"] {
-        assert!(ended.contains(told), "{told}: {ended}");
+    for reported in ["`000`", "`001`", "adopt", "not written for that reason: MessengerDeployment `000`"] {
+        assert!(ended.contains(reported), "{reported}: {ended}");
     }
     assert!(!ended.contains("`002`"), "{ended}");
     assert_eq!((many.count("store"), many.count("publish")), (8, 4), "{:?}", many.requests);
@@ -280,7 +280,7 @@ fn what_was_never_applied_from_here_is_left_alone_with_what_refers_to_it_and_the
     many.allowed.insert(Guard::Adopt);
     let (ended, _) = many.run();
     assert!(ended.starts_with("Synced"), "{ended}");
-    // From then on it is known.
+    // Now it has a base.
     many.allowed.clear();
     many.colour = "#333333";
     let (ended, _) = many.run();

@@ -13,7 +13,7 @@ use crate::model::{
     Seen,
 };
 
-/// What the platform holds of one configuration.
+/// The state of one configuration on the platform.
 #[derive(Clone, Default)]
 pub(super) struct Configuration {
     pub(super) draft: Map<String, Value>,
@@ -28,32 +28,32 @@ pub(super) struct Platform {
     pub(super) configuration: Option<Configuration>,
     pub(super) deployment: Option<(Map<String, Value>, i64)>,
     pub(super) clock: i64,
-    /// Writes until now, in words.
+    /// The writes until now, as words.
     pub(super) writes: Vec<String>,
-    /// How long what was made is not to be seen, and until when it is so.
+    /// How long a new object is invisible, and until when.
     pub(super) unseen_ms: u64,
     pub(super) unseen_until: Option<Timestamp>,
     /// The time of the scene.
     pub(super) now: Option<Timestamp>,
     pub(super) pending: u32,
     pub(super) flows: Vec<&'static str>,
-    /// What happens before the n-th write, counted from one.
+    /// The actions before the n-th write, counted from one.
     pub(super) before_write: BTreeMap<usize, fn(&mut Platform)>,
     pub(super) after_write: BTreeMap<usize, fn(&mut Platform)>,
-    /// Answers to these writes are lost; the writes are executed.
+    /// The answers to these writes are lost; the writes are executed.
     pub(super) lost: BTreeSet<usize>,
     pub(super) refused: BTreeSet<usize>,
-    /// What the operator said of the drafts of others.
+    /// The operator's setting for drafts of other users.
     pub(super) drafts: Drafts,
-    /// Whether a run was to adopt them: what it stored and could not publish is published by a later one.
+    /// Whether a run was to adopt drafts: a later run publishes what it stored and could not publish.
     pub(super) adopted: bool,
-    /// How often what is listed is not found by its id.
+    /// How often a listed object is not found by its id.
     pub(super) gone_by_id: u32,
-    /// What no write may do and one did.
+    /// The forbidden writes that happened.
     pub(super) broken: Vec<String>,
 }
 
-/// A field that git leaves alone.
+/// An unmanaged field.
 pub(super) const BANNER: &str = "banner";
 
 pub(super) fn map(value: Value) -> Map<String, Value> {
@@ -92,7 +92,7 @@ impl Platform {
         }
     }
 
-    /// She takes a field out of the draft.
+    /// She removes a field from the draft.
     pub(super) fn person_removes(&mut self, field: &str) {
         self.clock += 1;
         if let Some(configuration) = &mut self.configuration {
@@ -101,7 +101,7 @@ impl Platform {
         }
     }
 
-    /// She gives up what is in the draft.
+    /// She discards the draft.
     pub(super) fn person_discards(&mut self) {
         self.clock += 1;
         let clock = self.clock;
@@ -113,7 +113,7 @@ impl Platform {
         }
     }
 
-    /// She lets visitors see another version.
+    /// She pins another version.
     pub(super) fn person_pins(&mut self, version: usize) {
         self.clock += 1;
         if let Some((body, modified)) = &mut self.deployment {
@@ -126,14 +126,14 @@ impl Platform {
         self.configuration.as_ref().map_or(0, |known| known.versions.len())
     }
 
-    /// What visitors see of the field that git leaves alone.
+    /// The unmanaged field as visitors get it.
     fn banner(&self, deployment: &Map<String, Value>) -> Option<Value> {
         let version: usize = deployment["configuration"]["version"].as_str()?.parse().ok()?;
         let seen = self.configuration.as_ref()?.versions.get(version.checked_sub(1)?)?;
         Some(seen.get(BANNER).cloned().unwrap_or_default())
     }
 
-    /// What a write may not do, unless somebody was faster between the look and the write.
+    /// Judges a write that is forbidden unless another user acted between the read and the write.
     fn judge(&mut self, what: &str, write: &Write) {
         let known = self.configuration.as_ref();
         let wrong = match what {
@@ -147,17 +147,17 @@ impl Platform {
                     Drafts::Adopt => !hers || kept,
                     Drafts::Discard => true,
                 };
-                (!allowed).then_some("her draft was written over unasked")
+                (!allowed).then_some("her draft was overwritten without a decision")
             }),
             "publish" if !self.adopted => known.and_then(|known| {
                 let newest = known.versions.last()?;
                 let same = newest.get(BANNER) == known.draft.get(BANNER);
-                (!same).then_some("it takes back or along what is not ours")
+                (!same).then_some("it reverts or publishes a change of another user")
             }),
             "pin" if self.drafts != Drafts::Adopt => {
                 let before = self.deployment.as_ref().and_then(|(body, _)| self.banner(body));
                 let after = self.banner(&write.body);
-                (before.is_some() && before != after).then_some("visitors see what nobody let them see")
+                (before.is_some() && before != after).then_some("visitors get a change without a decision")
             }
             _ => None,
         };
@@ -261,7 +261,7 @@ impl Platform {
                 self.deployment = Some((body, clock));
                 match self.observe(&deployment()) {
                     Observed::Present(stored) => stored,
-                    Observed::Absent => panic!("it was made a moment ago"),
+                    Observed::Absent => panic!("it was just created"),
                 }
             }
         };

@@ -1,4 +1,4 @@
-//! One tenant that is kept on the platform.
+//! A test scene: one tenant and its platform.
 
 use serde_json::Value;
 
@@ -16,11 +16,11 @@ pub(super) struct Scene {
     pub(super) colour: &'static str,
     pub(super) now: Timestamp,
     pub(super) notes: Vec<String>,
-    /// What became of each write.
+    /// The result of each write.
     pub(super) endings: Vec<Ending>,
-    /// Guards that the operator opened.
+    /// The guards that the operator allowed.
     pub(super) allowed: BTreeSet<Guard>,
-    /// A field that git names and that a rule leaves to people.
+    /// A managed field that a rule ignores.
     pub(super) ignored: Option<&'static str>,
 }
 
@@ -40,7 +40,7 @@ impl Scene {
         }
     }
 
-    /// Everything is as git says, and known to the journal.
+    /// A scene in which everything matches git and has a base.
     pub(super) fn in_sync() -> Self {
         let mut scene = Self::new();
         assert_eq!(scene.run(), "Synced");
@@ -77,12 +77,12 @@ impl Scene {
         spec
     }
 
-    /// One whole run.
+    /// Performs one whole run.
     pub(super) fn run(&mut self) -> String {
         self.run_until(usize::MAX)
     }
 
-    /// A run whose process dies when it has done so many effects.
+    /// Performs a run whose process dies after this many effects.
     pub(super) fn run_until(&mut self, effects: usize) -> String {
         self.platform.drafts = self.drafts;
         self.platform.adopted |= self.drafts == Drafts::Adopt;
@@ -98,7 +98,7 @@ impl Scene {
                     effect => asked = Some(effect),
                 }
             }
-            assert!(number < 500, "it goes round in circles: {:?}", self.platform.writes);
+            assert!(number < 500, "the run does not end: {:?}", self.platform.writes);
             if number >= effects {
                 return "killed".into();
             }
@@ -138,7 +138,7 @@ impl Scene {
                 Event::Woke
             }
             Effect::ReadAudit(_) => all_proven(run),
-            other => panic!("not of this dialect: {other:?}"),
+            other => panic!("no effect of this dialect: {other:?}"),
         }
     }
 
@@ -150,12 +150,12 @@ impl Scene {
     }
 }
 
-/// An end in one word; a run that was not run to its end has none of its own.
+/// Returns an end as one word; an interrupted run has no status.
 fn word(end: &End) -> &'static str {
     end.status().map_or("Interrupted", Status::word)
 }
 
-/// The audit log has an entry for each write that a run wants proved.
+/// An audit log page with an entry for each receipt of a run.
 pub(super) fn all_proven(run: &Run) -> Event {
     let entry = |receipt: &Receipt| Entry {
         id: format!("{}-{}", receipt.target, receipt.version),

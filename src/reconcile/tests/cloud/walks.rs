@@ -1,5 +1,6 @@
-//! Walks at random: people who interfere at any write, lost answers, refusals, processes that die. What holds in each
-//! is what [`Platform::write`](super::platform::Platform) judges, and that quiet days bring everything to rest.
+//! Random walks: edits of people at any write, lost answers, refusals, processes that die. In each walk
+//! [`Platform::write`](super::platform::Platform) judges every write, and quiet days must end in a state at
+//! rest.
 
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
@@ -10,7 +11,7 @@ use crate::model::{Act, Guard};
 
 type Interference = fn(&mut Platform);
 
-/// What a person does.
+/// An action of a person.
 const DEEDS: [Interference; 11] = [
     |platform| platform.person_removes(BANNER),
     |platform| {
@@ -45,7 +46,7 @@ const DEEDS: [Interference; 11] = [
     },
 ];
 
-/// One walk: who does what at which write, and after how many effects each process dies.
+/// One walk: the action at each write, and the number of effects before each process dies.
 #[derive(Debug, Clone)]
 struct Walk {
     in_sync: bool,
@@ -82,7 +83,7 @@ fn walks() -> impl Strategy<Value = Walk> {
     )
 }
 
-/// Walks, then lets quiet days follow, and returns what went wrong.
+/// Walks, then adds quiet days, and returns what is wrong.
 fn walk(walk: &Walk) -> Result<(), String> {
     let mut scene = if walk.in_sync { Scene::in_sync() } else { Scene::new() };
     for deed in &walk.first {
@@ -102,7 +103,7 @@ fn walk(walk: &Walk) -> Result<(), String> {
     scene.platform.after_write.clear();
     scene.platform.lost.clear();
     scene.platform.refused.clear();
-    // Quiet days: as git says, or a person is asked, and what she says is done.
+    // Quiet days: the state matches git, or a person is asked and her decision is applied.
     let mut ended = Vec::new();
     for drafts in [Drafts::Refuse, Drafts::Refuse, Drafts::Adopt, Drafts::Discard, Drafts::Adopt] {
         scene.journal.reverts.clear();
@@ -111,28 +112,29 @@ fn walk(walk: &Walk) -> Result<(), String> {
         if ended.last().is_some_and(|ended| ended == "Synced") {
             break;
         }
-        // What became of a write may not be known, and then whose the object is: a person is asked about that, too.
+        // If the result of a write is unknown, the owner of the object may be unknown: a person decides that,
+        // too.
         if ended.last().is_some_and(|ended| ended.contains("refused by adopt")) {
             scene.allowed.insert(Guard::Adopt);
         }
     }
     scene.allowed.clear();
     let broken = std::mem::take(&mut scene.platform.broken);
-    let told = |scene: &Scene| {
+    let reported = |scene: &Scene| {
         format!("{writes:?} then {:?}: {ended:#?}\n{:#?}", scene.platform.writes, scene.notes)
     };
     if !broken.is_empty() {
-        return Err(format!("{broken:?}: {}", told(&scene)));
+        return Err(format!("{broken:?}: {}", reported(&scene)));
     }
     let served = scene.served().map(|(_, colour)| colour);
     if ended.last().is_none_or(|ended| ended != "Synced") || served != Some(json!(scene.colour)) {
-        return Err(format!("it does not come to rest, {served:?} is served: {}", told(&scene)));
+        return Err(format!("it does not reach rest, {served:?} is served: {}", reported(&scene)));
     }
     let mark = scene.platform.writes.len();
     scene.drafts = Drafts::Refuse;
     let again = scene.run();
     if (again.as_str(), scene.platform.writes.len()) != ("Synced", mark) {
-        return Err(format!("it is not at rest, {again}: {}", told(&scene)));
+        return Err(format!("it is not at rest, {again}: {}", reported(&scene)));
     }
     Ok(())
 }
@@ -141,13 +143,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nobody_loses_anything_unasked_and_quiet_days_bring_it_to_rest(script in walks()) {
+    fn no_change_is_lost_without_a_decision_and_quiet_days_end_at_rest(script in walks()) {
         walk(&script).map_err(TestCaseError::fail)?;
     }
 }
 
 #[test]
-fn the_judge_sees_what_it_is_there_for() {
+fn the_judge_finds_each_forbidden_write() {
     let edited: Interference = |platform| platform.person_edits_the_draft(BANNER, json!("hers"));
     let sold: Interference = |platform| {
         platform.person_edits_the_draft(BANNER, json!("hers"));
@@ -156,13 +158,13 @@ fn the_judge_sees_what_it_is_there_for() {
     let nothing: Interference = |_| {};
     let pins = |version: &str| json!({"configuration": {"version": version}});
     let cases = [
-        (edited, configuration(), Act::Store, Some("c-1"), json!({}), "unasked"),
-        (edited, configuration(), Act::Publish, Some("c-1"), json!({}), "not ours"),
+        (edited, configuration(), Act::Store, Some("c-1"), json!({}), "draft was overwritten"),
+        (edited, configuration(), Act::Publish, Some("c-1"), json!({}), "change of another user"),
         (nothing, configuration(), Act::Store, None, json!({}), "second configuration"),
         (nothing, deployment(), Act::Store, None, pins("1"), "second deployment"),
-        (sold, deployment(), Act::Store, Some("d-1"), pins("2"), "let them see"),
+        (sold, deployment(), Act::Store, Some("d-1"), pins("2"), "visitors get a change"),
     ];
-    for (deed, object, act, id, body, told) in cases {
+    for (deed, object, act, id, body, reported) in cases {
         let mut scene = Scene::in_sync();
         deed(&mut scene.platform);
         let target = Target { object, ..target(0) };
@@ -170,12 +172,15 @@ fn the_judge_sees_what_it_is_there_for() {
         let write = Write { target, if_match: None, body, deadline, act, id, secret: None };
         scene.platform.write(&write);
         let broken = &scene.platform.broken;
-        assert!(broken.len() == 1 && broken.iter().all(|broken| broken.contains(told)), "{told}: {broken:?}");
+        assert!(
+            broken.len() == 1 && broken.iter().all(|broken| broken.contains(reported)),
+            "{reported}: {broken:?}"
+        );
     }
 }
 
 #[test]
-fn a_removal_that_comes_between_a_look_and_a_draft_is_not_taken_back() {
+fn a_removal_between_a_read_and_a_draft_is_not_reverted() {
     let found = walk(&Walk {
         in_sync: true,
         first: vec![9, 8],

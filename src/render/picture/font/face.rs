@@ -1,16 +1,16 @@
-//! The bundled fonts: which letters they have, and what these look like.
+//! The bundled fonts: their characters and the outlines of their glyphs.
 
 use std::sync::OnceLock;
 
 use harfrust::font::glyph::outline::{DrawMemory, DrawOptions, SvgSink};
 use harfrust::{Font, GlyphId};
 
-/// How heavy type is.
+/// The weight of a font.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
-    /// Text.
+    /// For text.
     Regular,
-    /// Headings and buttons.
+    /// For headings and buttons.
     Semibold,
 }
 
@@ -30,7 +30,7 @@ pub enum Face {
 impl Face {
     const ALL: [Face; 4] = [Face::Regular, Face::Semibold, Face::Arabic, Face::Hebrew];
 
-    /// A letter that stands for it in the ids of glyphs.
+    /// Returns the letter of the font in the ids of glyphs.
     pub fn letter(self) -> char {
         match self {
             Face::Regular => 'r',
@@ -49,14 +49,14 @@ impl Face {
         }
     }
 
-    /// The font; none only if a bundled file were broken, which a test rules out.
+    /// Returns the font; none only if a bundled file is broken, which a test excludes.
     pub(super) fn font(self) -> Option<&'static Font> {
         static FONTS: [OnceLock<Option<Font>>; Face::ALL.len()] =
             [const { OnceLock::new() }; Face::ALL.len()];
         FONTS.get(self as usize)?.get_or_init(|| Font::new(self.bytes(), 0)).as_ref()
     }
 
-    /// Units of the font's own grid to the size of its type.
+    /// Returns the units of the font's grid for one font size.
     pub fn units_per_em(self) -> f32 {
         self.font().map_or(1000.0, |font| f32::from(font.units_per_em()))
     }
@@ -67,12 +67,12 @@ impl Face {
             .is_some_and(|glyph| glyph != GlyphId::NOTDEF)
     }
 
-    /// The outline of a glyph as SVG path data, in the font's own units, y upwards.
+    /// Returns the outline of a glyph as SVG path data, in units of the font, with y upwards.
     pub fn outline(self, glyph: u32) -> String {
         let mut path = SvgSink::with_precision(0);
         let outline = self.font().and_then(|font| font.outline_glyphs().get(GlyphId::new(glyph)));
         if let Some(outline) = outline {
-            // A glyph that can't be drawn is left blank; the bundled files have none.
+            // A glyph that cannot be drawn is left blank; the bundled fonts have none.
             let _ = outline.draw(&DrawOptions::default(), DrawMemory::default(), &mut path);
         }
         path.to_string()

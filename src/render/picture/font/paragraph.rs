@@ -1,4 +1,4 @@
-//! One paragraph: its runs of one font and direction, shaped, and broken into lines.
+//! One paragraph: shapes its runs of one font and direction, and breaks them into lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -11,10 +11,10 @@ use super::block::{Block, Line, Placed, Type};
 use super::face::{Face, Weight};
 use crate::model::text::is_hidden;
 
-/// How wide the box of a character is that no font has, by the size of its type.
+/// Width of the box for a character that no font has, relative to the font size.
 const BOX_WIDTH: f32 = 1.1;
 
-/// What can't be taken apart: a letter with its marks, or several that became one glyph.
+/// Characters that cannot be separated: a letter with its marks, or a ligature.
 struct Cluster {
     bytes: Range<usize>,
     advance: f32,
@@ -22,12 +22,12 @@ struct Cluster {
     glyphs: Vec<Placed>,
 }
 
-/// A text without line breaks, shaped.
+/// A shaped text without line breaks.
 pub(super) struct Paragraph<'a> {
     text: &'a str,
     kind: Type,
     bidi: BidiInfo<'a>,
-    /// Whether it begins at the right.
+    /// Whether the text begins at the right.
     pub(super) rtl: bool,
     clusters: Vec<Cluster>,
     missing: BTreeSet<char>,
@@ -57,7 +57,8 @@ impl<'a> Paragraph<'a> {
         paragraph
     }
 
-    /// The font of a character; what belongs to no script stays in the font of what comes before it.
+    /// Returns the font of a character; a character without a script keeps the font of the character before
+    /// it.
     fn face(&self, c: char, before: Option<Face>) -> Option<Face> {
         let own = match self.kind.weight {
             Weight::Regular => Face::Regular,
@@ -69,7 +70,7 @@ impl<'a> Paragraph<'a> {
             return Some(before);
         }
         let found = [own, Face::Arabic, Face::Hebrew].into_iter().find(|face| face.has(c));
-        // What is never seen needs no glyph.
+        // A hidden character needs no glyph.
         found.or_else(|| is_hidden(c).then(|| before.unwrap_or(own)))
     }
 
@@ -87,7 +88,7 @@ impl<'a> Paragraph<'a> {
         buffer.push_str(text);
         buffer.set_direction(if level.is_rtl() { Direction::RightToLeft } else { Direction::LeftToRight });
         buffer.guess_segment_properties();
-        // With its direction set there is nothing left that it could refuse.
+        // With a direction set, shaping cannot fail.
         let _ = harfrust::shape(&ShaperFont::new(font), &mut buffer, ShapeOptions::new());
         let scale = self.kind.size_px / face.units_per_em();
         let px = |units: i32| units as f32 * scale;
@@ -116,7 +117,7 @@ impl<'a> Paragraph<'a> {
         }
     }
 
-    /// A box for each character that no font has; what only joins or varies the one before it gets none.
+    /// Adds a box for each character that no font has, but not for a joiner or a variation selector.
     fn add_boxes(&mut self, offset: usize, text: &str) {
         for (at, c) in text.char_indices() {
             let bytes = offset + at..offset + at + c.len_utf8();
@@ -135,7 +136,8 @@ impl<'a> Paragraph<'a> {
         }
     }
 
-    /// Breaks into lines where Unicode allows it (UAX 14), within a word only where nothing else fits.
+    /// Breaks the paragraph into lines where Unicode allows it (UAX 14), and within a word only if it does
+    /// not fit.
     pub(super) fn fill(mut self, width_px: f32, lines_max: usize, block: &mut Block) {
         block.missing.append(&mut self.missing);
         let allowed: BTreeSet<usize> = linebreaks(self.text).map(|(at, _)| at).collect();
@@ -145,7 +147,7 @@ impl<'a> Paragraph<'a> {
             if at > start && allowed.contains(&cluster.bytes.start) {
                 last_break = Some(at);
             }
-            // Space at a line's end hangs over it.
+            // A space at the end of a line may exceed its width.
             let too_wide = !cluster.is_space && width + cluster.advance > width_px && at > start;
             if !too_wide {
                 width += cluster.advance;
@@ -160,7 +162,7 @@ impl<'a> Paragraph<'a> {
             }
             block.lines.push(self.line(start..end));
             (start, at, width, last_break) = (end, end, 0.0, None);
-            // The space after which the line was broken is not carried over.
+            // A line does not start with the space at the break.
             while self.clusters.get(start).is_some_and(|cluster| cluster.is_space) {
                 start += 1;
                 at = start;
@@ -169,7 +171,7 @@ impl<'a> Paragraph<'a> {
         block.lines.push(self.line(start..self.clusters.len()));
     }
 
-    /// A line that ends in `…` because the rest does not fit.
+    /// Returns a line that ends in `…` because the rest does not fit.
     fn cut(&self, start: usize, width_px: f32) -> Line {
         let dots = Paragraph::shape(self.kind, "…", Some(false));
         let dots_px: f32 = dots.clusters.iter().map(|cluster| cluster.advance).sum();
@@ -189,7 +191,7 @@ impl<'a> Paragraph<'a> {
         line
     }
 
-    /// Clusters in the order in which they are seen.
+    /// Returns a line with its clusters in visual order.
     fn line(&self, mut range: Range<usize>) -> Line {
         while range.end > range.start && self.clusters.get(range.end - 1).is_some_and(|last| last.is_space) {
             range.end -= 1;

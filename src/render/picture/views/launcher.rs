@@ -1,4 +1,4 @@
-//! The button on the page, and where it would be.
+//! Draws the launcher, or its outline if it is not visible.
 
 use super::painter::{Painter, inset, kind};
 use crate::model::colour::NON_TEXT_RATIO;
@@ -9,14 +9,15 @@ use crate::render::picture::scene::{Align, Area};
 const SPEECH: &str = "M4 3h16a2 2 0 0 1 2 2v10a2 2 0 0 1-2 2H9l-5 4v-4a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2z";
 
 impl Painter<'_> {
-    /// Where the launcher stands: the layout is that of a page whose lines end at the right.
+    /// Returns the area of the launcher on a left-to-right page; the scene mirrors it for right-to-left
+    /// languages.
     pub(super) fn launcher_area(&mut self, text: &Option<Block>, has_icon: bool) -> Area {
         let h = 56.0;
         let w = match text {
             Some(block) => block.width() + if has_icon { 76.0 } else { 48.0 },
             None => h,
         };
-        // Mirrored with everything else, unless the side is fixed.
+        // The scene mirrors the area, so a fixed side is swapped for right-to-left languages.
         let at_end = match self.look.side {
             Side::End => true,
             Side::Left => self.look.is_rtl,
@@ -52,7 +53,7 @@ impl Painter<'_> {
             let inside = Area { x: area.x + left, y: area.y + top, w: text.width(), h: kind.line_px() };
             self.scene.text(text, kind, inside, Align::Start, on_accent);
         }
-        // Its text and its icon are judged as text: one ratio for both, the stricter.
+        // A launcher with text needs the stricter of the ratios for text and icons.
         let needed = if text.is_some() { self.look.needed.max(NON_TEXT_RATIO) } else { NON_TEXT_RATIO };
         self.judge(inset(area, 8.0, 8.0), on_accent, accent, needed);
         self.judge(inset(area, -6.0, -6.0), accent, self.page, NON_TEXT_RATIO);

@@ -1,4 +1,4 @@
-//! What every screen needs: the page, text, and circles around colours that are too alike.
+//! Draws the parts that every screen needs: the page, text, and circles around low contrast.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use crate::render::picture::scene::{Align, Area, Scene, Stroke};
 const FAILING: Colour = Colour { rgb: [0xC4, 0x00, 0x1A] };
 const DARK_PAGE: Colour = Colour { rgb: [0x17, 0x1A, 0x21] };
 
-/// Height of the part of a page in which the launcher stands.
+/// Height of the part of a page with the launcher, in pixels.
 pub(super) const CORNER: f32 = 220.0;
 
-/// What colour the page has.
+/// The colour of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Backdrop {
     /// White.
@@ -22,36 +22,36 @@ pub enum Backdrop {
     Dark,
 }
 
-/// Something that can't be told from what it stands on.
+/// An area with too little contrast.
 struct Mark {
     area: Area,
     ratio: f64,
     needed: f64,
-    /// Whether its ratio stands beside it, because something else stands above.
+    /// Whether the ratio is drawn next to the area, because another mark is at the same height.
     is_beside: bool,
-    /// Whether it is the site's page that it does not stand out from: no configuration says what colour that has.
+    /// Whether one of the colours is the site's page, whose colour no configuration contains.
     is_page: bool,
 }
 
 /// Draws one view, with what every screen needs: the page, text and marks.
 pub(super) struct Painter<'a> {
-    /// What is drawn.
+    /// The appearance to draw.
     pub(super) look: &'a Appearance,
-    /// What was drawn so far.
+    /// The picture so far.
     pub(super) scene: Scene,
     /// The colour of the site's page.
     pub(super) page: Colour,
-    /// What a person has to know of it.
-    pub(super) told: BTreeSet<String>,
+    /// Remarks on the picture.
+    pub(super) reported: BTreeSet<String>,
     marks: Vec<Mark>,
 }
 
-/// Type of a size and weight.
+/// Returns the type of a size and weight.
 pub(super) fn kind(size_px: f32, weight: Weight) -> Type {
     Type { size_px, weight }
 }
 
-/// An area with less on each side.
+/// Returns an area that is smaller on each side.
 pub(super) fn inset(area: Area, x: f32, y: f32) -> Area {
     Area { x: area.x + x, y: area.y + y, w: area.w - 2.0 * x, h: area.h - 2.0 * y }
 }
@@ -59,10 +59,10 @@ pub(super) fn inset(area: Area, x: f32, y: f32) -> Area {
 impl<'a> Painter<'a> {
     pub(super) fn new(look: &'a Appearance, scene: Scene, page: Backdrop) -> Self {
         let page = if page == Backdrop::Light { Colour::WHITE } else { DARK_PAGE };
-        Self { look, scene, page, told: look.told.clone(), marks: Vec::new() }
+        Self { look, scene, page, reported: look.reported.clone(), marks: Vec::new() }
     }
 
-    /// Grey bars where a site's own text would be.
+    /// Paints the site's page, with grey bars as its text.
     pub(super) fn page(&mut self) {
         let (w, h) = (self.scene.width, self.scene.height);
         let grey = if self.page == Colour::WHITE { [0xE8, 0xEA, 0xEE] } else { [0x2A, 0x2F, 0x3A] };
@@ -78,7 +78,7 @@ impl<'a> Painter<'a> {
         }
     }
 
-    /// Lays text out and tells what is lost on the way.
+    /// Lays out text and reports cut text and missing glyphs.
     pub(super) fn set(
         &mut self,
         what: &str,
@@ -90,18 +90,20 @@ impl<'a> Painter<'a> {
     ) -> Block {
         let block = kind.layout(text, width, lines_max, rtl);
         if block.is_cut {
-            self.told.insert(format!("{what} does not fit and is cut"));
+            self.reported.insert(format!("{what} does not fit and is cut"));
         }
         if !block.missing.is_empty() {
             let missing: Vec<String> =
                 block.missing.iter().take(5).map(|c| format!("U+{:04X}", u32::from(*c))).collect();
-            self.told
-                .insert(format!("no bundled font has {}: a box stands in its place", missing.join(", ")));
+            self.reported.insert(format!(
+                "no bundled font has {}: the picture shows a box instead",
+                missing.join(", ")
+            ));
         }
         block
     }
 
-    /// Holds two colours against each other that meet in an area.
+    /// Marks an area if the contrast of its two colours is below `needed`.
     pub(super) fn judge(&mut self, area: Area, one: Colour, other: Colour, needed: f64) {
         let ratio = one.contrast(other);
         if ratio < needed {
@@ -110,7 +112,7 @@ impl<'a> Painter<'a> {
         }
     }
 
-    /// Where something would be that is not there.
+    /// Paints a dashed outline for a part that is not visible, with the reason.
     pub(super) fn ghost(&mut self, area: Area, reason: &str) {
         let grey = if self.page == Colour::WHITE { [0x5A, 0x61, 0x70] } else { [0xA8, 0xAF, 0xBD] };
         let colour = Colour { rgb: grey };
@@ -120,13 +122,13 @@ impl<'a> Painter<'a> {
         let x = (area.x + area.w - 200.0).clamp(8.0, (self.scene.width - 208.0).max(8.0));
         let h = kind.line_px() * block.lines.len() as f32;
         let place = Area { x, y: area.y - h - 10.0, w: 200.0, h };
-        // Nothing of the page runs through the words.
+        // The background covers the bars of the page behind the reason.
         let start = x + (200.0 - block.width()) / 2.0;
         self.scene.fill(inset(Area { x: start, w: block.width(), ..place }, -6.0, -4.0), 4.0, self.page);
         self.scene.text(&block, kind, place, Align::Middle, colour);
     }
 
-    /// Circles what can't be told from what it stands on, with its ratio.
+    /// Circles the marked areas and writes their ratios.
     pub(super) fn marks(&mut self) {
         for Mark { area, ratio, needed, is_beside, is_page } in std::mem::take(&mut self.marks) {
             let radius = (area.h.min(area.w) / 2.0).min(16.0);
@@ -149,15 +151,15 @@ impl<'a> Painter<'a> {
             self.scene.fill(tag, 4.0, FAILING);
             let inside = Area { x: x + 6.0, y: y + 1.0, w: block.width(), h };
             self.scene.text(&block, kind, inside, Align::Start, Colour::WHITE);
-            let told = match (is_page, self.page == Colour::WHITE) {
+            let reported = match (is_page, self.page == Colour::WHITE) {
                 (false, _) | (true, true) => {
-                    format!("circled: a contrast of {ratio} where {needed} is needed")
+                    format!("circled: the contrast is {ratio}, and {needed} is needed")
                 }
                 (true, false) => format!(
-                    "circled: on a dark page the launcher has a contrast of {ratio} where {needed} is needed; no rule judges that, because no configuration says what colour a page has"
+                    "circled: on a dark page the contrast of the launcher is {ratio}, and {needed} is needed; no rule checks this, because no configuration contains the colour of the page"
                 ),
             };
-            self.told.insert(told);
+            self.reported.insert(reported);
         }
     }
 }

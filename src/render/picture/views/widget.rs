@@ -1,4 +1,4 @@
-//! The widget when it is open: its home screen and a short conversation.
+//! Draws the open widget: its home screen and a short conversation.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::render::picture::font::{Block, Weight};
 use crate::render::picture::samples::samples;
 use crate::render::picture::scene::{Align, Area, Stroke};
 
-/// The widget on a desk's screen.
+/// Size of the widget on a desktop screen, in pixels.
 const WIDGET: (f32, f32) = (380.0, 540.0);
 
 const CROSS: &str =
@@ -17,7 +17,7 @@ const CROSS: &str =
 const SEND: &str = "M3 20.5v-7l10-1.5-10-1.5v-7L21 12z";
 
 impl Painter<'_> {
-    /// The widget's own area, opened.
+    /// Paints the background of the open widget and returns its area.
     pub(super) fn panel(&mut self, width: Width) -> Area {
         let (w, h) = match width {
             Width::Narrow => PHONE,
@@ -36,12 +36,12 @@ impl Painter<'_> {
         area
     }
 
-    /// Radius of the corners of the widget's own area: on a phone it is as large as the page.
+    /// Returns the radius of the widget's corners: 0 on a phone, where the widget fills the page.
     fn corner_px(&self, panel: Area) -> f32 {
         if panel.w < self.scene.width { 10.0 } else { 0.0 }
     }
 
-    /// Paints the upper part of the widget, within its round corners.
+    /// Paints the upper part of the widget, with its round corners.
     fn head(&mut self, panel: Area, height: f32) {
         let radius = self.corner_px(panel);
         self.scene.fill(Area { h: height + radius, ..panel }, radius, self.look.accent);
@@ -136,18 +136,18 @@ impl Painter<'_> {
         let height = |block: &Block| text.line_px() * block.lines.len() as f32 + 20.0;
         let all =
             |blocks: &[(Block, bool)]| -> f32 { blocks.iter().map(|(block, _)| height(block) + 10.0).sum() };
-        // What is made up makes room for what the configuration says.
+        // If the greeting needs the room, the samples are left out.
         if all(&blocks) + 20.0 > body.h && greeted > 0 {
             blocks.truncate(greeted);
         }
         let total = all(&blocks);
-        // As in the widget, what is newest stands at the bottom, and what is too much has scrolled away.
+        // As in the widget, the newest message is at the bottom, and the oldest messages scroll out of view.
         let mut y = if total + 20.0 > body.h { body.y + body.h - total - 10.0 } else { body.y + 18.0 };
         let mut judged = BTreeSet::new();
         for (block, own) in &blocks {
             let h = height(block);
             if y < body.y + 4.0 {
-                self.told.insert("messages scroll: the first ones are out of sight".into());
+                self.reported.insert("the conversation scrolls: the first messages are not visible".into());
                 y += h + 10.0;
                 continue;
             }

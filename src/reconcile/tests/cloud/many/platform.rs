@@ -1,5 +1,5 @@
-//! A platform of many objects, in a time of its own: each request takes a while, and what is published or pinned
-//! becomes active a while later.
+//! A platform of many objects with its own clock: each request takes time, and a published or pinned version
+//! becomes active later.
 
 use serde_json::{Map, Value};
 
@@ -16,7 +16,7 @@ use crate::reconcile::Effect;
 
 pub(super) const ACTIVE_MS: u64 = 300;
 
-/// What the platform holds of one object: of a configuration its versions too.
+/// The state of one object on the platform, with the versions of a configuration.
 #[derive(Default)]
 pub(super) struct Held {
     pub(super) id: String,
@@ -26,39 +26,39 @@ pub(super) struct Held {
     pub(super) active_at: Timestamp,
 }
 
-/// A platform of one organization, and the tenant that is kept there.
+/// A platform of one organization, and its tenant.
 pub(super) struct Many {
     pub(super) pairs: usize,
     pub(super) colour: &'static str,
     pub(super) now: Timestamp,
     pub(super) held: BTreeMap<Object, Held>,
-    /// How long a request takes.
+    /// The duration of a request, in ms.
     pub(super) latency_ms: u64,
-    /// What becomes active later than others, and after how long.
+    /// The objects that become active later than others, and after how long, in ms.
     pub(super) slow: Option<(Object, u64)>,
     pub(super) journal: Journal,
-    /// Looks at one object, listings, and writes, in words.
+    /// The reads of one object, listings, and writes, as words.
     pub(super) requests: Vec<String>,
     pub(super) waited_ms: u64,
     /// The answer to the n-th write is lost, counted from one.
     pub(super) lost: Option<usize>,
-    /// Before the n-th write the process dies, although others of its batch have left.
+    /// The process dies before the n-th write, although others of its batch have left.
     pub(super) dies_before: Option<usize>,
-    /// What a write of these objects is answered with that is no acceptance.
+    /// The refusals that writes of these objects get.
     pub(super) refused: BTreeMap<Object, Outcome<Stored>>,
-    /// What writes of these objects are answered with before they are accepted, the last one first.
+    /// The answers to writes of these objects before they are accepted, in reverse order.
     pub(super) before_accepted: BTreeMap<Object, Vec<Outcome<Stored>>>,
-    /// The configuration whose draft somebody left.
+    /// The configuration with a draft of another user.
     pub(super) drafted: Option<Object>,
-    /// Guards that are open.
+    /// The allowed guards.
     pub(super) allowed: BTreeSet<Guard>,
-    /// Whether the plan was reviewed, and is to be exact.
+    /// Whether the plan was reviewed and must be exact.
     pub(super) is_exact: bool,
-    /// How long writes queue for the rate limit before their intents are saved; they do not where it is zero.
+    /// How long writes queue for the rate limit before their intents are saved, in ms; zero for no queue.
     pub(super) queue_ms: u64,
     has_queued: bool,
     looked_at: BTreeMap<Object, Timestamp>,
-    /// At most so many objects were written and not active, of those that git is not served with yet.
+    /// The maximum number of objects that were written and not active at once.
     pub(super) begun_max: usize,
 }
 
@@ -74,7 +74,7 @@ pub(super) fn deployment(n: usize) -> Object {
     object(ObjectKind::MessengerDeployment, n)
 }
 
-/// What somebody left in a draft.
+/// A draft of another user.
 pub(super) fn theirs(body: &Arc<Map<String, Value>>, at: Timestamp) -> Draft {
     let mut body = Map::clone(body);
     body.insert("banner".into(), json!("hers"));
@@ -130,12 +130,12 @@ impl Many {
         spec
     }
 
-    /// One whole run: how it ended, and how long it took.
+    /// Performs one whole run: its end and its duration in ms.
     pub(super) fn run(&mut self) -> (String, u64) {
         self.run_until(usize::MAX)
     }
 
-    /// A run whose process dies when it has done so many effects.
+    /// Performs a run whose process dies after this many effects.
     pub(super) fn run_until(&mut self, effects: usize) -> (String, u64) {
         let started_at = self.now;
         self.requests.clear();
@@ -162,13 +162,13 @@ impl Many {
                     return (format!("{end:?}: {reason}"), elapsed_ms(started_at, self.now));
                 }
                 (None, None) => {
-                    assert!(run.fresh.is_empty(), "what is planned is looked at again before it is written");
+                    assert!(run.fresh.is_empty(), "a planned object is read again before it is written");
                     Event::Proceed
                 }
                 (Some(effect), None) => self.perform(effect, &run),
             };
         }
-        panic!("it goes on for ever")
+        panic!("the run does not end")
     }
 
     pub(super) fn perform(&mut self, effect: Effect, run: &Run) -> Event {
@@ -183,7 +183,7 @@ impl Many {
             Effect::Write(writes) => {
                 let sent_at = self.now;
                 let answers = writes.iter().map(|write| {
-                    // Side by side.
+                    // In parallel.
                     self.now = sent_at;
                     self.answer(write)
                 });
@@ -195,11 +195,11 @@ impl Many {
                 Event::Woke
             }
             Effect::ReadAudit(_) => all_proven(run),
-            other => panic!("not of this dialect: {other:?}"),
+            other => panic!("no effect of this dialect: {other:?}"),
         }
     }
 
-    /// What is there; where it did not move since it was in force, that is inferred.
+    /// The live state; inferred if it did not move since the sighting.
     fn seen(&self, sought: &Sought) -> Observed {
         let mut seen = self.observe(&sought.object);
         if let (Observed::Present(stored), Some(sighting)) = (&mut seen, &sought.sighting) {
@@ -210,17 +210,17 @@ impl Many {
         seen
     }
 
-    /// An intent is made when its write may leave, and rests on a look that is not old.
+    /// Checks that an intent is made when its write may leave, and from a recent read.
     fn check_intent(&self, record: &Record) {
         let Record::Intent(intent) = record else { return };
         assert_eq!(intent.sent_at, self.now, "an intent that is older than its turn");
         let IntentAction::Put { target, .. } = &intent.action else { return };
         let age_ms = elapsed_ms(self.looked_at[&target.object], self.now);
         let plan_ms = u64::from(Timing::default().plan_ms);
-        assert!(age_ms <= plan_ms, "{} was looked at {age_ms} ms ago", target.object);
+        assert!(age_ms <= plan_ms, "{} was read {age_ms} ms ago", target.object);
     }
 
-    /// Whether what is about to be written has to queue: once for each batch.
+    /// Whether the next write has to queue: once for each batch.
     fn queues(&mut self, run: &Run) -> bool {
         if run.about_to_send().is_empty() {
             return false;
@@ -318,7 +318,7 @@ impl Many {
             assert!(self.is_active(&needed), "{object} was written before what it refers to is active");
             assert_eq!(write.body["configuration"]["id"], self.held[&needed].id.as_str());
         }
-        assert_eq!(write.id.is_some(), self.held.contains_key(object), "{object} is made once");
+        assert_eq!(write.id.is_some(), self.held.contains_key(object), "{object} is created once");
         let slow = self.slow.as_ref().filter(|(slow, _)| slow == object);
         let active_ms = slow.map_or(ACTIVE_MS, |(_, active_ms)| *active_ms);
         let id = object.to_string();
@@ -326,7 +326,7 @@ impl Many {
         held.modified_at = self.now;
         let stores_draft = object.kind == ObjectKind::MessengerConfiguration && write.act == Act::Store;
         if held.versions.is_empty() && write.id.is_none() {
-            // Nor is what was made active at once.
+            // A new object is not active at once either.
             held.active_at = later(self.now, active_ms);
         }
         if stores_draft {
@@ -352,11 +352,11 @@ impl Many {
                 }
                 stored
             }
-            Observed::Absent => panic!("it was written a moment ago"),
+            Observed::Absent => panic!("it was just written"),
         }
     }
 
-    /// Whether an object is as git says, and active.
+    /// Whether an object matches git and is active.
     pub(super) fn is_served(&self, object: &Object) -> bool {
         self.is_active(object) && self.held.get(object).is_some_and(|held| held.draft.is_none())
     }

@@ -1,4 +1,5 @@
-//! What an author meets: a finding, its fix, the plan, the page; and findings for the programs around them.
+//! The way of an author: a finding, its fix, the plan, the page; and findings in the formats of other
+//! programs.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -23,7 +24,7 @@ pub fn genesync(folder: &Path, arguments: &[&str]) -> Ran {
     ran(command.env_clear().current_dir(folder).stdin(Stdio::null()).args(arguments).output().unwrap())
 }
 
-/// A folder with one tenant whose configuration this is.
+/// Returns a folder with one tenant whose configuration this is.
 fn acme(web: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let files = tenant("acme", &[1], "");
@@ -32,7 +33,8 @@ fn acme(web: &str) -> tempfile::TempDir {
     folder
 }
 
-/// A new repository, an edit with a bad colour, the finding, the fix, the plan, the page: with the real binary.
+/// A new repository, an edit with a bad colour, the finding, the fix, the plan, the page: with the real
+/// binary.
 #[test]
 fn a_new_user_gets_from_init_to_a_page() {
     let stage = Stage::new();
@@ -55,9 +57,9 @@ fn a_new_user_gets_from_init_to_a_page() {
     }
     let fixed = stage.genesync(&["validate", "--fix"]).expect(0);
     assert!(fixed.stderr.contains("fixed  bases/house-style.yaml:10: use #"), "{}", fixed.stderr);
-    let mended = read(&folder, "bases/house-style.yaml");
-    let hex = mended.split("primary: \"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    assert_eq!(mended, base.replace("#0B5CAD", &hex), "nothing else is touched");
+    let fixed = read(&folder, "bases/house-style.yaml");
+    let hex = fixed.split("primary: \"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert_eq!(fixed, base.replace("#0B5CAD", &hex), "nothing else changes");
     assert_eq!(read(&folder, "tenants/acme/web.yaml"), web);
     commit_all(&folder);
 
@@ -122,12 +124,12 @@ spec:
       - {dayOfWeek: MONDAI, startTime: \"8:00\", endTime: \"17:00\"}
 ";
 
-/// Each mistake hides others: what is mended is read again, until nothing is left that a program may mend.
+/// Each mistake hides others: `fix` reads a fixed file again, until no automatic fix is left.
 #[test]
-fn what_people_leave_out_is_put_in() {
+fn missing_fields_are_added() {
     let folder = acme(MISSPELT);
     genesync(folder.path(), &["validate", "--fix"]).expect(0);
-    let mut mended = MISSPELT.to_owned();
+    let mut fixed = MISSPELT.to_owned();
     for (from, to) in [
         ("WebMesaging", "WebMessaging"),
         ("#F2A900", "\"#9E6D00\""),
@@ -139,20 +141,20 @@ fn what_people_leave_out_is_put_in() {
         ("MONDAI", "MONDAY"),
         ("8:00", "08:00"),
     ] {
-        mended = mended.replacen(from, to, 1);
+        fixed = fixed.replacen(from, to, 1);
     }
-    assert_eq!(read(folder.path(), "tenants/acme/web.yaml"), mended);
+    assert_eq!(read(folder.path(), "tenants/acme/web.yaml"), fixed);
 
-    // What a person has to decide is left, and why is said.
+    // `fix` leaves what a person has to decide, and reports the reason.
     for (from, to, left) in [
         (
             "fontSize: \"20px\"",
             "fontSize: 40px",
-            "not every rule could judge acme: mended errors may show others",
+            "some rules did not check acme; fix the errors to see all findings",
         ),
         ("MONDAY", "DAY", "1 error"),
     ] {
-        let text = mended.replacen(from, to, 1).replacen("\"#9E6D00\"", "\"#B07900\"", 1);
+        let text = fixed.replacen(from, to, 1).replacen("\"#9E6D00\"", "\"#B07900\"", 1);
         write(folder.path(), "tenants/acme/web.yaml", &text);
         let ran = genesync(folder.path(), &["validate", "--fix"]);
         assert!(ran.stderr.contains(left), "{left}: {}", ran.stderr);
@@ -160,21 +162,18 @@ fn what_people_leave_out_is_put_in() {
         assert_eq!(
             judged,
             from.starts_with("fontSize"),
-            "a colour is not judged by a size that can't be read"
+            "a colour is not judged by a size that cannot be read"
         );
     }
-    let twice = mended.replacen("  greetings:", "  gretings: {}\n  greetings:", 1);
+    let twice = fixed.replacen("  greetings:", "  gretings: {}\n  greetings:", 1);
     write(folder.path(), "tenants/acme/web.yaml", &twice);
     let ran = genesync(folder.path(), &["validate", "--fix"]).expect(1);
-    assert!(
-        ran.stdout.contains("`greetings`? it stands here already: keep one of the two"),
-        "{}",
-        ran.stdout
-    );
+    assert!(ran.stdout.contains("`greetings`? it is already here: keep one of the two"), "{}", ran.stdout);
     assert_eq!(read(folder.path(), "tenants/acme/web.yaml"), twice);
 }
 
-/// What looks like a slip may be a wish: words that decide something are told of, and written by a person.
+/// What looks like a mistake may be intended: genesync reports values that decide something and leaves them
+/// to a person.
 #[test]
 fn no_fix_guesses_what_was_meant() {
     let folder = acme("");
@@ -201,7 +200,8 @@ fn no_fix_guesses_what_was_meant() {
         "  greetings:\n    messages:\n      - Press #1\n".into(),
         "  widget: {theme: {colors: {primary: &p #00594F}}}\n".into(),
         rules("      - {dayOfWeek: MONDAY, startTime: \"9999:\", endTime: \"17:00\"}\n"),
-        // Whose comment it is that stands above the first, or is indented, and where a blank line belongs, is not sure.
+        // It is unclear which entry a comment above the first one, an indented comment or a blank line
+        // belongs to.
         rules(&format!("      # this season\n{tuesday}      # mon\n{monday}")),
         rules(&format!("{tuesday}        # late\n{monday}")),
         rules(&format!("{tuesday}\n{monday}")),
@@ -215,9 +215,9 @@ fn no_fix_guesses_what_was_meant() {
     }
 }
 
-/// What one tenant of two wants of a layer is left to a person.
+/// A fix of a layer that only one of two tenants needs is left to a person.
 #[test]
-fn a_fix_that_is_left_is_told() {
+fn a_skipped_fix_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let layer = "apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {name: house}\nspec:\n  widget: {theme: {colors: {primary: \"#F2A900\"}}}\n";
     write(folder.path(), "bases/house.yaml", layer);
@@ -231,9 +231,13 @@ fn a_fix_that_is_left_is_told() {
     }
     let ran = genesync(folder.path(), &["validate", "--fix"]).expect(1);
     assert!(ran.stderr.contains("left   bases/house.yaml:5: use #"), "{}", ran.stderr);
-    assert!(ran.stderr.contains(": not every document that extends this file wants it"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(": not every document that extends this file needs this fix"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(read(folder.path(), "bases/house.yaml"), layer);
-    // What a tenant wants that can't be read, nobody knows.
+    // It is unknown what a tenant needs if it cannot be read.
     let two = read(folder.path(), "tenants/two/web.yaml").replace("#000000", "#FFFFFF");
     write(folder.path(), "tenants/two/web.yaml", &format!("{two}  greetings: {{delayMs: soon}}\n"));
     genesync(folder.path(), &["validate", "--fix"]).expect(1);
@@ -244,7 +248,7 @@ fn a_fix_that_is_left_is_told() {
 }
 
 #[test]
-fn what_can_be_mended_is_mended_and_everything_else_stays() {
+fn what_can_be_fixed_is_fixed_and_everything_else_stays() {
     let folder = acme(MESSY);
     let ran = genesync(folder.path(), &["validate", "--fix", "--verbose"]);
     let expected = MESSY
@@ -261,7 +265,7 @@ fn what_can_be_mended_is_mended_and_everything_else_stays() {
     let ratio = after.split("contrastRatio: ").nth(1).unwrap().split('}').next().unwrap();
     let expected =
         expected.replace("#F2A900", colour).replace("contrastRatio: 5.0", &format!("contrastRatio: {ratio}"));
-    // A folded scalar is no quoted one: whichever way it was mended, it is on one line of text.
+    // A folded scalar differs from a quoted one: either fix puts the text on one line.
     let folded = "      - >\n        Folded, and it ends in a line break\n";
     let lines = |text: &str| {
         text.replace(folded, "").replace("      - \"Folded, and it ends in a line break\"\n", "")
@@ -273,7 +277,7 @@ fn what_can_be_mended_is_mended_and_everything_else_stays() {
 }
 
 #[test]
-fn a_layer_is_not_mended_for_one_of_its_tenants_and_nothing_that_is_waived() {
+fn a_layer_is_not_fixed_for_one_of_its_tenants_and_nothing_that_is_waived() {
     let folder = tempfile::tempdir().unwrap();
     let base = "apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {name: house}\nspec:\n  widget: {theme: {colors: {primary: \"#0B5CAD\", background: \"#FFFFFF\"}}}\n";
     let dark = "  extends: [house]\n  widget: {theme: {colors: {background: \"#101418\"}}}\n";
@@ -301,7 +305,7 @@ fn a_layer_is_not_mended_for_one_of_its_tenants_and_nothing_that_is_waived() {
 
 // Guarantee: nothing-is-guessed
 #[test]
-fn nobody_guesses_where_a_tenant_is_or_whether_it_is_written() {
+fn no_fix_guesses_a_region_or_a_mode() {
     let folder = tempfile::tempdir().unwrap();
     let files = tenant("acme", &[1], &delay(1));
     let wrong = files[0].1.replace("eu-west-1", "eu-west-9").replace("mode: enforce", "mode: enforc");
@@ -317,7 +321,7 @@ fn nobody_guesses_where_a_tenant_is_or_whether_it_is_written() {
 }
 
 #[test]
-fn findings_come_in_the_forms_of_the_programs_around() {
+fn findings_are_printed_in_the_formats_of_other_programs() {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in
         tenant("acme", &[1], "  widget: {theme: {colors: {primary: \"#F2A900\", background: \"#FFFFFF\"}}}\n")
@@ -362,7 +366,7 @@ fn a_save_is_checked_at_once() {
 
 // Guarantee: no-zone-is-guessed
 #[test]
-fn another_zone_is_proposed_and_not_guessed() {
+fn a_similar_time_zone_is_proposed_and_not_written() {
     let stage = Stage::new();
     let hours = "  availability: {schedule: custom, timeZone: Europe/Berln, rules: [{dayOfWeek: MONDAY, startTime: \"08:00\", endTime: \"10:30\"}]}\n";
     stage.commit(&tenant("acme", &[1], hours));

@@ -1,4 +1,5 @@
-//! What is told of a change: all of it, the worst first, and what is not known as not known.
+//! The report of a change: it is complete, the worst change comes first, and unknown facts are marked as
+//! unknown.
 
 use serde_json::{Value, json};
 
@@ -8,7 +9,7 @@ fn text(ran: &Ran) -> String {
     format!("{}{}", ran.stdout, ran.stderr)
 }
 
-/// Mara sets 777, and then git says 3: both moved the field.
+/// Mara sets 777, and then git sets 3: both changed the field.
 fn in_conflict(sync: &str) -> Stage {
     let files = |ms: u32| {
         let mut files = tenant("acme", &[1], &delay(ms));
@@ -28,12 +29,12 @@ fn what_is_overwritten_is_printed_beside_ours_and_kept() {
     let planned = stage.genesync(&["plan"]).expect(0);
     assert!(planned.stdout.contains("conflict  777 -> 3  by Mara Ionescu"), "{}", planned.stdout);
     let applied = stage.genesync(&["apply"]).expect(0);
-    let told =
+    let reported =
         format!("greetings.delayMs of {}: 777, set by Mara Ionescu, is overwritten by 3", organization(1));
-    assert!(applied.stdout.contains(&format!("acme: {told}")), "{}", text(&applied));
+    assert!(applied.stdout.contains(&format!("acme: {reported}")), "{}", text(&applied));
     assert_eq!(stage.live(1).1["greetings"]["delayMs"], 3);
     let history = stage.genesync(&["history", "acme"]).expect(0).stdout;
-    assert!(history.contains(&told), "{history}");
+    assert!(history.contains(&reported), "{history}");
     let row = stage.genesync(&["history", "acme", "--overwritten"]).expect(0).stdout;
     let row: Vec<&str> = row.lines().nth(1).unwrap().split_whitespace().skip(1).collect();
     assert_eq!(row.join(" "), format!("{} greetings.delayMs 777 Mara Ionescu 3", organization(1)));
@@ -43,7 +44,7 @@ fn what_is_overwritten_is_printed_beside_ours_and_kept() {
         (&field["path"], &field["before"], &field["after"], &field["by"]["name"]),
         (&json!("greetings.delayMs"), &json!(777), &json!(3), &json!("Mara Ionescu"))
     );
-    // Nothing else was overwritten: neither what git alone moved, nor by a run that wrote nothing.
+    // No other value was overwritten: not by a change of git alone, and not by a run that wrote nothing.
     stage.commit(&tenant("acme", &[1], &delay(4)));
     stage.genesync(&["apply"]).expect(0);
     let kept = stage.genesync(&["history", "acme", "--overwritten", "--format", "json"]).expect(0).json();
@@ -56,9 +57,9 @@ fn what_a_copy_to_another_region_overwrites_is_kept_too() {
     let stage = Stage::applied(&[tenant("acme", &[1, 2], &delay(1))]);
     stage.edit(2, &json!({"greetings": {"delayMs": 777}}));
     let applied = stage.genesync(&["apply", "--format", "json"]).expect(0).json();
-    let told = &applied["tenants"][0]["overwritten"][0];
+    let reported = &applied["tenants"][0]["overwritten"][0];
     assert_eq!(
-        (&told["organizationId"], &told["before"], &told["after"]),
+        (&reported["organizationId"], &reported["before"], &reported["after"]),
         (&json!(organization(2)), &json!(777), &json!(1))
     );
     let history = stage.genesync(&["history", "acme", "--overwritten"]).expect(0).stdout;
@@ -67,13 +68,13 @@ fn what_a_copy_to_another_region_overwrites_is_kept_too() {
 
 // Guarantee: conflict-on-hold
 #[test]
-fn a_conflict_on_hold_overwrites_neither_side() {
+fn a_held_conflict_overwrites_no_value() {
     let stage = in_conflict("{mode: enforce, onConflict: hold}");
     let held = stage.genesync(&["apply"]).expect(4);
     assert!(!text(&held).contains("overwritten"), "{}", text(&held));
     assert_eq!(stage.live(1).1["greetings"]["delayMs"], 777);
     let none = stage.genesync(&["history", "acme", "--overwritten"]).expect(0).stdout;
-    assert_eq!(none, "no write overwrote anything\n");
+    assert_eq!(none, "no write overwrote a field\n");
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn history_says_who_applied_with_which_guards_and_why_as_claimed() {
     let history = stage.genesync(&["history", "acme"]).expect(0).stdout;
     for part in [
         "by octavia in GitHub run 42 (as claimed) (--allow tenant-changes: urgent fix)",
-        "open while it was written: tenant-changes",
+        "open during the write: tenant-changes",
         "777, set by Mara Ionescu, is overwritten by 3",
         "by ana@laptop (as claimed)",
         "by ben in GitLab job 7 (as claimed): freeze",
@@ -119,7 +120,7 @@ fn paused_is_paused_in_text_and_json() {
     assert_eq!(runs, ["Paused", "Paused", "Synced"]);
 }
 
-/// A layer for acme and beta, a greeting for zeta, and a project with a waiver.
+/// Returns a layer for acme and beta, a greeting for zeta, and a project with a waiver.
 fn fleet(layer: &str, greeting: &str) -> Vec<(String, String)> {
     let base = format!(
         "apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {{name: house}}\nspec:\n  greetings: {{{layer}}}\n"
@@ -137,31 +138,31 @@ fn fleet(layer: &str, greeting: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn since_leaves_out_what_is_rendered_as_before() {
+fn since_skips_tenants_that_render_as_before() {
     let stage = Stage::applied(&[fleet("delayMs: 1", "Hello")]);
     let since = |files: Vec<(String, String)>| {
         stage.commit(&files);
         stage.genesync(&["plan", "--since", "HEAD~1"]).expect(0).stdout
     };
-    let nothing = "No tenant's configuration moved: nothing was asked\n";
+    let nothing = "No tenant's configuration changed, so genesync read no live configuration\n";
     let commented = |files: Vec<(String, String)>| {
         files.into_iter().map(|(path, text)| (path, format!("# as agreed\n{text}"))).collect::<Vec<_>>()
     };
     assert_eq!(since(commented(fleet("delayMs: 1", "Hello"))), nothing);
     let quoted = fleet("\"delayMs\": 1", "\"Hello\"");
     assert_eq!(since(quoted), nothing);
-    // beta says itself what the layer says otherwise.
-    let told = since(fleet("delayMs: 2", "Hello"));
-    assert!(told.contains("bases/house.yaml changed and reaches 1 tenant: acme\n"), "{told}");
-    assert!(told.contains("Plan: 1 of 1 tenant changes"), "{told}");
+    // beta itself sets the field of the layer to another value.
+    let reported = since(fleet("delayMs: 2", "Hello"));
+    assert!(reported.contains("bases/house.yaml changed and reaches 1 tenant: acme\n"), "{reported}");
+    assert!(reported.contains("Plan: 1 of 1 tenant changes"), "{reported}");
     stage.genesync(&["apply"]).expect(0);
-    // A tenant's own change says nothing of a layer whose comment moved along.
-    let told = since(commented(fleet("delayMs: 2", "Good day")));
-    assert!(!told.contains("bases/") && told.contains("Plan: 1 of 1 tenant changes"), "{told}");
+    // The report of a tenant's own change does not mention a layer whose comment also changed.
+    let reported = since(commented(fleet("delayMs: 2", "Good day")));
+    assert!(!reported.contains("bases/") && reported.contains("Plan: 1 of 1 tenant changes"), "{reported}");
 }
 
 #[test]
-fn a_plan_opens_with_what_visitors_notice_and_tells_the_worst_first() {
+fn a_plan_opens_with_what_visitors_notice_worst_first() {
     let greeting = |name: &str, numbers: &[u32], enabled: bool, text: &str| {
         let spec = format!("  greetings: {{enabled: {enabled}, messages: [{text}]}}\n");
         tenant(name, numbers, &spec)
@@ -183,14 +184,14 @@ fn a_plan_opens_with_what_visitors_notice_and_tells_the_worst_first() {
     ];
     let places: Vec<usize> = order.iter().map(|part| at(part)).collect();
     assert!(places.is_sorted(), "{places:?}: {plan}");
-    // Two regions that lost the same say so in one line, which names both.
+    // Two regions with the same loss share one line, which names both.
     stage.genesync(&["apply", "--tenant", "beta"]).expect(0);
     for number in [3, 4] {
         stage.edit(number, &json!({"greetings": {"enabled": true}}));
     }
     let plan = stage.genesync(&["plan", "--tenant", "beta"]).expect(0).stdout;
-    let told = "Visitors are no longer greeted, in us-east-1 and ap-south-1\n";
-    assert_eq!((plan.matches("no longer greeted").count(), plan.contains(told)), (1, true), "{plan}");
+    let reported = "Visitors are no longer greeted, in us-east-1 and ap-south-1\n";
+    assert_eq!((plan.matches("no longer greeted").count(), plan.contains(reported)), (1, true), "{plan}");
 }
 
 const PALE: &str = "  widget: {theme: {colors: {primary: \"#F2A900\", background: \"#FFFFFF\"}}}\n";
@@ -212,7 +213,7 @@ fn a_tenant_that_is_not_valid_shows_why_and_waivers_show_in_every_format() {
     };
     let of_acme = own(&read(&comment), "#### `acme` (invalid)", "####");
     assert!(of_acme.contains(contrast) && of_acme.contains("tenants/acme/web.yaml:5:"), "{of_acme}");
-    // It stands there and nowhere else.
+    // It occurs there only.
     assert_eq!(read(&comment).matches("tenants/acme/web.yaml:5:").count(), 1, "{}", read(&comment));
     let of_acme = own(&read(&page), "aria-labelledby=\"tenant-1-name\"", "</section>");
     assert!(of_acme.contains(contrast) && of_acme.contains("tenants/acme/web.yaml:5:"), "{of_acme}");
@@ -220,12 +221,12 @@ fn a_tenant_that_is_not_valid_shows_why_and_waivers_show_in_every_format() {
     let waived = "waived by chat@example.com until 2999-03-31: rebrand in March";
     let printed = |arguments: &[&str]| text(&stage.genesync(arguments).expect(1));
     for format in ["text", "json", "sarif", "github", "gitlab", "junit"] {
-        let told = printed(&["validate", "--format", format]);
-        assert!(told.contains(waived), "validate {format}: {told}");
+        let reported = printed(&["validate", "--format", format]);
+        assert!(reported.contains(waived), "validate {format}: {reported}");
     }
     for format in ["text", "json", "markdown", "html"] {
-        let told = printed(&["plan", "--format", format]);
-        assert!(told.contains(waived), "plan {format}: {told}");
+        let reported = printed(&["plan", "--format", format]);
+        assert!(reported.contains(waived), "plan {format}: {reported}");
     }
     let sarif: Value =
         serde_json::from_str(&stage.genesync(&["validate", "--format", "sarif"]).expect(1).stdout).unwrap();
@@ -276,11 +277,11 @@ fn the_doctor_of_a_webchat_tenant_says_what_it_could_not_test() {
     ] {
         assert_eq!(result(&well, what).0, expected, "{what}: {well:?}");
     }
-    assert!(result(&well, "rate limit").1.contains("300 requests a minute are assumed"), "{well:?}");
+    assert!(result(&well, "rate limit").1.contains("genesync assumes 300 requests per minute"), "{well:?}");
     assert!(result(&well, "time zones").1.ends_with(", built in"), "{well:?}");
     stage.control("POST", "settings", &json!({"rateLimitPerMinute": 90}));
-    assert_eq!(result(&checks(0), "rate limit"), ("ok".into(), "90 requests a minute".into()));
-    // A client that may only read the audit log.
+    assert_eq!(result(&checks(0), "rate limit"), ("ok".into(), "90 requests per minute".into()));
+    // A client that may read only the audit log.
     stage.control("POST", "settings", &json!({"rateLimitPerMinute": 0}));
     let fault = json!({"match": {"path": "**/configurations"}, "times": 0, "do": {"status": 403}});
     stage.control("POST", "faults", &json!({"faults": [fault]}));
