@@ -159,8 +159,10 @@ fn every_command_has_a_manual_page() {
     let names = commands
         .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
         .filter(|name| !name.is_empty());
+    let table = read("docs/commands.md");
     let mut count = 0;
     for command in names.filter(|name| *name != "help") {
+        assert!(table.contains(&format!("\n| `{command}")), "docs/commands.md has no row for `{command}`");
         let page = page(&format!("genesync-{command}"));
         assert!(page.contains("Example"), "{command}: {page}");
         assert!(
