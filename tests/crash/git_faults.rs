@@ -101,7 +101,7 @@ pub fn a_remote_that_is_emptied() {
 pub fn a_branch_that_is_rewound() {
     holds_while(
         "the branch is rewound",
-        "the branch was rewound, or this copy of it is behind",
+        "the branch was rewound, or this copy is behind",
         |rig| {
             let repository = Repository::open(rig.stage.repository()).unwrap();
             let head = repository.head().unwrap().peel_to_commit().unwrap();
@@ -212,7 +212,7 @@ pub fn a_mirror_that_falls_behind() {
     let mut process = rig.spawn("run", rig.command(&["run", &url]));
     rig.settle().unwrap();
     point(&mirrors[0]);
-    eventually("the fault is reported", || log(&rig).contains("or this copy of it is behind"));
+    eventually("the fault is reported", || log(&rig).contains("or this copy is behind"));
     assert_eq!(rig.writes_while_quiet(3), Vec::<Value>::new());
     // A process that starts now has only the old copy and the record of a newer head.
     process.kill();
@@ -221,7 +221,7 @@ pub fn a_mirror_that_falls_behind() {
     command.env("GENESYNC_CACHE_DIR", rig.stage.path("another-cache"));
     let fresh = rig.spawn("fresh", command);
     assert_eq!(rig.writes_while_quiet(3), Vec::<Value>::new());
-    eventually("the fault is reported", || fresh.log().contains("or this copy of it is behind"));
+    eventually("the fault is reported", || fresh.log().contains("or this copy is behind"));
     drop(fresh);
     point(&mirrors[1]);
     rig.drift(1, 777);
