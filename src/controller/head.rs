@@ -358,8 +358,8 @@ impl Head {
     fn refuse(&self, revision: &Revision, agreed: &Revision) -> HeadError {
         self.metrics.guard_refusals.inc(Guard::Rewind);
         HeadError::Rewound(format!(
-            "refused by guard `rewind`: {}, so nothing is written from it: the branch was rewound, or this copy is \
-             behind, and if you rewrote the history on purpose, run `genesync apply --allow rewind --reason …` once",
+            "refused by guard `rewind`: {}, so genesync writes nothing from it. The branch was rewound, or this copy is behind. \
+             If you rewrote the history on purpose, run `genesync apply --allow rewind --reason …` once",
             rewind::refusal(revision, agreed).message
         ))
     }

@@ -101,7 +101,7 @@ pub fn a_remote_that_is_emptied() {
 pub fn a_branch_that_is_rewound() {
     holds_while(
         "the branch is rewound",
-        "the branch was rewound, or this copy is behind",
+        "The branch was rewound, or this copy is behind",
         |rig| {
             let repository = Repository::open(rig.stage.repository()).unwrap();
             let head = repository.head().unwrap().peel_to_commit().unwrap();

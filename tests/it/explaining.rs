@@ -133,7 +133,7 @@ fn a_rule_a_guard_and_a_field_are_explained_and_other_names_are_refused() {
             "summary": "More tenants change in one run than the limit",
             "messages": [
                 "refused by guard `run-tenants`: one run changes 61 of 80 tenants, and the limit is 50 %",
-                "refused by guard `run-tenants`: one run takes something from the visitors of 3 of 5 tenants, and the limit is 50 %",
+                "refused by guard `run-tenants`: one run changes who can reach 3 of 5 tenants, or switches something off there, and the limit is 50 %",
             ],
             "docs": "docs/guards.md#run-tenants",
         })
