@@ -20,7 +20,9 @@ pub fn zone(asked: Option<&str>, named: Option<&str>) -> Result<Option<TimeZone>
             Exit::Usage,
             format!("the time zone of the manifest's hours is {name}, not {other}"),
         )
-        .hint("remove --tz, or write the time with its offset, such as 2026-12-24T18:30-05:00"));
+        .hint(
+            "remove --tz, and write a time of another zone with its offset, such as 2026-12-24T18:30-05:00",
+        ));
     }
     let unknown = || {
         Failure::new(Exit::Usage, format!("there is no time zone `{name}`"))

@@ -150,7 +150,7 @@ impl Session {
     ///
     /// # Errors
     /// genesync can read no tenant. The error is the first failure.
-    pub fn with_another_user(mut self) -> Result<Self, Failure> {
+    pub fn with_a_readable_tenant(mut self) -> Result<Self, Failure> {
         self.no_one.take().map_or(Ok(self), Err)
     }
 

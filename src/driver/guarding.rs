@@ -37,7 +37,7 @@ pub(super) fn opened_by<'a>(refusals: impl Iterator<Item = &'a Refusal>, run: &R
     }
     let names: Vec<&str> = guards.iter().map(|guard| guard.name()).collect();
     format!(
-        ": to allow it, run `genesync allow {} {} --reason TEXT`",
+        ". To open the guard for the next run, use `genesync allow {} {} --reason TEXT`",
         names.join(","),
         run.spec().tenant.name
     )

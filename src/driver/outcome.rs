@@ -272,7 +272,7 @@ pub fn hold_of_a_head(tenants: usize, total: usize, limits: RunLimits, now: Time
 pub fn defect_hold(tenant: &TenantName, reason: &str, since: Timestamp) -> Pause {
     held_by(
         "genesync".into(),
-        format!("{reason}, and genesync only watches the tenant until you run `genesync resume {tenant}`"),
+        format!("{reason}; genesync only watches the tenant until you run `genesync resume {tenant}`"),
         since,
     )
 }

@@ -16,10 +16,10 @@ use crate::validate::rules::secrets;
 
 /// Returns the Markdown text for a byte of a file; none if there is no field.
 pub fn reported(desk: &Desk, path: &str, byte: usize) -> Option<String> {
-    desk.tenants.iter().find_map(|manifest| attributed_to(manifest, path, byte))
+    desk.tenants.iter().find_map(|manifest| hover_in(manifest, path, byte))
 }
 
-fn attributed_to(manifest: &TenantManifest, path: &str, byte: usize) -> Option<String> {
+fn hover_in(manifest: &TenantManifest, path: &str, byte: usize) -> Option<String> {
     let is_here = |span: Span| {
         let file = manifest.files.file(span.file).map(|file| &*file.path);
         file == Some(path) && (span.start as usize..=span.end as usize).contains(&byte)

@@ -312,7 +312,6 @@ impl Reader {
     }
 
     pub(super) fn layer_problem(&mut self, problem: LayerProblem, bases: &Bases) {
-        let known = &bases.layers;
         match problem {
             LayerProblem::Missing(span, name) if bases.ambiguous.contains(&name) => {
                 self.finding(
@@ -327,27 +326,12 @@ impl Reader {
                 );
             }
             LayerProblem::Missing(span, name) => {
-                let broken = bases
-                    .findings
-                    .iter()
-                    .find(|finding| finding.rule == "yaml" && finding.severity == Severity::Error);
-                let help = match schema::nearest(&name, known.keys().map(String::as_str)) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None if broken.is_some() => {
-                        let place = broken.map(|finding| finding.location.to_string()).unwrap_or_default();
-                        format!("fix {place} first: that file cannot be read and may contain the layer")
-                    }
-                    None => format!(
-                        "use one of the layers under bases/: {}",
-                        known.keys().take(20).map(|name| yaml::shown(name)).collect::<Vec<_>>().join(", ")
-                    ),
-                };
                 self.finding(
                     "layers",
                     format!("there is no layer `{}` under bases/", yaml::shown(&name)),
                     span,
                     "/spec/extends",
-                    Some(help),
+                    Some(missing_layer_help(&name, bases)),
                 );
             }
             LayerProblem::OtherKind(span, name, kind) => {
@@ -382,6 +366,25 @@ impl Reader {
             }
         }
     }
+}
+
+/// Returns what to do about a layer that does not exist.
+fn missing_layer_help(name: &str, bases: &Bases) -> String {
+    let known = || bases.layers.keys().map(String::as_str);
+    let is_broken = |finding: &&Finding| finding.rule == "yaml" && finding.severity == Severity::Error;
+    if let Some(near) = schema::nearest(name, known()) {
+        return format!("did you mean `{near}`?");
+    }
+    if let Some(broken) = bases.findings.iter().find(is_broken) {
+        return format!("fix {} first: that file cannot be read and may contain the layer", broken.location);
+    }
+    if bases.layers.is_empty() {
+        return "add the layer under bases/, or remove it from `extends`".into();
+    }
+    format!(
+        "use one of the layers under bases/: {}",
+        known().take(20).map(yaml::shown).collect::<Vec<_>>().join(", ")
+    )
 }
 
 /// Returns the rule that a schema violation belongs to: the rule about the same field.

@@ -90,7 +90,7 @@ pub enum Untold {
 impl fmt::Display for Untold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Untold::NotLookedFor => f.write_str("genesync has not read the audit log yet"),
+            Untold::NotLookedFor => f.write_str("the audit log has given no answer yet"),
             Untold::NotFound { looks, until } => {
                 let s = if *looks == 1 { "" } else { "s" };
                 write!(f, "no audit entry found ({looks} lookup{s} until {})", until.strftime("%H:%M:%S UTC"))

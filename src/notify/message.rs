@@ -102,7 +102,7 @@ impl Message {
             Cause::Degraded(FaultKind::Denied) => format!("Access is denied for {tenants}"),
             Cause::Degraded(FaultKind::Throttled) => format!("Too many requests for {tenants}"),
             Cause::Degraded(FaultKind::Local) => {
-                format!("Wrong credentials or endpoints in the settings for {tenants}")
+                format!("A local problem of genesync stops {tenants}")
             }
             Cause::Degraded(_) => format!("An external service fails for {tenants}"),
             Cause::Unconfirmed => format!("Writes to {tenants} have no audit entry"),

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::model::text::counted;
+
 use super::message::{Message, MessageState, Why};
 
 /// Slack's limits, in characters.
@@ -55,7 +57,7 @@ fn fitting(lines: Vec<String>, last: Option<String>) -> String {
         }
     }
     if left_out > 0 {
-        text.push_str(&format!("{left_out} not shown here\n"));
+        text.push_str(&format!("{} not shown here\n", counted(left_out, "tenant")));
     }
     text.push_str(&last.unwrap_or_default());
     text.trim_end().to_owned()

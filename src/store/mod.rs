@@ -131,7 +131,9 @@ pub enum StoreError {
         tenant: TenantName,
     },
     /// The state is no longer the one that this process opened. A restarted process accepts it.
-    #[error("the state was replaced while this process ran, so it writes nothing: {why}")]
+    #[error(
+        "the state was replaced while this process ran, so it writes nothing until it is restarted: {why}"
+    )]
     Exchanged {
         /// The difference that the store found.
         why: String,

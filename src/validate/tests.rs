@@ -100,7 +100,10 @@ fn a_waiver_expires_after_its_last_day_and_the_project_sets_severities() {
     let messages: Vec<&str> = untunable.iter().map(|finding| finding.message.as_str()).collect();
     assert_eq!(
         messages,
-        ["there is no rule `contrats`", "the severity of the rule `secrets` cannot be changed or waived"]
+        [
+            "there is no rule `contrats`",
+            "the rule `secrets` is fixed: its severity cannot be changed, and its findings cannot be waived"
+        ]
     );
 }
 

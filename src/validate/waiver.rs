@@ -94,7 +94,12 @@ pub fn check(project: &ProjectManifest, today: Date) -> Vec<Finding> {
 fn untunable(id: &str) -> Option<(String, Option<String>)> {
     match rules::ALL.iter().find(|rule| rule.id == id) {
         Some(rule) if rule.tunable => None,
-        Some(_) => Some((format!("the severity of the rule `{id}` cannot be changed or waived"), None)),
+        Some(_) => Some((
+            format!(
+                "the rule `{id}` is fixed: its severity cannot be changed, and its findings cannot be waived"
+            ),
+            None,
+        )),
         None => {
             let near = nearest(id, rules::ALL.iter().map(|rule| rule.id));
             Some((format!("there is no rule `{id}`"), near.map(|near| format!("did you mean `{near}`?"))))

@@ -593,9 +593,9 @@ fn an_emptied_rewound_or_unreachable_repository_writes_nothing_and_status_says_w
     let mark = stage.mark();
     rewind(git2::Oid::from_str(&empty).unwrap());
     stage.commit(&tenant("acme", &[1], &delay(666)));
-    wait_until("status says why", || said("the branch was rewound"));
+    wait_until("status says why", || said("The branch was rewound"));
     rewind(head);
-    wait_until("status shows no reason", || !said("the branch was rewound"));
+    wait_until("status shows no reason", || !said("The branch was rewound"));
     assert_eq!(puts(&stage, mark), 0);
 
     // If git does not answer for long, the last known commit may be outdated.

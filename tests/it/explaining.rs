@@ -133,7 +133,7 @@ fn a_rule_a_guard_and_a_field_are_explained_and_other_names_are_refused() {
             "summary": "More tenants change in one run than the limit",
             "messages": [
                 "refused by guard `run-tenants`: one run changes 61 of 80 tenants, and the limit is 50 %",
-                "refused by guard `run-tenants`: one run changes who can reach 3 of 5 tenants, or switches something off there, and the limit is 50 %",
+                "refused by guard `run-tenants`: one run takes something from the visitors of 3 of 5 tenants, and the limit is 50 %",
             ],
             "docs": "docs/guards.md#run-tenants",
         })
@@ -186,7 +186,7 @@ fn a_tighter_rule_lists_the_tenants_that_would_newly_fail() {
     let diff = |more: &[&str]| genesync(folder.path(), &[&["rules", "diff"], more].concat());
     let same = diff(&[]).expect(0).stdout;
     assert!(same.starts_with(
-        "the manifests today, and nothing to compare with: add --set RULE=WEIGHT or --on DATE\n"
+        "the manifests today, and nothing to compare with: add --set RULE=SEVERITY or --on DATE\n"
     ));
     assert!(same.ends_with("0 of 2 tenants would newly fail\n"));
     assert!(diff(&["--on", "soon"]).expect(2).stderr.contains("write a day as YYYY-MM-DD"));

@@ -90,7 +90,9 @@ fn a_plan_lists_what_git_stops_managing() {
     reported("- `acme`: no longer managed and left unchanged:");
     let ran = stage.genesync(&["validate"]).expect(0);
     assert!(
-        ran.stderr.contains("acme has a tenant.yaml but no configuration, so genesync manages nothing there"),
+        ran.stderr.contains(
+            "genesync manages nothing of acme, because there is a tenant.yaml but no configuration"
+        ),
         "{}",
         ran.stderr
     );

@@ -52,7 +52,7 @@ fn a_switched_off_unmanaged_field_is_reported_until_a_person_accepts_it() {
     };
     let text = stage.genesync(&["plan", "--detailed-exitcode"]).expect(0).stdout;
     reported(&text);
-    assert!(text.contains("other users changed 2 fields that git does not name"), "{text}");
+    assert!(text.contains("2 fields that git does not name changed"), "{text}");
     let before = plan(&stage);
     assert_eq!(paths(&before, "unmanagedChanges"), ["greetings.enabled", "greetings.messages"]);
     assert_eq!(before["unmanagedChanges"][0]["was"], true);

@@ -40,6 +40,8 @@ pub fn page() -> String {
     let mut out = String::from(
         "# Permissions in Genesys Cloud
 
+For operators who create the OAuth client. After this page you know which permissions to give it, for watching and for enforcing.
+
 The permissions that the OAuth client of an organization needs, for tenants with `api: cloud`. The client has the grant type
 *Client Credentials*; it gets these permissions by a role, in the divisions of the objects that it manages. To watch, it
 needs no write permission: give it a role for watching, and a second role when the tenant is enforced.

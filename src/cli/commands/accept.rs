@@ -116,7 +116,7 @@ async fn accept(
         store: Some(store),
         heard: Some(progress.heard()),
     };
-    let mut session = Session::start(fleet, wishes).await?.with_another_user()?;
+    let mut session = Session::start(fleet, wishes).await?.with_a_readable_tenant()?;
     session.plan(1, &progress).await;
     progress.finish();
     if let Some((tenant, fault)) = session.failed.first() {

@@ -130,8 +130,10 @@ fn asked(guards: &GuardArgs) -> Asked {
 /// Refuses a plan whose digest is not the approved one, and a plan without a planned tenant.
 fn approved(plan: &ReviewedPlan, approve: Option<&str>) -> Result<(), Failure> {
     if let Some(approve) = approve.filter(|digest| *digest != plan.digest) {
-        let message =
-            format!("the approved digest is {approve}, but the digest of the plan is {}", plan.digest);
+        let message = format!(
+            "the approved digest is {approve}, but the digest of the plan is {}, and nothing was written",
+            plan.digest
+        );
         return Err(Failure::new(Exit::Refused, message).hint("review this plan, and approve its digest"));
     }
     if plan.tenants.is_empty() {

@@ -421,7 +421,7 @@ async fn plan(
         store: Some(store),
         heard: None,
     };
-    let mut session = Session::start(fleet, wishes).await?.with_another_user()?;
+    let mut session = Session::start(fleet, wishes).await?.with_a_readable_tenant()?;
     let progress = Arc::new(Progress::silent(output, "planning", session.runs.len()));
     session.plan(session::CONCURRENCY, &progress).await;
     progress.finish();

@@ -247,7 +247,7 @@ fn explanation(
         }
         _ => writeln!(
             out,
-            "{}  {} is not named, so genesync does not manage it and never writes it",
+            "{}  {} is not named: genesync does not manage it, and its live value stays unless the configuration is exclusive",
             manifest.name, what
         ),
     };

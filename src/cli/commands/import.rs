@@ -386,7 +386,7 @@ async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Resul
         store: None,
         heard: Some(progress.heard()),
     };
-    let mut session = Session::start(&fleet, wishes).await?.with_another_user()?;
+    let mut session = Session::start(&fleet, wishes).await?.with_a_readable_tenant()?;
     session.plan(CONCURRENCY, &progress).await;
     for run in &session.runs {
         let Some(plan) = run.plan().filter(|_| run.left_out().is_none()) else {
@@ -396,7 +396,7 @@ async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Resul
         if !plan.is_empty() {
             output.data(&render::plan::tenant(plan, &[]));
             return Err(Failure::new(Exit::Changes, "the plan of the written files is not empty")
-                .hint("import again, because the live configuration may have changed, else report this bug with the plan above"));
+                .hint("delete the written files and import again, because the live configuration may have changed, and if the plan is still not empty, report this bug with the plan above"));
         }
     }
     output.data(&format!(

@@ -60,7 +60,7 @@ pub struct PlanArgs {
     /// `--format`; repeatable
     #[arg(long, value_name = "FILE")]
     out: Vec<PathBuf>,
-    /// Hours in which a `.json` plan may be applied
+    /// Number of hours for which a `.json` plan may be applied
     #[arg(long, value_name = "HOURS", default_value_t = 72, value_parser = clap::value_parser!(u16).range(1..=2160))]
     valid_hours: u16,
     /// URL of the whole plan, for a comment that must be shortened
@@ -130,7 +130,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     .await?;
     // With --out, genesync still writes the files, because a pull request must show the unreadable tenants.
     if args.out.is_empty() {
-        session = session.with_another_user()?;
+        session = session.with_a_readable_tenant()?;
     }
     progress.over(session.runs.len());
     session.plan(args.concurrency, &progress).await;
@@ -148,7 +148,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
         output.data(&rendered(args.format)?);
     }
     write_out(args, &document, &rendered, output)?;
-    session.with_another_user()?;
+    session.with_a_readable_tenant()?;
     tell_watched(&watched, &document, output);
     Ok(exit_of(document.exit_code))
 }
@@ -202,7 +202,7 @@ async fn state(settings: &Settings, output: &Output) -> Result<Option<Store>, Fa
     let store = session::look_at_store(settings).await?;
     if store.is_none() {
         output.talk(
-            "planned without a state: this plan ignores the last applied commit, pauses, holds and opened guards",
+            "planned without a state: this plan does not know what genesync applied last, nor pauses, holds and opened guards",
         );
     }
     Ok(store)
@@ -405,10 +405,7 @@ fn summary(fleet: &Fleet, session: &Session, document: &PlanDocument) -> String 
         };
         let others = match document.unmanaged_changes.len() {
             0 => String::new(),
-            count => format!(
-                "; other users changed {} that git does not name",
-                render::value::counted(count, "field")
-            ),
+            count => format!("; {} that git does not name changed", render::value::counted(count, "field")),
         };
         format!("No changes: {tenants} {are} in sync with {revision}{nothing}{ignored}{others}\n")
     } else {

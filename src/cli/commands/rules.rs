@@ -50,9 +50,9 @@ pub struct DiffArgs {
     #[command(flatten)]
     source: SourceArgs,
     /// Set the severity of a rule: error, warning, info or ignore; repeatable
-    #[arg(long = "set", value_name = "RULE=WEIGHT", value_parser = setting)]
+    #[arg(long = "set", value_name = "RULE=SEVERITY", value_parser = setting)]
     weights: Vec<(&'static str, Weight)>,
-    /// Check the waivers on this day, such as 2027-01-31
+    /// Check as on this day, such as 2027-01-31, when waivers may have ended
     #[arg(long, value_name = "DATE", value_parser = day)]
     on: Option<Date>,
     /// Format of the result
@@ -65,7 +65,7 @@ fn day(text: &str) -> Result<Date, String> {
 }
 
 fn setting(text: &str) -> Result<(&'static str, Weight), String> {
-    let (rule, weight) = text.split_once('=').ok_or("write RULE=WEIGHT, such as contrast=error")?;
+    let (rule, weight) = text.split_once('=').ok_or("write RULE=SEVERITY, such as contrast=error")?;
     let known = rules::ALL.iter().find(|known| known.id == rule && known.tunable);
     let known = known.ok_or_else(|| {
         let tunable: Vec<&str> = rules::ALL.iter().filter(|rule| rule.tunable).map(|rule| rule.id).collect();
@@ -117,7 +117,7 @@ fn compared(args: &DiffArgs, place: &Place) -> String {
     let weights = args.weights.iter().map(|(rule, weight)| format!("{rule}={}", name(*weight)));
     let then: Vec<String> = weights.chain(args.on.map(|day| format!("on {day}"))).collect();
     match then.is_empty() {
-        true => format!("{what}, and nothing to compare with: add --set RULE=WEIGHT or --on DATE"),
+        true => format!("{what}, and nothing to compare with: add --set RULE=SEVERITY or --on DATE"),
         false => format!("{what}, and {}", then.join(", ")),
     }
 }

@@ -158,7 +158,7 @@ pub fn table(rows: &[TenantRow], troubles: &[HeadTrouble]) -> String {
     for trouble in troubles {
         let HeadTrouble { repository, message, since, replica } = trouble;
         let line = format!(
-            "{replica} has not applied a new commit of {repository} for {}: {message}",
+            "{replica} could not take the newest commit of {repository} for {}: {message}",
             age(*since, now)
         );
         let _ = writeln!(text, "{}", escape(&line));

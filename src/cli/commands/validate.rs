@@ -106,7 +106,7 @@ pub fn run(args: &ValidateArgs, flags: Flags, output: &Output) -> Result<Exit, F
     let empty: Vec<&str> = fleet.tenants.iter().filter(is_empty).map(|tenant| tenant.name.as_str()).collect();
     if !empty.is_empty() {
         output.warning(&format!(
-            "{} has a tenant.yaml but no configuration, so genesync manages nothing there",
+            "genesync manages nothing of {}, because there is a tenant.yaml but no configuration",
             first_names(&empty)
         ));
     }
@@ -159,7 +159,7 @@ fn fixed(args: &ValidateArgs, place: &Place, mut fleet: Fleet, output: &Output) 
             // Two fixes that undo each other would never end.
             if !seen.insert((Arc::clone(&file.path), file.after.clone())) {
                 output.warning(&format!(
-                    "{} is unchanged, because its fixes undo each other",
+                    "genesync stopped fixing {}, because its fixes undo each other",
                     escape(&file.path)
                 ));
                 return Ok(fleet);

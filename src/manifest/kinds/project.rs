@@ -204,7 +204,7 @@ pub struct RunGuards {
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Whole<0, 1_000_000>")]
     pub tenants_max: Option<Whole<0, 1_000_000>>,
-    /// How many of all tenants may change, in percent. Applies to ten tenants or more. Default 50.
+    /// How many of all tenants may change, in percent. With three to nine tenants, only those count whose visitors may lose something. Default 50.
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Whole<0, 100>")]
     pub tenants_max_percent: Option<Whole<0, 100>>,

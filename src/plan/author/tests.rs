@@ -249,7 +249,7 @@ fn an_unknown_author_has_a_reason() {
     };
     let other = vec![PropertyChange { property: "z".into(), old_value: json!(1), new_value: json!(2) }];
     let table = [
-        (Log::NotAsked, Vec::new(), "genesync has not read the audit log yet"),
+        (Log::NotAsked, Vec::new(), "the audit log has given no answer yet"),
         (denied, Vec::new(), "the client has no permission to read the audit log (audit:read)"),
         (late, Vec::new(), "the change is older than the entries that genesync read"),
         (asked, Vec::new(), "no audit entry found (2 lookups until 14:14:20 UTC)"),

@@ -72,7 +72,7 @@ pub fn check(
         format!("one run changes {tenants} of {total} tenants, and the limit is {percent} %")
     } else if (FEW_TENANTS..SHARE_FLOOR).contains(&total) && is_too_large(weighty) {
         format!(
-            "one run changes who can reach {weighty} of {total} tenants, or switches something off there, and the limit is {percent} %"
+            "one run takes something from the visitors of {weighty} of {total} tenants, and the limit is {percent} %"
         )
     } else {
         return None;

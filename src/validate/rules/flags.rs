@@ -7,7 +7,7 @@ use crate::validate::{Context, Rule};
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "flags",
-    summary: "The platform knows every feature flag",
+    summary: "Every feature flag is one that the platform knows",
     severity: Severity::Warning,
     tunable: true,
     check,

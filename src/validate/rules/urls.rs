@@ -42,7 +42,7 @@ fn check(context: &mut Context<'_>) {
                     format!("this URL uses {} instead of https", shown(url.scheme())),
                 );
                 finding.help(
-                    "use https: browsers refuse other pictures, and an attacker could change them on the way",
+                    "use https: browsers refuse pictures over http, and an attacker could change the data on the way",
                 );
                 // No fix for a URL with a port: it is not known if that port serves https.
                 if let Some(rest) = value.strip_prefix("http://").filter(|rest| !has_port(rest)) {
@@ -52,7 +52,7 @@ fn check(context: &mut Context<'_>) {
             if !url.username().is_empty() || url.password().is_some() {
                 context
                     .find(node.span, pointer, "this URL contains a user")
-                    .help("remove the user: every visitor can read it");
+                    .help("remove the user: other people can read this URL");
             }
             if let Some(port) = url.port().filter(|_| pointer == WEBHOOK) {
                 let message =

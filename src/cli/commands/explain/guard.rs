@@ -75,7 +75,7 @@ fn judged(info: &GuardInfo) -> &'static str {
             "it holds one object of one tenant, and genesync still writes the objects that do not refer to it."
         }
         Scope::Run if info.guard == Guard::RunOff => {
-            "it refuses the plans of a run that switch an object off, and genesync still writes the other tenants."
+            "it refuses the plans of a run that switch something off, and genesync still writes the other tenants."
         }
         Scope::Tenant => "it refuses the plan of one tenant, and genesync still writes the other tenants.",
         Scope::Run => "it refuses every plan of one run that would write.",
@@ -97,7 +97,7 @@ fn released(info: &GuardInfo) -> &'static str {
              conflict. To write git's value, `genesync allow conflict NAME --reason TEXT` opens it for the tenant's next run."
         }
         Scope::Run if info.guard == Guard::RunOff => {
-            "The controller checks the guard again at each run of the tenant, and writes if no other tenant switched an object off in the last\n\
+            "The controller checks the guard again at each run of the tenant, and writes if nothing was switched off at another tenant in the last\n\
              hour. `genesync allow run-off NAME --reason TEXT` opens it for the tenant's next run."
         }
         Scope::Object | Scope::Tenant => {

@@ -107,13 +107,13 @@ fields! {
         pub search_query_parameters: Field<Items<Line, 0, 50>>,
         /// Whether the part of a URL after `#` is recorded.
         pub should_keep_url_fragment: Field<bool>,
-        /// IP addresses that are not recorded, at most 10.
+        /// IP addresses whose visitors are not recorded, at most 10.
         pub ip_filters: Field<Items<IpFilter, 0, 10>>,
     }
 }
 
 fields! {
-    /// IP addresses that are not recorded.
+    /// IP addresses whose visitors are not recorded.
     pub struct IpFilter {
         must {
             /// An address, or a range in CIDR notation.
