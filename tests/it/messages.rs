@@ -122,10 +122,10 @@ fn the_page_of_messages_has_every_text_of_the_source() {
 }
 
 /// Words that `hint:` begins with: an imperative each.
-const VERBS: [&str; 32] = [
-    "add", "allow", "check", "clone", "commit", "convert", "fetch", "fix", "free", "give", "import", "list",
-    "make", "name", "plan", "post", "publish", "read", "remove", "report", "restore", "review", "run", "see",
-    "set", "start", "try", "unlock", "upgrade", "use", "wait", "write",
+const VERBS: [&str; 33] = [
+    "add", "allow", "check", "clone", "commit", "convert", "delete", "fetch", "fix", "free", "give",
+    "import", "list", "make", "name", "plan", "post", "publish", "read", "remove", "report", "restore",
+    "review", "run", "see", "set", "start", "try", "unlock", "upgrade", "use", "wait", "write",
 ];
 
 #[test]
