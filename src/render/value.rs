@@ -16,7 +16,7 @@ pub const REVIEWED_LENGTH_MAX: usize = 400;
 /// How many equal characters are shown before the first difference of two long values.
 const CONTEXT: usize = 40;
 
-/// Returns a value as compact JSON, with hidden characters escaped, cut to [`LENGTH_MAX`]; `(absent)` for no
+/// Returns a value as compact JSON, with hidden characters escaped, cut to 96 characters; `(absent)` for no
 /// value.
 pub fn value(value: Option<&Value>) -> String {
     value_within(value, LENGTH_MAX)
