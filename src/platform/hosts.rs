@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_of_a_region_do_not_share_a_bucket() {
+    fn a_sibling_is_another_host_of_the_same_region() {
         let of = |base: &str| sibling(&base.parse().unwrap(), "login").to_string();
         assert_eq!(of("https://api.mypurecloud.de/"), "https://login.mypurecloud.de/");
         assert_eq!(of("http://127.0.0.1:8480/"), "http://127.0.0.1:8480/");

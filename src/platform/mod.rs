@@ -1,7 +1,7 @@
-//! A port: sends requests to every API of the platform, for both dialects and both wings.
+//! A port: sends requests to every API of the platform, in both dialects.
 //!
-//! In: an [`operation::Operation`] about a target, and the operator's endpoints and OAuth clients. Out:
-//! the outcome of the request. Never: sends a write twice, except after a 401, because the API did not execute
+//! In: an [`operation::Operation`] about a target, and the operator's endpoints and OAuth clients. Out: the
+//! outcome of the request. Never: sends a write twice, except after a 401, because the API did not execute
 //! it; follows a redirect; interprets the body of an operation; puts a token into a log or an error.
 //!
 //! Start reading at [`Client::send`], the only function that sends. `account.rs` selects the token of a
@@ -26,7 +26,7 @@ pub struct ClientCredentials {
     pub id: String,
     /// The secret.
     pub secret: Secret,
-    /// The number of tokens that are used in parallel if the rate limit is per token: 1 to 10.
+    /// The number of tokens that genesync uses in parallel if the rate limit is per token: 1 to 10.
     pub tokens: u8,
 }
 

@@ -133,6 +133,9 @@ fn explain_names_the_winning_line_and_the_overridden_ones() {
         "{}",
         ran.stdout
     );
+    let computed = ["explain", "widget.accessibility.contrastRatio", "--tenant", "kyoto-gakuin"];
+    let computed = stage.genesync(&computed).expect(0).stdout;
+    assert!(computed.contains("genesync computes it from the colours"), "{computed}");
     let unmanaged = stage.genesync(&["explain", "greetings.delayMs", "--tenant", "kyoto-gakuin"]).expect(0);
     assert!(unmanaged.stdout.contains("does not manage it"), "{}", unmanaged.stdout);
 }

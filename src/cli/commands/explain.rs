@@ -208,6 +208,9 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
     Ok(Exit::Done)
 }
 
+/// The one field that genesync fills in if git does not name it.
+const COMPUTED: &str = "widget.accessibility.contrastRatio";
+
 /// Returns the layers that name a field of one object, and prints the winner first. `managed` is none if no
 /// object names the field.
 fn explanation(
@@ -245,6 +248,11 @@ fn explanation(
             }
             written
         }
+        _ if what == COMPUTED => writeln!(
+            out,
+            "{}  {} is not named: genesync computes it from the colours that git names",
+            manifest.name, what
+        ),
         _ => writeln!(
             out,
             "{}  {} is not named: genesync does not manage it, and its live value stays unless the configuration is exclusive",

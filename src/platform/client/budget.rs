@@ -3,7 +3,7 @@
 //! In: the outcome of a request. Out: the same outcome, marked as given up if the region's budget is
 //! used up. Requests that were not sent or were refused do not count. Start reading at [`Client::account`].
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new outcome is decided about here")]
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new outcome needs a decision here")]
 
 use std::sync::PoisonError;
 
