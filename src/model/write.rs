@@ -81,7 +81,7 @@ pub enum FaultKind {
     NotFound,
     /// Any other error answer; the same request would fail again.
     Rejected,
-    /// A local cause: no credentials, no such endpoint.
+    /// A cause on this side: missing credentials, an unknown endpoint, a journal that cannot be written, a bug.
     Local,
 }
 

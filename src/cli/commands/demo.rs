@@ -159,8 +159,8 @@ fn verdict(fleet: &Fleet, passed: &Passed, again: &Session, output: &Output) -> 
     Err(Failure::new(
         exit,
         format!(
-            "{synced} of {all} tenants are Synced, and the second plan changes {} tenants",
-            changing.len()
+            "{synced} of {all} tenants are Synced, and the second plan changes {}",
+            counted(changing.len(), "tenant")
         ),
     ))
 }

@@ -164,9 +164,9 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
     if let Some(name) = missing {
         return Err(no_tenant(&place, name.as_str()));
     }
-    let reported = args.what.rsplit('.').next().is_some_and(is_telling);
+    let is_secret = args.what.rsplit('.').next().is_some_and(is_telling);
     // `validate` never prints a secret, so `explain` must not print it either.
-    let shown = |node: &Node| match reported || !secrets::places(node, "").is_empty() {
+    let shown = |node: &Node| match is_secret || !secrets::places(node, "").is_empty() {
         true => Value::from("****"),
         false => node.to_json(),
     };
