@@ -10,7 +10,7 @@
 //!                                           └──────── reconcile ─────────┘
 //! ```
 //!
-//! Messages (not built yet):
+//! Messages (only the check of signatures is built yet):
 //!
 //! ```text
 //!  custom platform ─> receive ─> lane ─> deliver ─> settle ─> outbox ─> webhooks
@@ -33,6 +33,8 @@ pub mod replicate; // 6: decides which organization gets which write, and by whi
 pub mod confirm; // 7: matches receipts with audit entries
 
 pub mod reconcile; // the pure core: one run of one tenant; only it knows the order of the stages
+
+pub mod messages; // the messages of custom channels: pure, like the stages
 
 // The ports, with `source`: they do the input and output, which the stages and the core never do.
 pub mod platform; // accounts, tokens, pacing, hosts, the one send function

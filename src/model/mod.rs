@@ -17,6 +17,7 @@ pub mod hours;
 pub mod id;
 pub mod json;
 pub mod kind;
+pub mod mac;
 pub mod mark;
 pub mod memory;
 pub mod mix;

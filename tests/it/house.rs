@@ -58,7 +58,7 @@ fn allowed(module: &str) -> Box<dyn Fn(&str) -> bool> {
     };
     match module {
         "model" | "private" => set(&[]),
-        "manifest" | "plan" | "apply" | "replicate" | "confirm" => set(&[&["model"]]),
+        "manifest" | "plan" | "apply" | "replicate" | "confirm" | "messages" => set(&[&["model"]]),
         "validate" => set(&[&["model", "manifest"]]),
         "reconcile" => set(&[&["model"], STAGES]),
         "api" => set(&[&["model", "clock", "crash", "platform"]]),

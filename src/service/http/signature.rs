@@ -6,14 +6,10 @@
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
-use sha2::Sha256;
 
 use crate::model::Secret;
-
-type HmacSha256 = Hmac<Sha256>;
-type Signature = [u8; 32];
+use crate::model::mac::{Mac, Signature, from_base64, from_hex};
 
 /// Shortest secret, in bytes: a shorter one could be guessed.
 const SECRET_BYTES_MIN: usize = 16;
@@ -79,15 +75,15 @@ impl HookSecrets {
         for Known { secret, signing } in &self.0 {
             let secret = secret.expose().as_bytes();
             // Compares the MACs, not the tokens, so that the time does not depend on the token.
-            let own = finished(mac(secret, &[secret]));
+            let own = Mac::begin(secret, &[secret]).finish();
             for token in &claims.tokens {
-                fits |= equal(&mac(secret, &[token]), &own);
+                fits |= Mac::begin(secret, &[token]).fits(&own);
             }
-            let standard = signing.as_ref().zip(claims.stamp.as_ref()).and_then(|(key, stamp)| {
+            let standard = signing.as_ref().zip(claims.stamp.as_ref()).map(|(key, stamp)| {
                 let key = STANDARD.decode(key.expose()).unwrap_or_default();
-                mac(&key, &[stamp.id, b".", stamp.at, b"."])
+                Mac::begin(&key, &[stamp.id, b".", stamp.at, b"."])
             });
-            made.push(Made { hub: mac(secret, &[]), standard });
+            made.push(Made { hub: Mac::begin(secret, &[]), standard });
         }
         let may_hold = fits || !claims.hub.is_empty() || !claims.standard.is_empty();
         may_hold.then_some(Proof { claims, made, fits })
@@ -103,15 +99,15 @@ pub struct Proof<'a> {
 
 /// The MACs of one secret for a request.
 struct Made {
-    hub: Option<HmacSha256>,
-    standard: Option<HmacSha256>,
+    hub: Mac,
+    standard: Option<Mac>,
 }
 
 impl Proof<'_> {
     /// Adds the next part of the body.
     pub fn update(&mut self, part: &[u8]) {
         for Made { hub, standard } in &mut self.made {
-            hub.iter_mut().chain(standard).for_each(|mac| mac.update(part));
+            std::iter::once(hub).chain(standard).for_each(|mac| mac.update(part));
         }
     }
 
@@ -121,10 +117,10 @@ impl Proof<'_> {
         let fresh = self.claims.stamp.as_ref().is_some_and(|stamp| stamp.fresh);
         for Made { hub, standard } in &self.made {
             for signature in &self.claims.hub {
-                fits |= equal(hub, signature);
+                fits |= hub.fits(signature);
             }
             for signature in &self.claims.standard {
-                fits |= equal(standard, signature) & fresh;
+                fits |= standard.as_ref().is_some_and(|mac| mac.fits(signature)) & fresh;
             }
         }
         fits & self.claims.few
@@ -183,36 +179,12 @@ impl<'a> Claims<'a> {
 
 /// Parses `sha256=` and 64 lower-case hex digits, the only form that GitHub sends.
 fn from_hub(value: &[u8]) -> Option<Signature> {
-    let digits = value.strip_prefix(b"sha256=")?;
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let bytes: Option<Vec<u8>> =
-        digits.chunks(2).map(|pair| Some(digit(*pair.first()?)? * 16 + digit(*pair.get(1)?)?)).collect();
-    bytes?.try_into().ok()
+    from_hex(value.strip_prefix(b"sha256=")?)
 }
 
 /// Parses `v1,` and base64 with padding.
 fn from_standard(value: &[u8]) -> Option<Signature> {
-    STANDARD.decode(value.strip_prefix(b"v1,")?).ok()?.try_into().ok()
-}
-
-fn mac(key: &[u8], parts: &[&[u8]]) -> Option<HmacSha256> {
-    // HMAC accepts a key of any length, so this cannot fail.
-    let mut mac = HmacSha256::new_from_slice(key).ok()?;
-    parts.iter().for_each(|part| mac.update(part));
-    Some(mac)
-}
-
-/// Compares in constant time.
-fn equal(made: &Option<HmacSha256>, signature: &Signature) -> bool {
-    made.as_ref().is_some_and(|made| made.clone().verify_slice(signature).is_ok())
-}
-
-fn finished(mac: Option<HmacSha256>) -> Signature {
-    mac.map(|mac| mac.finalize().into_bytes().into()).unwrap_or_default()
+    from_base64(value.strip_prefix(b"v1,")?)
 }
 
 #[cfg(test)]
@@ -241,7 +213,7 @@ mod tests {
     }
 
     fn hub(secret: &str, body: &[u8]) -> String {
-        let digits = finished(mac(secret.as_bytes(), &[body])).map(|byte| format!("{byte:02x}"));
+        let digits = Mac::begin(secret.as_bytes(), &[body]).finish().map(|byte| format!("{byte:02x}"));
         format!("sha256={}", digits.concat())
     }
 
@@ -295,7 +267,7 @@ mod tests {
             &format!("sha256={}", digits.to_uppercase()),
             &format!("SHA256={digits}"),
             &format!("sha1={digits}"),
-            &format!("sha256={}", STANDARD.encode(finished(mac(SECRET.as_bytes(), &[b"body"])))),
+            &format!("sha256={}", STANDARD.encode(Mac::begin(SECRET.as_bytes(), &[b"body"]).finish())),
             &format!("sha256={}", "0".repeat(64)),
             &hub(SECRET, b"other body"),
             &hub("another secret of some length", b"body"),
