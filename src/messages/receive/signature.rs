@@ -2,6 +2,9 @@
 //!
 //! The source is section 1.8 of the messaging contract. A signature covers the raw bytes. Every secret is
 //! compared with every signature, also after a match, so that the time reveals nothing.
+//!
+//! In: headers, the raw body, the secrets of the channel, the time. Out: the signed bytes, or nothing. Never:
+//! parses the body. Start reading at [`ChannelSecrets::verify`].
 
 use std::borrow::Cow;
 

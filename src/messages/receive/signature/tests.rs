@@ -134,7 +134,7 @@ fn a_signature_in_the_body_covers_the_body_without_it() {
     assert_eq!(known.verify(&[], b"", now()), None);
 }
 
-/// A signer and a verifier that nobody here wrote.
+/// A signer and a verifier of another project.
 #[test]
 fn the_library_of_standard_webhooks_agrees_both_ways() {
     let other = standardwebhooks::Webhook::new(STANDARD_SECRET).unwrap();
