@@ -1,9 +1,19 @@
-//! Signatures by HMAC-SHA256 (RFC 2104), for webhooks in and out.
+//! Signatures by HMAC-SHA256 (RFC 2104), for webhooks in and out, and the limits that all of them share.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
 use sha2::Sha256;
+
+/// Length of the shortest secret, in bytes: a shorter one could be guessed.
+pub const SECRET_BYTES_MIN: usize = 16;
+/// Largest number of signatures of a request; a request with more is refused.
+pub const SIGNATURES_MAX: usize = 8;
+/// The prefix of a secret of Standard Webhooks; the base64 of its key follows.
+pub const STANDARD_PREFIX: &str = "whsec_";
+/// Largest difference between a request's timestamp and the clock, in seconds, as Standard Webhooks advises.
+const TOLERANCE_SECONDS: u64 = 300;
 
 /// A signature: 32 bytes.
 pub type Signature = [u8; 32];
@@ -54,4 +64,10 @@ pub fn from_hex(digits: &[u8]) -> Option<Signature> {
 /// Reads base64 with padding.
 pub fn from_base64(text: &[u8]) -> Option<Signature> {
     STANDARD.decode(text).ok()?.try_into().ok()
+}
+
+/// Whether a timestamp, in seconds since 1970, is near enough to the clock.
+pub fn is_fresh(at: &[u8], now: Timestamp) -> bool {
+    let sent = std::str::from_utf8(at).ok().and_then(|at| at.parse::<i64>().ok());
+    sent.is_some_and(|sent| now.as_second().abs_diff(sent) <= TOLERANCE_SECONDS)
 }

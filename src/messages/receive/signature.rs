@@ -14,16 +14,10 @@ use jiff::Timestamp;
 
 use super::excise::signature_in;
 use crate::model::Secret;
-use crate::model::mac::{Mac, Signature, from_base64, from_hex};
+use crate::model::mac::{
+    Mac, SECRET_BYTES_MIN, SIGNATURES_MAX, STANDARD_PREFIX, Signature, from_base64, from_hex, is_fresh,
+};
 
-/// Largest difference between a request's timestamp and the clock, in seconds.
-const TOLERANCE_SECONDS: u64 = 300;
-/// Largest number of signatures of a request; a request with more is refused.
-const SIGNATURES_MAX: usize = 8;
-/// Length of the shortest secret, in bytes: a shorter one could be guessed.
-const SECRET_BYTES_MIN: usize = 16;
-/// The prefix of a secret of Standard Webhooks; the base64 of its key follows.
-const STANDARD_PREFIX: &str = "whsec_";
 /// Bounds on the key of Standard Webhooks, in bytes.
 const STANDARD_KEY_BYTES_MIN: usize = 24;
 const STANDARD_KEY_BYTES_MAX: usize = 64;
@@ -213,12 +207,6 @@ impl<'a> Claim<'a> {
             }
         }
     }
-}
-
-/// Whether a timestamp, in seconds since 1970, is near enough to the clock.
-fn is_fresh(at: &[u8], now: Timestamp) -> bool {
-    let sent = std::str::from_utf8(at).ok().and_then(|at| at.parse::<i64>().ok());
-    sent.is_some_and(|sent| now.as_second().abs_diff(sent) <= TOLERANCE_SECONDS)
 }
 
 #[cfg(test)]

@@ -9,16 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use crate::model::Secret;
-use crate::model::mac::{Mac, Signature, from_base64, from_hex};
-
-/// Shortest secret, in bytes: a shorter one could be guessed.
-const SECRET_BYTES_MIN: usize = 16;
-/// Largest number of signatures of a request; a request with more is refused.
-const SIGNATURES_MAX: usize = 8;
-/// Largest difference between a request's timestamp and the clock, in seconds.
-const TOLERANCE_SECONDS: i64 = 300;
-/// The prefix of a signing token of Standard Webhooks; base64 follows.
-const SIGNING_PREFIX: &str = "whsec_";
+use crate::model::mac::{
+    Mac, SECRET_BYTES_MIN, SIGNATURES_MAX, STANDARD_PREFIX, Signature, from_base64, from_hex, is_fresh,
+};
 
 /// Why a secret is unusable.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -30,7 +23,7 @@ pub enum HookSecretError {
     #[error("a webhook secret has fewer than {SECRET_BYTES_MIN} bytes")]
     Short,
     /// The secret has the prefix of a signing token but no base64.
-    #[error("the text after `{SIGNING_PREFIX}` in a webhook secret is not base64")]
+    #[error("the text after `{STANDARD_PREFIX}` in a webhook secret is not base64")]
     NotBase64,
 }
 
@@ -58,7 +51,7 @@ impl HookSecrets {
             if secret.expose().len() < SECRET_BYTES_MIN {
                 return Err(HookSecretError::Short);
             }
-            let signing = match secret.expose().strip_prefix(SIGNING_PREFIX) {
+            let signing = match secret.expose().strip_prefix(STANDARD_PREFIX) {
                 None => None,
                 Some(key) if STANDARD.decode(key).is_ok() => Some(Secret::new(key.to_owned())),
                 Some(_) => return Err(HookSecretError::NotBase64),
@@ -161,11 +154,10 @@ impl<'a> Claims<'a> {
             let mut values = all(name);
             values.next().filter(|_| values.next().is_none())
         };
-        let stamp = only("webhook-id").zip(only("webhook-timestamp")).map(|(id, at)| {
-            let sent = std::str::from_utf8(at).ok().and_then(|at| at.parse::<i64>().ok());
-            let fresh =
-                sent.is_some_and(|sent| now.as_second().abs_diff(sent) <= TOLERANCE_SECONDS.unsigned_abs());
-            Stamp { id, at, fresh }
+        let stamp = only("webhook-id").zip(only("webhook-timestamp")).map(|(id, at)| Stamp {
+            id,
+            at,
+            fresh: is_fresh(at, now),
         });
         Self {
             hub: all("x-hub-signature-256").filter_map(from_hub).take(SIGNATURES_MAX).collect(),
